@@ -1,0 +1,183 @@
+//! Files, folders and standard input to objects: what `kubectl get … -o yaml|json` prints and what people keep in repositories.
+//!
+//! The fast way decodes each object straight into its wire type. Only an object in which something is wrong is read again with places,
+//! and then everything that is wrong with it is reported. One bad object never hides another. Objects are handed on one by one.
+
+mod files;
+mod head;
+mod json;
+mod object;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use loadline_model::Map;
+
+use crate::check::object_name;
+use crate::doc::{Node, Piece, Problem, read_yaml};
+use crate::wire::{Kind, Object};
+
+/// What a reading came to, apart from the objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of objects handed on.
+    pub objects: usize,
+    /// How many objects there were of each kind that a scheduler has no use for: `ConfigMap`, `Service.serving.knative.dev`.
+    pub ignored: BTreeMap<String, usize>,
+    /// Everything that is wrong, file by file. Objects that are named here were left out.
+    pub problems: Vec<Problem>,
+}
+
+/// Objects that were read, and what became of the rest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loaded {
+    /// The objects in the order of the input.
+    pub objects: Vec<Object>,
+    /// The rest.
+    pub summary: Summary,
+}
+
+/// Reads everything that `paths` name: a file, a folder (with its folders: `.yaml`, `.yml`, `.json`, by name) or `-` for `stdin`.
+pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Loaded {
+    let mut objects = Vec::new();
+    let mut reader = Reader::new(|object| objects.push(object));
+    for path in paths {
+        reader.read_path(path, stdin);
+    }
+    let summary = reader.finish();
+    Loaded { objects, summary }
+}
+
+/// Reads texts and hands on the objects in them, one by one.
+pub struct Reader<S> {
+    sink: S,
+    summary: Summary,
+    /// Where each object was first seen.
+    seen: Map<(Kind, String, String), Place>,
+}
+
+/// Where an object begins.
+#[derive(Debug, Clone)]
+struct Place {
+    file: Arc<str>,
+    line: u32,
+    column: u32,
+}
+
+/// `apiVersion` and `kind` that the elements of a typed list (`PodList`) have when they do not say.
+#[derive(Debug, Clone, Default)]
+struct ItemDefault {
+    api_version: String,
+    kind: String,
+}
+
+impl ItemDefault {
+    /// From those of a list; `None` for an object that is no list. The elements of a plain `List` have to say what they are.
+    fn of_list(api_version: &str, kind: &str) -> Option<Self> {
+        let kind = kind.strip_suffix("List")?;
+        Some(Self { api_version: if kind.is_empty() { String::new() } else { api_version.to_owned() }, kind: kind.to_owned() })
+    }
+}
+
+impl<S: FnMut(Object)> Reader<S> {
+    /// A reader that hands objects to `sink`.
+    pub fn new(sink: S) -> Self {
+        Self { sink, summary: Summary::default(), seen: Map::default() }
+    }
+
+    /// What it all came to.
+    pub fn finish(self) -> Summary {
+        self.summary
+    }
+
+    /// Reads one text: JSON when it begins with a JSON object, else YAML. `file` goes into the problems.
+    pub fn read_text(&mut self, text: &str, file: &str) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let file: Arc<str> = file.into();
+        if is_json(text) { self.read_json(text, &file) } else { self.read_yaml(text, &file) }
+    }
+
+    fn read_yaml(&mut self, text: &str, file: &Arc<str>) {
+        // Elements that do not say what they are wait for the end of their list, which does.
+        let mut waiting = Vec::new();
+        read_yaml(text, file, true, &mut |piece| match piece {
+            Piece::Broken(problem) => {
+                waiting.clear();
+                self.summary.problems.push(problem);
+            }
+            Piece::Item { node, problems } => {
+                if problems.is_empty() && head::says_kind(&node) {
+                    self.read_node(node, problems, &ItemDefault::default(), file);
+                } else {
+                    waiting.push((node, problems));
+                }
+            }
+            Piece::Root { node, problems } => {
+                let item = head::list_of(&node);
+                if let Some(item) = &item {
+                    self.summary.problems.extend(problems);
+                    for (node, problems) in waiting.drain(..) {
+                        self.read_node(node, problems, item, file);
+                    }
+                } else {
+                    waiting.clear();
+                    self.read_node(node, problems, &ItemDefault::default(), file);
+                }
+            }
+        });
+    }
+
+    /// A document or an element of a list, as a tree; lists in lists are unpacked.
+    fn read_node(&mut self, node: Node<'_>, problems: Vec<Problem>, default: &ItemDefault, file: &Arc<str>) {
+        let Some(item) = head::list_of(&node).filter(|_| node.get("items").is_some()) else {
+            self.object_from_node(node, problems, default, file);
+            return;
+        };
+        self.summary.problems.extend(problems);
+        for element in head::into_items(node) {
+            self.read_node(element, Vec::new(), &item, file);
+        }
+    }
+
+    /// Hands an object on, unless there was one like it.
+    fn hand_on(&mut self, mut object: Object, place: Place) {
+        let kind = object.kind();
+        let metadata = object.metadata_mut();
+        if !kind.is_namespaced() {
+            metadata.namespace.clear();
+        } else if metadata.namespace.is_empty() {
+            "default".clone_into(&mut metadata.namespace);
+        }
+        let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+        let called = object_name(kind, &namespace, &name);
+        if let Some(first) = self.seen.get(&(kind, namespace.clone(), name.clone())) {
+            let message = format!("{called} stands here a second time, first in {}:{}", first.file, first.line);
+            self.summary.problems.push(Problem {
+                file: place.file,
+                line: place.line,
+                column: place.column,
+                path: "metadata.name".into(),
+                message,
+            });
+            return;
+        }
+        self.seen.insert((kind, namespace, name), place);
+        self.summary.objects += 1;
+        (self.sink)(object);
+    }
+
+    fn ignore(&mut self, api_version: &str, kind: &str) {
+        let group = api_version.split_once('/').map(|(group, _)| group).filter(|group| group.contains('.'));
+        let name = group.map_or_else(|| kind.to_owned(), |group| format!("{kind}.{group}"));
+        *self.summary.ignored.entry(name).or_default() += 1;
+    }
+}
+
+/// A brace and then a quote or the other brace: YAML's flow maps begin otherwise, but for those that are JSON as well.
+fn is_json(text: &str) -> bool {
+    text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
+}

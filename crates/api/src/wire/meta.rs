@@ -1,0 +1,70 @@
+//! Metadata.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::wire;
+
+/// Labels, annotations, node selectors.
+pub type StringMap = BTreeMap<String, String>;
+
+wire! {
+    /// `metadata`.
+    ObjectMeta {
+        name: String,
+        namespace: String,
+        uid: String,
+        resource_version: String,
+        labels: StringMap,
+        annotations: StringMap,
+        creation_timestamp: Option<Time>,
+        deletion_timestamp: Option<Time>,
+        owner_references: Vec<OwnerReference>,
+    }
+
+    /// `metadata.ownerReferences[]`.
+    OwnerReference {
+        api_version: String,
+        kind: String,
+        name: String,
+        uid: String,
+        controller: bool,
+    }
+}
+
+impl ObjectMeta {
+    /// The owner that manages the object.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// A point in time: nanoseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub i64);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Time;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as 2026-05-11T08:12:01Z")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+                let time = text.parse::<jiff::Timestamp>().ok();
+                time.and_then(|time| i64::try_from(time.as_nanosecond()).ok())
+                    .map(Time)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}

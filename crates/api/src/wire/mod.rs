@@ -1,0 +1,70 @@
+//! Kubernetes objects as they come over the wire, with only the fields that a scheduler reads. Everything else in an object is skipped
+//! unread, which is most of it.
+//!
+//! Every field is optional and `null` is the same as absent, as in Go; whether a value makes sense is asked by [`crate::check`], and what
+//! the API server would have filled in is filled in by [`crate::defaults`]. Names and meanings of the fields are those of the
+//! Kubernetes API.
+
+// The API documents its fields; saying it again here would only go stale.
+#![allow(missing_docs)]
+
+mod kind;
+mod meta;
+mod node;
+mod pod;
+mod pod_status;
+mod policy;
+mod resources;
+mod selector;
+mod volume;
+mod workload;
+
+pub(crate) use kind::ReadTyped;
+pub use kind::{Kind, Lookup, Object};
+pub use meta::{ObjectMeta, OwnerReference, StringMap, Time};
+pub use node::{ContainerImage, Node, NodeSpec, NodeStatus, Taint};
+pub use pod::{
+    Affinity, Container, ContainerPort, ContainerRestartRule, NodeAffinity, Pod, PodAffinity, PodAffinityTerm, PodSchedulingGate, PodSchedulingGroup,
+    PodSpec, PodTemplate, PreferredSchedulingTerm, Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
+};
+pub use pod_status::{ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus};
+pub use policy::{
+    LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus,
+    PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,
+};
+pub use resources::{ResourceList, ResourceRequirements};
+pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
+pub use volume::{
+    AwsElasticBlockStore, Csi, Ephemeral, GcePersistentDisk, ImageVolume, InTreeDisk, Iscsi, PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject,
+    Volume,
+};
+pub use workload::{
+    DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec, ReplicationController,
+    ReplicationControllerSpec, StatefulSet, StatefulSetOrdinals, StatefulSetSpec,
+};
+
+use serde::{Deserialize, Deserializer};
+
+/// Reads `null` as the default value.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Declares a wire type: every field may be absent or `null`, names are in camelCase.
+macro_rules! wire {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            pub struct $name {
+                $(
+                    $(#[$field_meta])*
+                    #[serde(default, deserialize_with = "crate::wire::nullable")]
+                    pub $field: $type,
+                )*
+            }
+        )*
+    };
+}
+use wire;

@@ -1,0 +1,41 @@
+//! Pod status.
+
+use super::{ResourceList, ResourceRequirements, Time, wire};
+
+wire! {
+    /// Pod `status`.
+    PodStatus {
+        phase: String,
+        nominated_node_name: String,
+        start_time: Option<Time>,
+        conditions: Vec<PodCondition>,
+        container_statuses: Vec<ContainerStatus>,
+        init_container_statuses: Vec<ContainerStatus>,
+        /// Of the pod as a whole (pod-level resources).
+        resources: Option<ResourceRequirements>,
+        /// Of the pod as a whole (pod-level resources).
+        allocated_resources: ResourceList,
+        resource_claim_statuses: Vec<PodResourceClaimStatus>,
+    }
+
+    /// `status.conditions[]`.
+    PodCondition {
+        #[serde(rename = "type")]
+        kind: String,
+        status: String,
+        reason: String,
+    }
+
+    /// `status.containerStatuses[]`.
+    ContainerStatus {
+        name: String,
+        resources: Option<ResourceRequirements>,
+        allocated_resources: ResourceList,
+    }
+
+    /// `status.resourceClaimStatuses[]`.
+    PodResourceClaimStatus {
+        name: String,
+        resource_claim_name: Option<String>,
+    }
+}

@@ -1,0 +1,107 @@
+//! Workloads: what stands for pods.
+
+use super::{LabelSelector, ObjectMeta, PodTemplate, StringMap, wire};
+
+wire! {
+    /// `apps/v1` Deployment.
+    Deployment {
+        metadata: ObjectMeta,
+        spec: DeploymentSpec,
+    }
+
+    /// Deployment `spec`.
+    DeploymentSpec {
+        replicas: Option<i32>,
+        selector: Option<LabelSelector>,
+        template: PodTemplate,
+        paused: bool,
+    }
+
+    /// `apps/v1` ReplicaSet.
+    ReplicaSet {
+        metadata: ObjectMeta,
+        spec: ReplicaSetSpec,
+    }
+
+    /// ReplicaSet `spec`.
+    ReplicaSetSpec {
+        replicas: Option<i32>,
+        selector: Option<LabelSelector>,
+        template: PodTemplate,
+    }
+
+    /// `v1` ReplicationController.
+    ReplicationController {
+        metadata: ObjectMeta,
+        spec: ReplicationControllerSpec,
+    }
+
+    /// ReplicationController `spec`.
+    ReplicationControllerSpec {
+        replicas: Option<i32>,
+        selector: StringMap,
+        template: PodTemplate,
+    }
+
+    /// `apps/v1` StatefulSet.
+    StatefulSet {
+        metadata: ObjectMeta,
+        spec: StatefulSetSpec,
+    }
+
+    /// StatefulSet `spec`.
+    StatefulSetSpec {
+        replicas: Option<i32>,
+        selector: Option<LabelSelector>,
+        template: PodTemplate,
+        ordinals: Option<StatefulSetOrdinals>,
+        volume_claim_templates: Vec<VolumeClaimTemplate>,
+    }
+
+    /// StatefulSet `spec.ordinals`.
+    StatefulSetOrdinals {
+        start: i32,
+    }
+
+    /// StatefulSet `spec.volumeClaimTemplates[]`, the name alone.
+    VolumeClaimTemplate {
+        metadata: ObjectMeta,
+    }
+
+    /// `apps/v1` DaemonSet.
+    DaemonSet {
+        metadata: ObjectMeta,
+        spec: DaemonSetSpec,
+    }
+
+    /// DaemonSet `spec`.
+    DaemonSetSpec {
+        selector: Option<LabelSelector>,
+        template: PodTemplate,
+    }
+
+    /// `batch/v1` Job.
+    Job {
+        metadata: ObjectMeta,
+        spec: JobSpec,
+        status: JobStatus,
+    }
+
+    /// Job `spec`.
+    JobSpec {
+        parallelism: Option<i32>,
+        completions: Option<i32>,
+        completion_mode: Option<String>,
+        suspend: bool,
+        selector: Option<LabelSelector>,
+        template: PodTemplate,
+    }
+
+    /// Job `status`.
+    JobStatus {
+        succeeded: i32,
+        failed: i32,
+        completed_indexes: String,
+        conditions: Vec<super::PodCondition>,
+    }
+}

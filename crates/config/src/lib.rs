@@ -1,0 +1,38 @@
+//! KubeSchedulerConfiguration: read with positions, convert from older versions, fill in defaults, validate against the
+//! plugins that the binary knows, compile into profiles.
+//!
+//! [`parse`] gives the effective [`Config`] or every problem at once, each with file, line, column and path. [`compile`]
+//! builds the plugins. [`effective`] shows a configuration as it runs and where each value came from; [`diff`] compares
+//! two. [`reference`] describes plugins.
+//!
+//! Invariants: no plugin's name decides anything here but that of NodeResourcesFit, which extenders change; names,
+//! arguments, defaults and order come from the registry. No file is opened, no client, no clock.
+
+mod compile;
+mod convert;
+pub mod diff;
+mod duration;
+pub mod effective;
+mod extender;
+mod leader;
+mod log;
+mod merge;
+mod profile;
+mod read;
+mod reader;
+pub mod reference;
+mod schema;
+mod source;
+mod suggest;
+mod types;
+
+pub use compile::compile;
+pub use duration::{format_duration, parse_duration};
+pub use loadline_api::doc::Problem;
+pub use log::{Origin, Origins};
+pub use read::{Loaded, default_config, parse};
+pub use suggest::nearest;
+pub use types::{
+    ClientConnection, Config, ExtenderConfig, ExtenderTls, LeaderElection, ManagedResource, PluginArgs, PluginLists,
+    PluginRef, ProfileConfig,
+};

@@ -1,0 +1,378 @@
+//! One scheduling cycle up to the choice of a node: PreFilter, Filter, PostFilter, PreScore, Score. Nothing is committed
+//! here; [`crate::Engine`] does that with the result.
+
+use std::sync::Arc;
+
+use loadline_framework::record::{DecidedBy, Outcome};
+use loadline_framework::{Cluster, Code, Profile, Slot, Status};
+use loadline_model::{PodInfo, Str};
+
+use crate::Engine;
+use crate::class::Sources;
+use crate::diagnosis::Diagnosis;
+use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
+use crate::experiment::Experiment;
+
+/// What a cycle decided for a pod, valid until the next change of the cluster.
+#[derive(Debug)]
+pub struct Cycle {
+    /// The pod.
+    pub pod: Arc<PodInfo>,
+    /// Number of the profile in the configuration.
+    pub(crate) profile: usize,
+    /// What became of it. Never Gated: gates are looked at before the queue.
+    pub outcome: Outcome,
+    /// The chosen node.
+    pub node: Option<Str>,
+    /// What decided.
+    pub decided_by: Option<DecidedBy>,
+    /// kube-scheduler's text when no node was found; empty otherwise.
+    pub message: String,
+    /// Plugins that turned the pod down: events that they registered wake it.
+    pub rejected_by: Vec<&'static str>,
+    /// A change of the nomination: `Some(None)` clears it.
+    pub nominate: Option<Option<Str>>,
+    /// Pods to delete for it.
+    pub victims: Vec<Arc<PodInfo>>,
+    /// Number of feasible nodes that were found.
+    pub feasible: usize,
+    pub(crate) evaluation: Option<Evaluation>,
+    /// Who turned the pod's own nominated node down, when that happened.
+    pub(crate) nominated_first: Option<Slot>,
+}
+
+impl Cycle {
+    /// Whether trying again later without any event makes sense: the failure was not the pod's.
+    pub fn is_error(&self) -> bool {
+        self.outcome == Outcome::Error || (self.node.is_none() && self.rejected_by.is_empty())
+    }
+
+    fn failed(pod: &Arc<PodInfo>, profile: usize, outcome: Outcome, message: String) -> Self {
+        Self {
+            pod: pod.clone(),
+            profile,
+            outcome,
+            node: None,
+            decided_by: None,
+            message,
+            rejected_by: Vec::new(),
+            nominate: Some(None),
+            victims: Vec::new(),
+            feasible: 0,
+            evaluation: None,
+            nominated_first: None,
+        }
+    }
+}
+
+/// How much of a cycle is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The decision alone, with every shortcut.
+    Decide,
+    /// Every node is judged, also where a shortcut decides.
+    Explain,
+}
+
+impl Engine {
+    /// Runs a cycle for `pod`. `attempt` counts the pod's attempts from 1 and goes into the tie-break.
+    pub fn decide(&mut self, pod: &Arc<PodInfo>, attempt: u32, depth: Depth) -> Cycle {
+        let found = self
+            .profiles
+            .profiles
+            .iter()
+            .position(|p| p.scheduler_name == pod.scheduler_name);
+        let Some(index) = found else {
+            let message = format!("no profile for scheduler name \"{}\"", pod.scheduler_name);
+            return Cycle::failed(pod, 0, Outcome::Error, message);
+        };
+        let profile = self.profiles.profiles[index].clone();
+        self.cluster.settle();
+        if self.cluster.node_count() == 0 {
+            let message = "no nodes available to schedule pods".to_owned();
+            return Cycle::failed(pod, index, Outcome::Unschedulable, message);
+        }
+        // The pod must not make room for itself.
+        let own = self.nominator.take(&pod.uid);
+        let cycle = self.decide_without_own(pod, attempt, depth, index, &profile);
+        if let Some((nominated, node)) = own {
+            self.nominator.add(nominated, node);
+        }
+        cycle
+    }
+
+    fn decide_without_own(
+        &mut self,
+        pod: &Arc<PodInfo>,
+        attempt: u32,
+        depth: Depth,
+        index: usize,
+        profile: &Arc<Profile>,
+    ) -> Cycle {
+        let request = Request {
+            profile,
+            profile_index: index,
+            pod,
+        };
+        let opened = match self.kept.pre_filter(&request, &mut self.cluster) {
+            Ok(opened) => opened,
+            Err(early) => return self.ended_early(pod, index, profile, early),
+        };
+        let nominated = pod
+            .nominated_node_name
+            .as_ref()
+            .and_then(|name| self.cluster.slot(name));
+        let mut first = None;
+        let mut refused = None;
+        if let Some(slot) = nominated {
+            let (filters, _) = self.kept.members(profile, &opened);
+            match Kept::one_node(&request, &filters, slot, self.sources()) {
+                None => first = Some(slot),
+                Some((filter, verdict)) => refused = Some((slot, filter, verdict, filters[filter].plugin)),
+            }
+            if let (Some(slot), Depth::Decide) = (first, depth) {
+                return self.found(pod, index, slot, DecidedBy::Nominated, 1, None);
+            }
+        }
+        let limit = nodes_to_find(profile, self.cluster.node_count());
+        let evaluation = if let Some(narrowed) = &opened.narrowed {
+            // In the order of names: a set has no order of its own.
+            let slots = narrowed.slots.clone();
+            let limit = nodes_to_find(profile, slots.len());
+            let mut direct = self
+                .kept
+                .some_nodes(&request, opened, slots.into_iter(), limit, self.sources());
+            if let (Some((slot, filter, verdict, plugin)), Some(narrowed)) = (refused, &mut direct.narrowed) {
+                let name = profile.name(plugin);
+                if let Err(at) = narrowed.plugins.binary_search(&name) {
+                    narrowed.plugins.insert(at, name);
+                }
+                if !direct.judged.iter().any(|(judged, _)| *judged == slot) {
+                    direct.judged.push((slot, Some((filter, verdict))));
+                }
+            }
+            Evaluation::Direct(direct)
+        } else if limit < self.cluster.node_count() {
+            let order = self.cluster.order().visiting();
+            let start = self.next_start % order.len();
+            let slots = order[start..].iter().chain(&order[..start]).copied();
+            let direct = self.kept.some_nodes(&request, opened, slots, limit, self.sources());
+            self.next_start = (start + direct.judged.len()) % order.len();
+            Evaluation::Direct(direct)
+        } else {
+            let class = self.kept.all_nodes(&request, &opened, &self.cluster, &self.nominator);
+            Evaluation::Class(class)
+        };
+        let feasible = match &evaluation {
+            Evaluation::Early(_) => 0,
+            Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),
+            Evaluation::Direct(direct) => direct.feasible().count(),
+        };
+        if feasible == 0 {
+            let mut cycle = self.not_found(pod, index, profile, evaluation);
+            cycle.nominated_first = refused.map(|(slot, ..)| slot);
+            return cycle;
+        }
+        if let Some((plugin, score)) = self.invalid_score(&evaluation) {
+            let message = format!(
+                "plugin \"{}\" returns an invalid score {score}, it should in the range of [0, 100] after normalizing",
+                profile.name(plugin)
+            );
+            return Cycle {
+                evaluation: Some(evaluation),
+                ..Cycle::failed(pod, index, Outcome::Error, message)
+            };
+        }
+        if let Some(slot) = first {
+            return self.found(pod, index, slot, DecidedBy::Nominated, feasible, Some(evaluation));
+        }
+        let tie = tie_break(self.settings.seed, &pod.uid, attempt);
+        let slot = self.choose(&evaluation, tie).expect("there is a feasible node");
+        let decided_by = if feasible == 1 {
+            DecidedBy::OnlyFeasible
+        } else {
+            DecidedBy::Score
+        };
+        self.found(pod, index, slot, decided_by, feasible, Some(evaluation))
+    }
+
+    fn choose(&self, evaluation: &Evaluation, tie: u64) -> Option<Slot> {
+        let pick = |tied: usize| (tie % tied as u64) as usize;
+        match evaluation {
+            Evaluation::Early(_) => None,
+            Evaluation::Class(class) => {
+                let rank = self.kept.classes.get(*class).best(pick)?;
+                Some(self.cluster.order().by_name()[rank])
+            }
+            Evaluation::Direct(direct) => {
+                let totals = direct.totals();
+                let best = totals.iter().copied().max()?;
+                let mut tied: Vec<Slot> = direct
+                    .feasible()
+                    .zip(&totals)
+                    .filter(|(_, total)| **total == best)
+                    .map(|(slot, _)| slot)
+                    .collect();
+                tied.sort_unstable_by_key(|slot| self.cluster.order().rank(*slot));
+                Some(tied[pick(tied.len())])
+            }
+        }
+    }
+
+    fn invalid_score(&self, evaluation: &Evaluation) -> Option<(usize, i64)> {
+        match evaluation {
+            Evaluation::Early(_) => None,
+            Evaluation::Class(class) => self
+                .kept
+                .classes
+                .get(*class)
+                .invalid_score()
+                .map(|invalid| (invalid.plugin, invalid.score)),
+            Evaluation::Direct(direct) => direct.scored.iter().find_map(|(member, scores)| {
+                let wrong = scores.iter().find(|score| !(0..=100).contains(&score.normalized))?;
+                Some((member.plugin, wrong.normalized))
+            }),
+        }
+    }
+
+    fn found(
+        &self,
+        pod: &Arc<PodInfo>,
+        profile: usize,
+        slot: Slot,
+        decided_by: DecidedBy,
+        feasible: usize,
+        evaluation: Option<Evaluation>,
+    ) -> Cycle {
+        let name = self.cluster.nodes()[slot.index()]
+            .as_ref()
+            .map(|info| info.spec.name.clone());
+        Cycle {
+            pod: pod.clone(),
+            profile,
+            outcome: Outcome::Feasible,
+            node: name,
+            decided_by: Some(decided_by),
+            message: String::new(),
+            rejected_by: Vec::new(),
+            nominate: None,
+            victims: Vec::new(),
+            feasible,
+            evaluation,
+            nominated_first: (decided_by == DecidedBy::Nominated).then_some(slot),
+        }
+    }
+
+    fn ended_early(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, early: Early) -> Cycle {
+        if !early.status.is_rejected() {
+            let plugin = early.plugins.first().copied().unwrap_or_default();
+            let message = format!("running PreFilter plugin \"{plugin}\": {}", early.status.message());
+            return Cycle::failed(pod, index, Outcome::Error, message);
+        }
+        self.not_found(pod, index, profile, Evaluation::Early(early))
+    }
+
+    fn not_found(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, evaluation: Evaluation) -> Cycle {
+        let sources = self.sources();
+        let (diagnosis, filters, judged) = match &evaluation {
+            Evaluation::Early(early) => (Diagnosis::of_early(early), Vec::new(), loadline_model::Map::default()),
+            Evaluation::Class(class) => {
+                let class = self.kept.classes.get(*class);
+                (
+                    Diagnosis::of_class(class, profile, sources),
+                    class.filters().to_vec(),
+                    loadline_model::Map::default(),
+                )
+            }
+            Evaluation::Direct(direct) => {
+                let codes = direct
+                    .judged
+                    .iter()
+                    .map(|(slot, rejection)| (*slot, rejection.map_or(Code::Success, |(_, verdict)| verdict.code())));
+                (
+                    Diagnosis::of_direct(direct, profile, sources),
+                    direct.filters.clone(),
+                    codes.collect(),
+                )
+            }
+        };
+        let experiment = Experiment {
+            profile,
+            pod,
+            kept: &self.kept,
+            evaluation: &evaluation,
+            filters,
+            sources,
+            budgets: &self.budgets,
+            pool: self.pool.as_deref(),
+            judged,
+        };
+        let mut cycle = Cycle::failed(pod, index, Outcome::Unschedulable, String::new());
+        cycle.rejected_by.clone_from(&diagnosis.plugins);
+        let status = run_post_filter(profile, pod, &experiment, &mut cycle);
+        cycle.message = diagnosis.message(self.cluster.node_count(), &status.message());
+        cycle.evaluation = Some(evaluation);
+        cycle
+    }
+
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
+            cluster: &self.cluster,
+            columns: &self.kept.columns,
+            nominator: &self.nominator,
+        }
+    }
+}
+
+/// Runs PostFilter plugins as kube-scheduler does: the first success ends them, so does an error or an
+/// UnschedulableAndUnresolvable; else their reasons add up and the last nomination counts.
+fn run_post_filter(profile: &Profile, pod: &Arc<PodInfo>, experiment: &Experiment<'_>, cycle: &mut Cycle) -> Status {
+    if profile.post_filter.is_empty() {
+        return Status::success();
+    }
+    cycle.nominate = None;
+    let mut reasons = Vec::new();
+    for plugin in &profile.post_filter {
+        let Some(part) = &profile.plugins[*plugin].plugin.post_filter else {
+            continue;
+        };
+        let result = part.post_filter(pod, experiment);
+        match result.status.code {
+            Code::Success => {
+                cycle.nominate = result.nominate;
+                cycle.victims = result.victims;
+                return Status::success();
+            }
+            Code::UnschedulableAndUnresolvable => {
+                cycle.nominate = result.nominate;
+                return result.status;
+            }
+            Code::Unschedulable | Code::Pending => {
+                if result.nominate.is_some() {
+                    cycle.nominate = result.nominate;
+                }
+                reasons.extend(result.status.reasons);
+            }
+            Code::Error | Code::Wait | Code::Skip => {
+                cycle.nominate = None;
+                return result.status;
+            }
+        }
+    }
+    Status {
+        code: Code::Unschedulable,
+        reasons,
+    }
+}
+
+/// The number that chooses among nodes with equal totals: a function of seed, pod and attempt alone, so that a decision
+/// can be repeated. FNV-1a over the uid, then splitmix64.
+fn tie_break(seed: u64, uid: &str, attempt: u32) -> u64 {
+    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mut x = hash ^ seed.rotate_left(32) ^ u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

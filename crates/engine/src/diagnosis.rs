@@ -1,0 +1,127 @@
+//! Why no node was found, in kube-scheduler's words.
+
+use loadline_framework::{Cluster, NodeView, Profile, Reads, Slot, Verdict};
+use loadline_model::Map;
+
+use crate::class::{Class, Member, Sources};
+use crate::evaluate::{Direct, Early};
+
+/// Nodes by reason, and the plugins that turned any down.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnosis {
+    /// Number of nodes for each reason.
+    pub(crate) reasons: Map<String, usize>,
+    /// What PreFilter said, when it ended the cycle.
+    pub(crate) pre_filter: String,
+    /// Names of plugins that turned a node, or the pod, down; each once, in the profile's order.
+    pub(crate) plugins: Vec<&'static str>,
+}
+
+impl Diagnosis {
+    pub(crate) fn of_early(early: &Early) -> Self {
+        Self {
+            pre_filter: early.status.message(),
+            plugins: early.plugins.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn of_class(class: &Class, profile: &Profile, sources: Sources<'_>) -> Self {
+        let mut found = Self::default();
+        let order = sources.cluster.order().by_name();
+        let mut by_filter: Vec<(usize, Verdict, u32)> = class.rejections().collect();
+        by_filter.sort_unstable();
+        for (filter, verdict, count) in by_filter {
+            let member = class.filters()[filter];
+            found.blame(profile, member);
+            if verdict.is_per_node() {
+                for (rank, slot) in order.iter().enumerate() {
+                    if class.rejection(rank) == Some((filter, verdict)) {
+                        found.count(member, *slot, verdict, 1, sources);
+                    }
+                }
+            } else if let Some(any) = order.first() {
+                found.count(member, *any, verdict, count as usize, sources);
+            }
+        }
+        found
+    }
+
+    pub(crate) fn of_direct(direct: &Direct, profile: &Profile, sources: Sources<'_>) -> Self {
+        let mut found = Self::default();
+        if let Some(narrowed) = &direct.narrowed {
+            found.plugins.clone_from(&narrowed.plugins);
+        }
+        for (slot, rejection) in &direct.judged {
+            let Some((filter, verdict)) = rejection else { continue };
+            found.blame(profile, direct.filters[*filter]);
+            found.count(direct.filters[*filter], *slot, *verdict, 1, sources);
+        }
+        let absent = sources.cluster.node_count() - direct.judged.len();
+        if let (Some(reason), 1..) = (direct.absent_reason(), absent) {
+            *found.reasons.entry(reason).or_insert(0) += absent;
+        }
+        found
+    }
+
+    fn blame(&mut self, profile: &Profile, member: Member) {
+        let name = profile.name(member.plugin);
+        if !self.plugins.contains(&name) {
+            self.plugins.push(name);
+        }
+    }
+
+    fn count(&mut self, member: Member, slot: Slot, verdict: Verdict, nodes: usize, sources: Sources<'_>) {
+        for reason in reasons(member, slot, verdict, sources) {
+            *self.reasons.entry(reason).or_insert(0) += nodes;
+        }
+    }
+
+    /// The text of the event and the condition. `post_filter` is what PostFilter adds.
+    pub(crate) fn message(&self, nodes: usize, post_filter: &str) -> String {
+        let mut text = format!("0/{nodes} nodes are available:");
+        if !self.pre_filter.is_empty() {
+            text += &[" ", &self.pre_filter, "."].concat();
+        } else if !self.reasons.is_empty() {
+            // Sorted as text, so that "10 x" stands before "2 y".
+            let mut parts: Vec<String> = self
+                .reasons
+                .iter()
+                .map(|(reason, count)| format!("{count} {reason}"))
+                .collect();
+            parts.sort_unstable();
+            text += &[" ", &parts.join(", "), "."].concat();
+        }
+        if !post_filter.is_empty() {
+            text.push(' ');
+            text.push_str(post_filter);
+        }
+        text
+    }
+}
+
+/// A plugin's reasons for a verdict on a node.
+pub(crate) fn reasons(member: Member, slot: Slot, verdict: Verdict, sources: Sources<'_>) -> Vec<String> {
+    let Some(info) = sources.cluster.nodes()[slot.index()].as_deref() else {
+        return Vec::new();
+    };
+    let column = sources.columns.get(member.column);
+    let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING);
+    column
+        .runner
+        .reasons(&column.state, verdict, &view)
+        .into_iter()
+        .map(std::borrow::Cow::into_owned)
+        .collect()
+}
+
+impl Direct {
+    /// The reason that stands for every node that PreFilter's narrowing left out.
+    pub(crate) fn absent_reason(&self) -> Option<String> {
+        let narrowed = self.narrowed.as_ref()?;
+        Some(format!(
+            "node(s) didn't satisfy plugin(s) [{}]",
+            narrowed.plugins.join(" ")
+        ))
+    }
+}

@@ -1,0 +1,340 @@
+//! How many of which pods are on which node: for pods that match a query, and for pods that carry an inter-pod term.
+//!
+//! Which queries a pod matches is remembered by namespace and label set, so that a placement costs a look-up and not an
+//! evaluation of every selector in the cluster.
+
+use std::sync::Arc;
+
+use loadline_framework::{CarriedTerm, Counts, MatchedTerm, Query, QueryId, Slot, TermKind, TopologyId};
+use loadline_model::{Affinity, Labels, Map, Namespace, NodeInfo, PodInfo, PodMatcher, Selector, Str};
+
+type LabelSet = (Str, Arc<Labels>);
+
+/// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
+const MEMO_LIMIT: usize = 262_144;
+
+#[derive(Debug, Default)]
+pub(super) struct CountIndex {
+    entries: Vec<Entry>,
+    ids: Map<Query, QueryId>,
+    /// Matching queries and carried terms by the namespaces that they can mean.
+    matching: ByNamespace,
+    carried: ByNamespace,
+    matching_memo: Map<LabelSet, Remembered<Vec<QueryId>>>,
+    matched_memo: Map<LabelSet, Remembered<Arc<[MatchedTerm]>>>,
+    carrying_memo: Map<Arc<Affinity>, Arc<[QueryId]>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    query: Query,
+    counts: Counts,
+    /// Topology of a carried term, once somebody asked.
+    topology: Option<TopologyId>,
+}
+
+/// Queries by namespace; those with a namespace selector apart.
+#[derive(Debug, Default)]
+struct ByNamespace {
+    named: Map<Str, Vec<QueryId>>,
+    selected: Vec<QueryId>,
+}
+
+impl ByNamespace {
+    fn insert(&mut self, id: QueryId, first: &PodMatcher) {
+        if first.namespaces.selector == Selector::Nothing {
+            for name in &first.namespaces.names {
+                self.named.entry_ref(name).or_default().push(id);
+            }
+        } else {
+            self.selected.push(id);
+        }
+    }
+
+    /// What was added for a namespace after the first `seen` ones of both lists.
+    fn since(&self, namespace: &Str, seen: (usize, usize)) -> impl Iterator<Item = QueryId> + '_ {
+        let named = self.named.get(namespace).map_or(&[][..], Vec::as_slice);
+        named[seen.0..].iter().chain(&self.selected[seen.1..]).copied()
+    }
+
+    fn seen(&self, namespace: &Str) -> (usize, usize) {
+        (self.named.get(namespace).map_or(0, Vec::len), self.selected.len())
+    }
+}
+
+/// An answer, and how much of the lists it has considered.
+#[derive(Debug, Default, Clone)]
+struct Remembered<T> {
+    answer: T,
+    seen: (usize, usize),
+}
+
+fn labels_of<'a>(namespaces: &'a Map<Str, Namespace>, name: &Str, none: &'a Labels) -> &'a Labels {
+    namespaces.get(name).map_or(none, |namespace| &namespace.labels)
+}
+
+fn all_match(all: &[PodMatcher], namespace: &Str, namespace_labels: &Labels, labels: &Labels) -> bool {
+    all.iter()
+        .all(|matcher| matcher.matches(namespace, namespace_labels, labels))
+}
+
+impl CountIndex {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, id: QueryId) -> &Counts {
+        &self.entries[id.0 as usize].counts
+    }
+
+    pub(super) fn track(
+        &mut self,
+        query: &Query,
+        nodes: &[Option<Arc<NodeInfo>>],
+        namespaces: &Map<Str, Namespace>,
+    ) -> QueryId {
+        if let Some(id) = self.ids.get(query) {
+            return *id;
+        }
+        let id = self.register(query.clone());
+        if let Query::Matching { .. } = query {
+            self.recount(id, nodes, namespaces);
+        }
+        // A carried term that nobody carries yet has nothing to count.
+        id
+    }
+
+    fn register(&mut self, query: Query) -> QueryId {
+        let id = QueryId(self.entries.len() as u32);
+        match &query {
+            Query::Matching { all, .. } => {
+                if let Some(first) = all.first() {
+                    self.matching.insert(id, first);
+                }
+            }
+            Query::Carrying(carried) => self.carried.insert(id, &carried.term.pods),
+        }
+        let counts = Counts {
+            by_slot: Map::default(),
+            total: 0,
+            log: Vec::new(),
+            log_start: 0,
+        };
+        self.ids.insert(query.clone(), id);
+        self.entries.push(Entry {
+            query,
+            counts,
+            topology: None,
+        });
+        id
+    }
+
+    fn recount(&mut self, id: QueryId, nodes: &[Option<Arc<NodeInfo>>], namespaces: &Map<Str, Namespace>) {
+        let none = Labels::default();
+        let entry = &mut self.entries[id.0 as usize];
+        let Query::Matching { all, skip_terminating } = &entry.query else {
+            return;
+        };
+        let counts = &mut entry.counts;
+        counts.by_slot.clear();
+        counts.total = 0;
+        for (index, info) in nodes.iter().enumerate() {
+            let Some(info) = info else { continue };
+            let matching = info
+                .pods
+                .iter()
+                .filter(|pod| {
+                    !(*skip_terminating && pod.is_terminating())
+                        && all_match(
+                            all,
+                            &pod.namespace,
+                            labels_of(namespaces, &pod.namespace, &none),
+                            &pod.labels,
+                        )
+                })
+                .count();
+            if matching > 0 {
+                counts.by_slot.insert(Slot(index as u32), matching as u32);
+                counts.total += matching as u64;
+            }
+        }
+        // Whoever followed the log computes anew.
+        counts.log_start = counts.position() + 1;
+        counts.log.clear();
+    }
+
+    pub(super) fn namespaces_changed(&mut self, nodes: &[Option<Arc<NodeInfo>>], namespaces: &Map<Str, Namespace>) {
+        self.matching_memo.clear();
+        self.matched_memo.clear();
+        for index in 0..self.entries.len() {
+            let selects = match &self.entries[index].query {
+                Query::Matching { all, .. } => all.iter().any(|m| m.namespaces.selector != Selector::Nothing),
+                Query::Carrying(_) => false,
+            };
+            if selects {
+                self.recount(QueryId(index as u32), nodes, namespaces);
+            }
+        }
+    }
+
+    pub(super) fn place(&mut self, pod: &PodInfo, slot: Slot, namespaces: &Map<Str, Namespace>) {
+        self.change(pod, slot, 1, namespaces);
+    }
+
+    pub(super) fn unplace(&mut self, pod: &PodInfo, slot: Slot, namespaces: &Map<Str, Namespace>) {
+        self.change(pod, slot, -1, namespaces);
+    }
+
+    fn change(&mut self, pod: &PodInfo, slot: Slot, by: i32, namespaces: &Map<Str, Namespace>) {
+        let matching = self.matching(pod, namespaces);
+        for id in matching {
+            let entry = &mut self.entries[id.0 as usize];
+            if matches!(
+                entry.query,
+                Query::Matching {
+                    skip_terminating: true,
+                    ..
+                }
+            ) && pod.is_terminating()
+            {
+                continue;
+            }
+            add(&mut entry.counts, slot, by);
+        }
+        if let Some(affinity) = pod.affinity.as_ref().filter(|a| a.has_pod_terms()) {
+            for id in self.carrying(affinity).iter() {
+                add(&mut self.entries[id.0 as usize].counts, slot, by);
+            }
+        }
+    }
+
+    /// Queries that mean `pod`.
+    fn matching(&mut self, pod: &PodInfo, namespaces: &Map<Str, Namespace>) -> Vec<QueryId> {
+        if self.matching.named.is_empty() && self.matching.selected.is_empty() {
+            return Vec::new();
+        }
+        let key = (pod.namespace.clone(), pod.labels.clone());
+        let mut known = self.matching_memo.remove(&key).unwrap_or_default();
+        let now = self.matching.seen(&pod.namespace);
+        if known.seen != now {
+            let none = Labels::default();
+            let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
+            for id in self.matching.since(&pod.namespace, known.seen) {
+                let Query::Matching { all, .. } = &self.entries[id.0 as usize].query else {
+                    continue;
+                };
+                if all_match(all, &pod.namespace, namespace_labels, &pod.labels) {
+                    known.answer.push(id);
+                }
+            }
+            known.seen = now;
+        }
+        let answer = known.answer.clone();
+        if self.matching_memo.len() >= MEMO_LIMIT {
+            self.matching_memo.clear();
+        }
+        self.matching_memo.insert(key, known);
+        answer
+    }
+
+    fn carrying(&mut self, affinity: &Arc<Affinity>) -> Arc<[QueryId]> {
+        if let Some(known) = self.carrying_memo.get(affinity) {
+            return known.clone();
+        }
+        let required = |kind: TermKind| {
+            move |term: &_| CarriedTerm {
+                kind,
+                term: Clone::clone(term),
+            }
+        };
+        let mut terms: Vec<CarriedTerm> = Vec::new();
+        terms.extend(affinity.pod_required.iter().map(required(TermKind::RequiredAffinity)));
+        terms.extend(affinity.anti_required.iter().map(required(TermKind::RequiredAnti)));
+        terms.extend(affinity.pod_preferred.iter().map(|weighted| CarriedTerm {
+            kind: TermKind::PreferredAffinity(weighted.weight),
+            term: weighted.term.clone(),
+        }));
+        terms.extend(affinity.anti_preferred.iter().map(|weighted| CarriedTerm {
+            kind: TermKind::PreferredAnti(weighted.weight),
+            term: weighted.term.clone(),
+        }));
+        let ids: Arc<[QueryId]> = terms
+            .into_iter()
+            .map(|term| {
+                let query = Query::Carrying(term);
+                self.ids.get(&query).copied().unwrap_or_else(|| self.register(query))
+            })
+            .collect();
+        if self.carrying_memo.len() >= MEMO_LIMIT {
+            self.carrying_memo.clear();
+        }
+        self.carrying_memo.insert(affinity.clone(), ids.clone());
+        ids
+    }
+
+    pub(super) fn matched_terms(
+        &mut self,
+        pod: &PodInfo,
+        namespaces: &Map<Str, Namespace>,
+        mut topology: impl FnMut(&Str) -> TopologyId,
+    ) -> Arc<[MatchedTerm]> {
+        let now = self.carried.seen(&pod.namespace);
+        let key = (pod.namespace.clone(), pod.labels.clone());
+        if let Some(known) = self.matched_memo.get(&key) {
+            if known.seen == now {
+                return known.answer.clone();
+            }
+        }
+        let known = self.matched_memo.remove(&key);
+        let seen = known.as_ref().map_or((0, 0), |known| known.seen);
+        let mut answer: Vec<MatchedTerm> = known.map_or_else(Vec::new, |known| known.answer.to_vec());
+        let none = Labels::default();
+        let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
+        let fresh: Vec<QueryId> = self.carried.since(&pod.namespace, seen).collect();
+        for id in fresh {
+            let entry = &mut self.entries[id.0 as usize];
+            let Query::Carrying(carried) = &entry.query else {
+                continue;
+            };
+            if carried.term.pods.matches(&pod.namespace, namespace_labels, &pod.labels) {
+                let topology = *entry
+                    .topology
+                    .get_or_insert_with(|| topology(&carried.term.topology_key));
+                answer.push(MatchedTerm {
+                    query: id,
+                    kind: carried.kind,
+                    topology,
+                });
+            }
+        }
+        answer.sort_unstable_by_key(|term| term.query);
+        let answer: Arc<[MatchedTerm]> = answer.into();
+        if self.matched_memo.len() >= MEMO_LIMIT {
+            self.matched_memo.clear();
+        }
+        self.matched_memo.insert(
+            key,
+            Remembered {
+                answer: answer.clone(),
+                seen: now,
+            },
+        );
+        answer
+    }
+}
+
+fn add(counts: &mut Counts, slot: Slot, by: i32) {
+    let on_node = counts.by_slot.entry(slot).or_insert(0);
+    *on_node = on_node.wrapping_add_signed(by);
+    if *on_node == 0 {
+        counts.by_slot.remove(&slot);
+    }
+    counts.total = counts.total.wrapping_add_signed(i64::from(by));
+    // As ChangeLog trims: half at a time. A follower that is further behind computes anew.
+    const KEPT: usize = 4096;
+    if counts.log.len() >= 2 * KEPT {
+        counts.log.drain(..KEPT);
+        counts.log_start += KEPT as u64;
+    }
+    counts.log.push((slot, by));
+}

@@ -1,0 +1,34 @@
+//! What the author of a plugin sees: the traits of the extension points, the descriptor and the registry, the cluster
+//! as a plugin may read it, thought experiments, the compiled profile and the decision record.
+//!
+//! Invariants: no engine, no configuration file, no client, no clock. A plugin compiles against this crate and
+//! `loadline-model` alone.
+
+pub mod cluster;
+pub mod descriptor;
+pub mod erased;
+pub mod event;
+pub mod extender;
+pub mod plugin;
+pub mod profile;
+pub mod record;
+pub mod status;
+pub mod whatif;
+
+pub use cluster::{
+    CarriedTerm, Cluster, Counts, DomainId, ImageState, MatchedTerm, NodeDelta, NodeView, Prepare, Query, QueryId,
+    Reads, Slot, TermKind, Topology, TopologyId,
+};
+pub use descriptor::{
+    ArgField, ArgKind, DefaultProfile, Descriptor, DuplicatePlugin, ExtensionPoint, FieldError, Plugin, Registry,
+    no_further_checks,
+};
+pub use event::{Action, ClusterEvent, EventObject, Hint, Resource};
+pub use extender::Extender;
+pub use plugin::{
+    Bind, Bounds, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind, PreBindStep,
+    PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, normalize_default, normalize_reverse,
+};
+pub use profile::{Profile, ProfilePlugin, Profiles, ScorePlugin};
+pub use status::{Code, Reason, Status, Verdict};
+pub use whatif::{NodeTrial, WhatIf};

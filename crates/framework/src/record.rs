@@ -1,0 +1,160 @@
+//! The decision record: what was decided for a pod, and why. Its JSON is a public contract: fields are added, never
+//! renamed. `docs/decision-record.schema.json` is generated from here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `apiVersion` of the records.
+pub const API_VERSION: &str = "loadline.dev/v1alpha1";
+
+/// What became of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Outcome {
+    /// A node was found.
+    Feasible,
+    /// No node fits.
+    Unschedulable,
+    /// It may not be tried yet.
+    Gated,
+    /// Something went wrong that is not the pod's fault.
+    Error,
+}
+
+/// What decided between the feasible nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DecidedBy {
+    /// The highest total; ties by hash.
+    Score,
+    /// Only one node was feasible.
+    OnlyFeasible,
+    /// The pod's nominated node was feasible.
+    Nominated,
+}
+
+/// The decision on one pod.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Profile.
+    pub scheduler_name: String,
+    /// Outcome.
+    pub result: Outcome,
+    /// The chosen node, when feasible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What decided, when feasible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+    /// The plugin that gates the pod, when gated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gated_by: Option<String>,
+    /// kube-scheduler's wording, PostFilter's part included; empty when feasible.
+    pub message: String,
+    /// How many pods this one stands for (`explain` shows one of each kind of missing pod); absent for 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Every node, by name. Absent when the table can no longer be rebuilt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<NodeRecord>>,
+    /// The table of nodes is absent or cut.
+    pub truncated: bool,
+    /// Preemption, when it was tried and helps.
+    pub preemption: Option<Preemption>,
+    /// What would make the pod fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedy: Vec<Remedy>,
+}
+
+/// One node in a decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeRecord {
+    /// Node name.
+    pub name: String,
+    /// Whether the pod fits.
+    pub feasible: bool,
+    /// First plugin, in the profile's order, that turned the node down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rejected_by: String,
+    /// `Unschedulable` or `UnschedulableAndUnresolvable`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    /// kube-scheduler's reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// The numbers behind the reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<Detail>,
+    /// Scores by plugin, for feasible nodes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scores: BTreeMap<String, ScoreRecord>,
+    /// Sum of the weighted scores, for feasible nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+}
+
+/// One plugin's score of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScoreRecord {
+    /// As the plugin's Score gave it.
+    pub raw: i64,
+    /// 0 to 100.
+    pub normalized: i64,
+    /// Weight in the profile.
+    pub weight: i64,
+    /// Normalised score times weight.
+    pub weighted: i64,
+}
+
+/// A number behind a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Detail {
+    /// Of what.
+    pub what: String,
+    /// What the pod asks for.
+    pub wanted: String,
+    /// What the node has.
+    pub found: String,
+}
+
+/// A change that would make the pod fit on a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Remedy {
+    /// In words.
+    pub text: String,
+    /// For programs: what to change, by how much, where.
+    pub change: serde_json::Value,
+}
+
+/// What preemption would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preemption {
+    /// The node that would be nominated.
+    pub nominated_node: String,
+    /// Pods that would be deleted, `namespace/name`.
+    pub victims: Vec<String>,
+}
+
+/// Head of a list of decisions; the decisions follow one by one in `pods`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionList {
+    /// [`API_VERSION`].
+    pub api_version: String,
+    /// `DecisionList`.
+    pub kind: String,
+    /// Hash of the effective configuration.
+    pub config_hash: String,
+    /// Seed of the tie-break.
+    pub seed: u64,
+    /// The decisions.
+    pub pods: Vec<Decision>,
+}

@@ -1,0 +1,41 @@
+//! Thought experiments on the cluster: what PostFilter plugins see of the engine.
+
+use std::sync::Arc;
+
+use loadline_model::{DisruptionBudget, PodInfo, Str};
+
+use crate::cluster::{Cluster, Slot};
+use crate::status::{Code, Status};
+
+/// The cluster at the end of a cycle that found no node, open for thought experiments. Shared by threads.
+pub trait WhatIf: Sync {
+    /// The cluster.
+    fn cluster(&self) -> &dyn Cluster;
+    /// Nodes with their slots, by name.
+    fn slots_by_name(&self) -> &[Slot];
+    /// This cycle's code for a node. Nodes outside of PreFilter's narrowing are UnschedulableAndUnresolvable; when
+    /// PreFilter turned the pod down, every node has PreFilter's code.
+    fn code(&self, slot: Slot) -> Code;
+    /// Whether the PreFilter of the plugin with this name was reached: one that turns the pod down as
+    /// UnschedulableAndUnresolvable keeps the later ones from running.
+    fn pre_filter_ran(&self, plugin: &str) -> bool;
+    /// Opens an experiment on one node: its pods can be taken off and put back.
+    fn trial(&self, slot: Slot) -> Box<dyn NodeTrial + '_>;
+    /// PodDisruptionBudgets of a namespace.
+    fn disruption_budgets(&self, namespace: &str) -> &[DisruptionBudget];
+    /// Runs `work` for each of `0..count`, on several threads when that pays; the results are in order.
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+    /// Name of the profile's scheduler.
+    fn scheduler_name(&self) -> &Str;
+}
+
+/// An experiment on one node for the pod of this cycle.
+pub trait NodeTrial {
+    /// Takes a pod off.
+    fn remove(&mut self, pod: &Arc<PodInfo>);
+    /// Puts one back that was taken off.
+    fn restore(&mut self, pod: &Arc<PodInfo>);
+    /// Whether the pod would pass all filters now, nominated pods of the same or higher priority counted as
+    /// kube-scheduler counts them.
+    fn check(&mut self) -> Status;
+}

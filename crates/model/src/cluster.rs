@@ -1,0 +1,77 @@
+//! The smaller objects that plugins consult.
+
+use std::sync::Arc;
+
+use crate::{Labels, Selector, Set, Str};
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Name.
+    pub name: Str,
+    /// Labels.
+    pub labels: Arc<Labels>,
+}
+
+/// The selector of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSelector {
+    /// Namespace.
+    pub namespace: Str,
+    /// Name.
+    pub name: Str,
+    /// `spec.selector`; an empty one selects no pod.
+    pub selector: Labels,
+}
+
+/// Kinds of controllers whose selector spreads their pods by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WorkloadKind {
+    /// `v1` ReplicationController.
+    ReplicationController,
+    /// `apps/v1` ReplicaSet.
+    ReplicaSet,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+}
+
+/// The selector of a ReplicationController, ReplicaSet or StatefulSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadSelector {
+    /// Kind.
+    pub kind: WorkloadKind,
+    /// Namespace.
+    pub namespace: Str,
+    /// Name.
+    pub name: Str,
+    /// Its pod selector.
+    pub selector: Selector,
+}
+
+/// The controller of a pod (`metadata.ownerReferences` with `controller: true`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// `apiVersion` of the owner.
+    pub api_version: Str,
+    /// Kind.
+    pub kind: Str,
+    /// Name.
+    pub name: Str,
+    /// Uid.
+    pub uid: Str,
+}
+
+/// A PodDisruptionBudget, as preemption reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisruptionBudget {
+    /// Namespace.
+    pub namespace: Str,
+    /// Name.
+    pub name: Str,
+    /// `spec.selector`.
+    pub selector: Selector,
+    /// `status.disruptionsAllowed`.
+    pub disruptions_allowed: i32,
+    /// Names of pods in `status.disruptedPods`: already counted.
+    pub disrupted_pods: Set<Str>,
+}

@@ -1,0 +1,345 @@
+//! DefaultPreemption: makes room for a pod by taking pods of lower priority off one node.
+//!
+//! Every node whose rejection can be resolved is tried (kube-scheduler starts at a random one and stops at a share of
+//! them), so that the choice is the best there is and the same every time; candidates that are equal by all of
+//! kube-scheduler's criteria are told apart by node name.
+//!
+//! Only the choice is made here. Deleting victims, clearing nominations of lower pods and holding the preemptor back
+//! meanwhile (kube-scheduler's PreEnqueue part, with [`WAITING`]) need a client and time: they belong to whoever carries
+//! out the engine's effects, and the scheduling queue's `hold` is their place.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use loadline_framework::{
+    Action, ArgField, ArgKind, ClusterEvent, Code, DefaultProfile, Descriptor, EventObject, ExtensionPoint, FieldError,
+    Hint, Plugin, PostFilter, PostFilterResult, QueueingHints, Reason, Resource, Slot, Status, WhatIf,
+};
+use loadline_model::{DisruptionBudget, PodInfo, PreemptionPolicy, Str, Time};
+use serde_json::Value;
+
+/// Name in the configuration.
+pub const NAME: &str = "DefaultPreemption";
+
+/// Why the preemptor is held back while its victims are being deleted.
+pub const WAITING: &str = "waiting for the preemption for this pod to be finished";
+
+const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+const EFFECTLESS: &str = "It has no effect: Loadline tries all nodes.";
+
+/// What is known about it.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: NAME,
+    help: "Makes room for a pod that fits nowhere by deleting pods of lower priority from one node.",
+    points: &[ExtensionPoint::PostFilter],
+    default_profile: DefaultProfile::Enabled { weight: 0 },
+    args: &[
+        ArgField {
+            name: "minCandidateNodesPercentage",
+            kind: ArgKind::Int { min: 0, max: 100 },
+            default: "10",
+            help: EFFECTLESS,
+        },
+        ArgField {
+            name: "minCandidateNodesAbsolute",
+            kind: ArgKind::Int {
+                min: 0,
+                max: i32::MAX as i64,
+            },
+            default: "100",
+            help: EFFECTLESS,
+        },
+    ],
+    validate,
+    events: &[ClusterEvent::new(Resource::Pod, Action::DELETE)],
+    build: |_args| {
+        Ok(Plugin::new(NAME)
+            .with_post_filter(DefaultPreemption)
+            .with_hints(DefaultPreemption))
+    },
+};
+
+fn validate(args: &Value) -> Vec<FieldError> {
+    let is_zero = |name: &str| args.get(name).and_then(Value::as_i64) == Some(0);
+    let (percentage, absolute) = ("minCandidateNodesPercentage", "minCandidateNodesAbsolute");
+    if !(is_zero(percentage) && is_zero(absolute)) {
+        return Vec::new();
+    }
+    [(percentage, absolute), (absolute, percentage)]
+        .map(|(name, other)| FieldError::new(name, format!("cannot be zero at the same time as {other}")))
+        .into()
+}
+
+struct DefaultPreemption;
+
+impl QueueingHints for DefaultPreemption {
+    /// Which event resolves the rejection is for the plugins to say that turned the pod down; the registration alone
+    /// lets the end of a victim lift the gate.
+    fn hint(&self, _pod: &PodInfo, _event: &ClusterEvent, _object: &EventObject<'_>) -> Hint {
+        Hint::Skip
+    }
+}
+
+impl PostFilter for DefaultPreemption {
+    fn post_filter(&self, pod: &Arc<PodInfo>, cluster: &dyn WhatIf) -> PostFilterResult {
+        let failed = |code: Code, message: String, nominate| PostFilterResult {
+            status: Status::new(code, format!("preemption: {message}")),
+            nominate,
+            victims: Vec::new(),
+        };
+        if let Some(reason) = not_eligible(pod, cluster) {
+            return failed(Code::Unschedulable, reason.to_owned(), None);
+        }
+        let (candidates, rejections) = try_all(pod, cluster);
+        if let Some(best) = best(&candidates) {
+            return PostFilterResult {
+                status: Status::success(),
+                nominate: Some(Some(best.node.clone())),
+                victims: best.victims.clone(),
+            };
+        }
+        let errors: Vec<String> = rejections
+            .iter()
+            .filter(|status| status.code == Code::Error)
+            .map(Status::message)
+            .collect();
+        if errors.is_empty() {
+            let message = no_candidate(cluster.cluster().node_count(), &rejections);
+            failed(Code::Unschedulable, message, Some(None))
+        } else {
+            failed(Code::Error, aggregate(errors), None)
+        }
+    }
+}
+
+/// A node on which preemption would make room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The node's slot.
+    pub slot: Slot,
+    /// The node's name.
+    pub node: Str,
+    /// Pods to delete, the most important first; never empty.
+    pub victims: Vec<Arc<PodInfo>>,
+    /// How many of them a PodDisruptionBudget protects.
+    pub violations: usize,
+}
+
+impl Candidate {
+    /// kube-scheduler's criteria in their order, smallest best: violations, priority of the most important victim, sum
+    /// of the priorities (made positive, so that more victims weigh more), number of victims, and the latest start of
+    /// the first one that started among those of the highest priority.
+    fn rank(&self) -> (usize, i32, i64, usize, Reverse<Time>) {
+        const LIFT: i64 = 1 << 31;
+        let highest = self.victims.first().map_or(i32::MAX, |v| v.priority);
+        let sum = self.victims.iter().map(|v| i64::from(v.priority) + LIFT).sum();
+        let of_highest = self.victims.iter().take_while(|v| v.priority == highest);
+        let first_start = of_highest.map(|v| start(v)).min().unwrap_or(Time::MAX);
+        (self.violations, highest, sum, self.victims.len(), Reverse(first_start))
+    }
+}
+
+/// All nodes on which preemption would make room for `pod`, by name. Eligibility is not looked at.
+pub fn dry_run(pod: &PodInfo, what_if: &dyn WhatIf) -> Vec<Candidate> {
+    try_all(pod, what_if).0
+}
+
+/// The candidate that kube-scheduler's criteria prefer; of equal ones the first, which in the order of [`dry_run`] is
+/// the lowest node name.
+pub fn best(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates.iter().min_by_key(|candidate| candidate.rank())
+}
+
+/// Why the pod may not preempt now.
+fn not_eligible(pod: &PodInfo, what_if: &dyn WhatIf) -> Option<&'static str> {
+    if pod.preemption_policy == PreemptionPolicy::Never {
+        return Some("not eligible due to preemptionPolicy=Never.");
+    }
+    let cluster = what_if.cluster();
+    // A nominated node that has gone, or that no deletion can make fit, does not keep the pod from looking elsewhere.
+    let slot = cluster.slot(pod.nominated_node_name.as_ref()?)?;
+    if what_if.code(slot) == Code::UnschedulableAndUnresolvable {
+        return None;
+    }
+    let node = cluster.nodes()[slot.index()].as_ref()?;
+    let making_room = |p: &Arc<PodInfo>| p.priority < pod.priority && p.is_terminating() && p.preempted;
+    node.pods
+        .iter()
+        .any(making_room)
+        .then_some("not eligible due to a terminating pod on the nominated node.")
+}
+
+/// Tries every node that deletions may help: the candidates by node name, and why the other tried nodes are none.
+fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Vec<Status>) {
+    let slots: Vec<Slot> = what_if
+        .slots_by_name()
+        .iter()
+        .copied()
+        .filter(|slot| what_if.code(*slot) == Code::Unschedulable)
+        .collect();
+    let results: Vec<OnceLock<Result<Candidate, Status>>> = slots.iter().map(|_| OnceLock::new()).collect();
+    what_if.each(slots.len(), &|i| {
+        // `each` runs every index once; a second result for one would equal the first.
+        let _ = results[i].set(try_node(pod, slots[i], what_if));
+    });
+    let (mut candidates, mut rejections) = (Vec::new(), Vec::new());
+    for result in results {
+        match result.into_inner() {
+            Some(Ok(candidate)) => candidates.push(candidate),
+            Some(Err(status)) => rejections.push(status),
+            None => debug_assert!(false, "every node was tried"),
+        }
+    }
+    (candidates, rejections)
+}
+
+/// The pods to take off one node: all of lower priority, but for those that can stay after all.
+fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Result<Candidate, Status> {
+    let node = what_if.cluster().nodes()[slot.index()].as_deref();
+    let mut potential: Vec<OnNode<'_>> = node
+        .map_or(&[][..], |node| &node.pods)
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.priority < pod.priority)
+        .collect();
+    let (Some(node), false) = (node, potential.is_empty()) else {
+        return Err(Status::unresolvable(NO_VICTIMS));
+    };
+
+    let mut trial = what_if.trial(slot);
+    for (_, victim) in &potential {
+        trial.remove(victim);
+    }
+    let status = trial.check();
+    if !status.is_success() {
+        return Err(status);
+    }
+
+    potential.sort_unstable_by_key(importance);
+    let violating = violates_budget(&potential, what_if);
+    let mut is_victim = vec![false; potential.len()];
+    let mut violations = 0;
+    for protected in [true, false] {
+        for (i, (_, candidate)) in potential.iter().enumerate() {
+            if violating[i] != protected {
+                continue;
+            }
+            trial.restore(candidate);
+            if !trial.check().is_success() {
+                trial.remove(candidate);
+                is_victim[i] = true;
+                violations += usize::from(protected);
+            }
+        }
+    }
+    let victims: Vec<_> = potential
+        .into_iter()
+        .zip(is_victim)
+        .filter(|(_, is_victim)| *is_victim)
+        .map(|((_, p), _)| p.clone())
+        .collect();
+    let name = &node.spec.name;
+    if victims.is_empty() {
+        return Err(Status::error(format!(
+            "expected at least one victim pod on node {:?}",
+            name.as_str()
+        )));
+    }
+    Ok(Candidate {
+        slot,
+        node: name.clone(),
+        victims,
+        violations,
+    })
+}
+
+/// When a pod started; one that has not counts as started after all others. (kube-scheduler takes the current time.)
+fn start(pod: &PodInfo) -> Time {
+    pod.started.unwrap_or(Time::MAX)
+}
+
+/// A pod with its place in the node's list.
+type OnNode<'a> = (usize, &'a Arc<PodInfo>);
+
+/// Sorts the most important pod first: higher priority, then earlier start, then the place on the node.
+///
+/// Pods that have not started come in the reverse of that place: kube-scheduler asks the clock anew in each comparison,
+/// so that the pod compared against is always the later one, and its sort (of up to 12 pods) turns them round.
+fn importance((place, pod): &OnNode<'_>) -> (Reverse<i32>, Time, i64) {
+    let place = *place as i64;
+    let place = if pod.started.is_some() { place } else { -place };
+    (Reverse(pod.priority), start(pod), place)
+}
+
+/// For each pod whether taking it off would violate a PodDisruptionBudget, pods before it in the list taken off first.
+fn violates_budget(pods: &[OnNode<'_>], what_if: &dyn WhatIf) -> Vec<bool> {
+    // Budgets that a pod matched, with the disruptions that are left; there are few of them on one node.
+    let mut left: Vec<(&DisruptionBudget, i32)> = Vec::new();
+    pods.iter()
+        .map(|(_, pod)| {
+            if pod.labels.is_empty() {
+                return false;
+            }
+            let mut violates = false;
+            for budget in what_if.disruption_budgets(&pod.namespace) {
+                // kube-scheduler lets an empty selector match nothing here, although the API says everything.
+                if budget.selector.is_everything()
+                    || !budget.selector.matches(&pod.labels)
+                    || budget.disrupted_pods.contains(&pod.name)
+                {
+                    continue;
+                }
+                let known = left.iter().position(|(b, _)| std::ptr::eq(*b, budget));
+                let at = known.unwrap_or(left.len());
+                if known.is_none() {
+                    left.push((budget, budget.disruptions_allowed));
+                }
+                left[at].1 -= 1;
+                violates |= left[at].1 < 0;
+            }
+            violates
+        })
+        .collect()
+}
+
+/// kube-scheduler's text for "no candidate": how many nodes had which reason, nodes that were not tried included.
+fn no_candidate(nodes: usize, rejections: &[Status]) -> String {
+    let mut counts: BTreeMap<&Reason, usize> = BTreeMap::new();
+    for reason in rejections.iter().flat_map(|status| &status.reasons) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut items: Vec<String> = counts
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    if rejections.len() < nodes {
+        items.push(format!("{} {NOT_HELPFUL}", nodes - rejections.len()));
+    }
+    // Sorted as text, count first: "10 x" comes before "2 y".
+    items.sort_unstable();
+    if items.is_empty() {
+        format!("0/{nodes} nodes are available:")
+    } else {
+        format!("0/{nodes} nodes are available: {}.", items.join(", "))
+    }
+}
+
+/// Several errors as one text, each once, in brackets when they differ.
+fn aggregate(errors: Vec<String>) -> String {
+    let mut distinct: Vec<String> = Vec::new();
+    for error in errors {
+        if !distinct.contains(&error) {
+            distinct.push(error);
+        }
+    }
+    if distinct.len() == 1 {
+        distinct.remove(0)
+    } else {
+        format!("[{}]", distinct.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! DynamicResources: devices that a pod asks for by ResourceClaims. Mirrors kube-scheduler's `dynamicresources`.
+//!
+//! This version gates pods with claims. For every other pod it does what kube-scheduler's does: PreFilter says Skip, the
+//! score is 0, and PostFilter has no claim to deallocate, or fails when its PreFilter was not reached.
+
+use std::sync::Arc;
+
+use loadline_framework::{
+    Action, ArgField, ArgKind, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, FieldError, NodePlugin,
+    Normalization, Plugin, PostFilter, PostFilterResult, Prepare, Prepared, Reads, Resource, Status, WhatIf,
+    normalize_default,
+};
+use loadline_model::PodInfo;
+use serde_json::Value;
+
+use crate::args::go_duration;
+use crate::gate::{Gate, NeverLifted, NothingToDo};
+
+const NAME: &str = "DynamicResources";
+const SECOND: i128 = 1_000_000_000;
+const ADD_OR_UPDATE: Action = Action::ADD.and(Action::UPDATE);
+
+/// DynamicResources.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: NAME,
+    help: "Allocates the devices that a pod's ResourceClaims ask for. This version gates pods with claims.",
+    points: &[
+        ExtensionPoint::PreEnqueue,
+        ExtensionPoint::PreFilter,
+        ExtensionPoint::Filter,
+        ExtensionPoint::PostFilter,
+        ExtensionPoint::Score,
+        ExtensionPoint::Reserve,
+        ExtensionPoint::PreBind,
+    ],
+    default_profile: DefaultProfile::Enabled { weight: 2 },
+    args: &[
+        ArgField {
+            name: "filterTimeout",
+            kind: ArgKind::Duration,
+            default: "\"10s\"",
+            help: "How long the search for devices on one node may take; 0 for no limit.",
+        },
+        ArgField {
+            name: "bindingTimeout",
+            kind: ArgKind::Duration,
+            default: "\"10m0s\"",
+            help: "How long PreBind waits for binding conditions of devices, at least 1s.",
+        },
+    ],
+    validate,
+    events: &[
+        ClusterEvent::new(
+            Resource::Node,
+            Action::ADD
+                .and(Action::UPDATE_NODE_LABEL)
+                .and(Action::UPDATE_NODE_ALLOCATABLE),
+        ),
+        ClusterEvent::new(Resource::ResourceClaim, ADD_OR_UPDATE),
+        ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_GENERATED_RESOURCE_CLAIM),
+        ClusterEvent::new(Resource::DeviceClass, ADD_OR_UPDATE),
+        ClusterEvent::new(Resource::ResourceSlice, ADD_OR_UPDATE),
+    ],
+    build: |_| {
+        Ok(Plugin::new(NAME)
+            .with_pre_enqueue(Gate(unsupported))
+            .with_node(WithoutClaims)
+            .with_post_filter(WithoutClaims)
+            .with_reserve(NothingToDo)
+            .with_pre_bind(NothingToDo)
+            .with_hints(NeverLifted))
+    },
+};
+
+fn validate(args: &Value) -> Vec<FieldError> {
+    let duration = |field: &str| args.get(field).and_then(Value::as_str).and_then(go_duration);
+    let mut errors = Vec::new();
+    if duration("filterTimeout").is_some_and(|timeout| timeout < 0) {
+        errors.push(FieldError::new("filterTimeout", "must be zero or positive"));
+    }
+    if duration("bindingTimeout").is_some_and(|timeout| timeout < SECOND) {
+        errors.push(FieldError::new("bindingTimeout", "must be at least 1 second"));
+    }
+    errors
+}
+
+fn unsupported(pod: &PodInfo) -> Option<String> {
+    let claim = pod.resource_claims.first()?;
+    Some(format!(
+        "resource claims are not supported by this version: the pod uses claim \"{claim}\""
+    ))
+}
+
+/// The plugin as a pod without claims sees it.
+struct WithoutClaims;
+
+impl NodePlugin for WithoutClaims {
+    type Key = ();
+    type State = ();
+
+    fn reads(&self) -> Reads {
+        Reads::NOTHING
+    }
+
+    fn key(&self, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Result<Option<()>, Status> {
+        Ok(Some(()))
+    }
+
+    fn prepare(&self, _key: &(), _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<()> {
+        // There is no PreScore to skip: kube-scheduler's Score runs and gives 0.
+        Prepared {
+            state: (),
+            filters: false,
+            scores: true,
+        }
+    }
+
+    fn normalization(&self) -> Normalization {
+        Normalization::Bounds(normalize_default)
+    }
+}
+
+impl PostFilter for WithoutClaims {
+    fn post_filter(&self, _pod: &Arc<PodInfo>, cluster: &dyn WhatIf) -> PostFilterResult {
+        // kube-scheduler's PostFilter needs what its PreFilter left behind, even for a pod without claims. The error
+        // ends PostFilter: preemption does not run.
+        let status = if cluster.pre_filter_ran(NAME) {
+            Status::unschedulable("no new claims to deallocate")
+        } else {
+            Status::error("not found")
+        };
+        PostFilterResult {
+            status,
+            nominate: None,
+            victims: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::testing::gated;
+    use crate::testing::{FakeCluster, node, pod};
+    use loadline_framework::{Cluster, Code, NodeTrial, Score, Slot};
+    use loadline_model::{DisruptionBudget, Str};
+    use serde_json::json;
+
+    struct AfterCycle {
+        cluster: FakeCluster,
+        ran: bool,
+        name: Str,
+    }
+
+    impl WhatIf for AfterCycle {
+        fn cluster(&self) -> &dyn Cluster {
+            &self.cluster
+        }
+        fn slots_by_name(&self) -> &[Slot] {
+            &[]
+        }
+        fn code(&self, _slot: Slot) -> Code {
+            Code::UnschedulableAndUnresolvable
+        }
+        fn pre_filter_ran(&self, plugin: &str) -> bool {
+            self.ran && plugin == NAME
+        }
+        fn trial(&self, _slot: Slot) -> Box<dyn NodeTrial + '_> {
+            panic!("DynamicResources takes no pod away")
+        }
+        fn disruption_budgets(&self, _namespace: &str) -> &[DisruptionBudget] {
+            &[]
+        }
+        fn each(&self, _count: usize, _work: &(dyn Fn(usize) + Sync)) {}
+        fn scheduler_name(&self) -> &Str {
+            &self.name
+        }
+    }
+
+    fn post_filter(ran: bool) -> Status {
+        let after = AfterCycle {
+            cluster: FakeCluster::new([]),
+            ran,
+            name: "default-scheduler".into(),
+        };
+        WithoutClaims.post_filter(&Arc::new(pod("p")), &after).status
+    }
+
+    #[test]
+    fn post_filter_fails_when_pre_filter_was_not_reached() {
+        assert_eq!(post_filter(true), Status::unschedulable("no new claims to deallocate"));
+        assert_eq!(post_filter(false), Status::error("not found"));
+    }
+
+    #[test]
+    fn a_pod_with_claims_is_gated_and_others_score_zero() {
+        let with_claim = PodInfo {
+            resource_claims: ["gpu".into()].into(),
+            ..pod("p")
+        };
+        assert_eq!(
+            gated(&DESCRIPTOR, &with_claim).as_deref(),
+            Some("resource claims are not supported by this version: the pod uses claim \"gpu\"")
+        );
+        assert_eq!(gated(&DESCRIPTOR, &pod("p")), None);
+        let mut cluster = FakeCluster::new([node("a", &[])]);
+        let scores = cluster.scores(&WithoutClaims, &pod("p"));
+        assert_eq!(scores, Some(vec![Score::default()]));
+    }
+
+    #[test]
+    fn timeouts_have_bounds() {
+        assert!(validate(&json!({"filterTimeout": "0s", "bindingTimeout": "1s"})).is_empty());
+        let errors = validate(&json!({"filterTimeout": "-1s", "bindingTimeout": "999ms"}));
+        let paths: Vec<_> = errors.iter().map(|e| e.path.as_str()).collect();
+        assert_eq!(paths, ["filterTimeout", "bindingTimeout"]);
+    }
+}

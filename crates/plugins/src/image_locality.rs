@@ -1,0 +1,13 @@
+//! ImageLocality.
+use loadline_framework::{DefaultProfile, Descriptor, Plugin, no_further_checks};
+/// What is known about ImageLocality.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "ImageLocality",
+    help: "",
+    points: &[],
+    default_profile: DefaultProfile::Absent,
+    args: &[],
+    validate: no_further_checks,
+    events: &[],
+    build: |_| Ok(Plugin::new("ImageLocality")),
+};

@@ -1,0 +1,13 @@
+//! NodeDeclaredFeatures.
+use loadline_framework::{DefaultProfile, Descriptor, Plugin, no_further_checks};
+/// What is known about NodeDeclaredFeatures.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "NodeDeclaredFeatures",
+    help: "",
+    points: &[],
+    default_profile: DefaultProfile::Absent,
+    args: &[],
+    validate: no_further_checks,
+    events: &[],
+    build: |_| Ok(Plugin::new("NodeDeclaredFeatures")),
+};

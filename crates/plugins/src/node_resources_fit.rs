@@ -1,0 +1,13 @@
+//! NodeResourcesFit.
+use loadline_framework::{DefaultProfile, Descriptor, Plugin, no_further_checks};
+/// What is known about NodeResourcesFit.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "NodeResourcesFit",
+    help: "",
+    points: &[],
+    default_profile: DefaultProfile::Absent,
+    args: &[],
+    validate: no_further_checks,
+    events: &[],
+    build: |_| Ok(Plugin::new("NodeResourcesFit")),
+};

@@ -1,0 +1,1 @@
+//! Loadline: a Kubernetes scheduler.

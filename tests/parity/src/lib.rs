@@ -1,0 +1,5 @@
+//! Parity.
+
+mod generate;
+mod protocol;
+pub use generate::{Profile, generate};

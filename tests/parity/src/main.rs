@@ -1,0 +1,2 @@
+//! The parity runner.
+fn main() {}

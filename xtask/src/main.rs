@@ -1,0 +1,117 @@
+//! `cargo xtask`: the project's own commands. What a developer or CI runs is here, so that both run the same thing.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool: it talks to a person"
+)]
+
+mod cache;
+mod generate;
+mod go;
+mod lint;
+mod process;
+mod test;
+mod tidy;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::process::cargo;
+
+/// Builds, tests and checks Loadline.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every test: the workspace, the example plugin, and `go vet` of the referee.
+    ///
+    /// The tests need etcd, kube-apiserver, kubectl and the referee. They are built with Go the first time and kept in
+    /// the user's cache folder; KUBEBUILDER_ASSETS names a folder that has the first three already.
+    Test,
+    /// Find or build what the tests need, and print it as `export` lines for a shell.
+    ///
+    /// `eval "$(cargo xtask tools)"` makes plain `cargo test` work in that shell.
+    Tools,
+    /// Compare our decisions with those of the real kube-scheduler plugins on random clusters.
+    ///
+    /// All arguments go to the parity runner: `--clusters N`, `--seed S`, `--profile P`, and the others that
+    /// `cargo xtask parity -- --help` lists.
+    Parity {
+        /// Arguments of the parity runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Write the files that are generated from the code.
+    Generate {
+        /// Write nothing; fail if a file differs from what would be written.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Formatting, clippy, licences and the rules of the tree (dependency direction, file sizes, and the like).
+    Lint,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Test => test::run(),
+        Command::Tools => {
+            print!("{}", tools::Tools::ready()?.exports());
+            Ok(())
+        }
+        Command::Parity { args } => {
+            let referee = tools::referee()?;
+            let mut runner = cargo(["run", "--release", "--package", "loadline-parity", "--"]);
+            process::run("parity", runner.args(args).env("LOADLINE_REFEREE", referee))
+        }
+        Command::Generate { check } => generate::run(check),
+        Command::Lint => lint::run(),
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn parity_passes_flags_through() {
+        let cli = Cli::parse_from(["xtask", "parity", "--clusters", "3", "--profile", "mixed"]);
+        let Command::Parity { args } = cli.command else {
+            panic!("not parity")
+        };
+        assert_eq!(args, ["--clusters", "3", "--profile", "mixed"]);
+    }
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask test`: everything that has to pass.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::process::{self, Steps, cargo};
+use crate::tools::Tools;
+use crate::{go, root, tidy};
+
+/// Runs all tests; stops at the first step that fails.
+pub(crate) fn run() -> Result<()> {
+    Steps::report("cargo xtask test", all)
+}
+
+fn all(steps: &mut Steps) -> Result<()> {
+    let tools = steps.step("tools", Tools::ready)?;
+    let mut with_tools =
+        |name, mut command: Command| steps.step(name, || process::run(name, command.envs(tools.environment())));
+    with_tools("workspace tests", cargo(["test", "--workspace"]))?;
+    // A package of its own, as an author of a plugin has it; with our target folder its dependencies are built already.
+    let example = root().join("examples/own-plugin/Cargo.toml");
+    if example.is_file() {
+        let mut command = cargo(["test", "--manifest-path"]);
+        command
+            .arg(&example)
+            .env("CARGO_TARGET_DIR", tidy::metadata()?.target_directory());
+        with_tools("example plugin", command)?;
+    }
+    let mut vet = go::go(&root().join("tests/parity/referee"));
+    vet.args(["vet", "-mod=readonly", "./..."]);
+    with_tools("go vet", vet)
+}
