@@ -4,3 +4,5 @@
 pub mod doc;
 pub mod wire;
 pub mod check;
+pub mod read;
+pub mod convert;

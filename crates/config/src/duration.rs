@@ -47,7 +47,11 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         if whole.len() > 19 {
             return None;
         }
-        total += if whole.is_empty() { 0 } else { whole.parse::<i128>().ok()? } * scale;
+        total += if whole.is_empty() {
+            0
+        } else {
+            whole.parse::<i128>().ok()?
+        } * scale;
         // Digits below a nanosecond are cut off, as in Go.
         let fraction = &fraction[..fraction.len().min(18)];
         if !fraction.is_empty() {
@@ -124,7 +128,19 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(nanoseconds), "{text}");
         }
-        for text in ["", "-", "10", "s", ".s", "1d", "10 s", "1e3s", "99999999999h", "1s ", "9223372036854775808ns"] {
+        for text in [
+            "",
+            "-",
+            "10",
+            "s",
+            ".s",
+            "1d",
+            "10 s",
+            "1e3s",
+            "99999999999h",
+            "1s ",
+            "9223372036854775808ns",
+        ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

@@ -23,7 +23,10 @@ pub(crate) fn read(log: &mut Log, config: &Fields<'_>) -> Vec<ExtenderConfig> {
         .iter()
         .map(|field| read_one(log, field, &mut managed))
         .collect();
-    let binders = extenders.iter().filter(|extender| !extender.bind_verb.is_empty()).count();
+    let binders = extenders
+        .iter()
+        .filter(|extender| !extender.bind_verb.is_empty())
+        .count();
     if binders > 1 {
         log.problem(
             &config.place_of("extenders"),
@@ -76,7 +79,11 @@ fn read_one(log: &mut Log, field: &Field<'_>, managed: &mut BTreeSet<String>) ->
         bind_verb: fields.text(log, "bindVerb").unwrap_or_default(),
         enable_https: fields.bool(log, "enableHTTPS").unwrap_or(false),
         tls_config: fields.get("tlsConfig").map(|field| read_tls(log, &field)),
-        http_timeout: if http_timeout == 0 { DEFAULT_TIMEOUT } else { http_timeout },
+        http_timeout: if http_timeout == 0 {
+            DEFAULT_TIMEOUT
+        } else {
+            http_timeout
+        },
         node_cache_capable: fields.bool(log, "nodeCacheCapable").unwrap_or(false),
         managed_resources: fields
             .list(log, "managedResources")

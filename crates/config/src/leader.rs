@@ -5,11 +5,18 @@ use crate::log::{Log, text};
 use crate::reader::Fields;
 use crate::types::{ClientConnection, LeaderElection};
 
-/// The leader's tries to renew are spread by this factor: the deadline has to leave room for it.
-const JITTER_TENTHS: i64 = 12;
+/// The leader's tries to renew are spread by this factor, in tenths: the deadline has to leave room for it.
+const JITTER_TENTHS: i128 = 12;
 
 /// A value, or its default when it is absent or the zero value, which Go can not tell from absent.
-fn or_default<T: PartialEq>(log: &mut Log, fields: &Fields<'_>, name: &str, value: Option<T>, zero: T, default: T) -> T {
+fn or_default<T: PartialEq>(
+    log: &mut Log,
+    fields: &Fields<'_>,
+    name: &str,
+    value: Option<T>,
+    zero: T,
+    default: T,
+) -> T {
     match value {
         Some(value) if value != zero => value,
         _ => {
@@ -66,7 +73,11 @@ fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection)
         ..
     } = *election;
     let mut positive = true;
-    for (name, value) in [("leaseDuration", lease), ("renewDeadline", renew), ("retryPeriod", retry)] {
+    for (name, value) in [
+        ("leaseDuration", lease),
+        ("renewDeadline", renew),
+        ("retryPeriod", retry),
+    ] {
         if value <= 0 {
             positive = false;
             log.problem(
@@ -84,7 +95,7 @@ fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection)
             ),
         );
     }
-    if positive && renew <= (retry / 10).saturating_mul(JITTER_TENTHS) {
+    if positive && i128::from(renew) * 10 <= i128::from(retry) * JITTER_TENTHS {
         log.problem(
             &fields.place_of("renewDeadline"),
             text::invalid(

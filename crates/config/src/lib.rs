@@ -5,8 +5,9 @@
 //! builds the plugins. [`effective`] shows a configuration as it runs and where each value came from; [`diff`] compares
 //! two. [`reference`] describes plugins.
 //!
-//! Invariants: no plugin's name decides anything here but that of NodeResourcesFit, which extenders change; names,
-//! arguments, defaults and order come from the registry. No file is opened, no client, no clock.
+//! Invariants: names, arguments, defaults and order of plugins come from the registry. The names known here are that of
+//! NodeResourcesFit, whose arguments extenders change, and those that older versions treated differently. No file is
+//! opened, no client, no clock.
 
 mod compile;
 mod convert;
@@ -24,13 +25,14 @@ pub mod reference;
 mod schema;
 mod source;
 mod suggest;
+pub mod tree;
 mod types;
 
 pub use compile::compile;
 pub use duration::{format_duration, parse_duration};
 pub use loadline_api::doc::Problem;
 pub use log::{Origin, Origins};
-pub use read::{Loaded, default_config, parse};
+pub use read::{API_VERSION, DEFAULT_SCHEDULER_NAME, KIND, Loaded, default_config, parse};
 pub use suggest::nearest;
 pub use types::{
     ClientConnection, Config, ExtenderConfig, ExtenderTls, LeaderElection, ManagedResource, PluginArgs, PluginLists,

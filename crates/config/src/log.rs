@@ -46,7 +46,10 @@ impl Place {
 
 /// A path and one field more.
 pub(crate) fn join(path: &str, name: &str) -> String {
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let plain = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if !plain {
         format!("{path}[{name}]")
     } else if path.is_empty() {

@@ -129,7 +129,10 @@ fn read_version(log: &mut Log, root: &Field<'_>) -> Option<Version> {
                 }
                 kind => did_you_mean(kind, [KIND]),
             };
-            log.problem(&fields.place_of("kind"), format!("{}{hint}", text::unsupported(kind, &[KIND])));
+            log.problem(
+                &fields.place_of("kind"),
+                format!("{}{hint}", text::unsupported(kind, &[KIND])),
+            );
         }
         None if log.problems.len() == before => {
             log.problem(&fields.place_of("kind"), text::required(&format!("must be {KIND}")));

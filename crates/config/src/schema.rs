@@ -4,7 +4,7 @@ use loadline_api::doc::{FieldPath, Segment, Value as NodeValue};
 use loadline_framework::{ArgField, ArgKind, Descriptor, FieldError};
 use serde_json::{Map, Value};
 
-use crate::log::{Log, Place, join, text};
+use crate::log::{Log, Place, text};
 use crate::reader::{Field, Fields};
 use crate::suggest::did_you_mean;
 use crate::types::PluginArgs;
@@ -181,10 +181,7 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             let value = field.text(log)?;
             if !choices.contains(&value.as_str()) {
                 let near = did_you_mean(&value, choices.iter().copied());
-                log.problem(
-                    &field.place,
-                    format!("{}{near}", text::unsupported(&value, choices)),
-                );
+                log.problem(&field.place, format!("{}{near}", text::unsupported(&value, choices)));
                 return None;
             }
             Some(value.into())
@@ -195,7 +192,12 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             .map(|nanoseconds| crate::format_duration(nanoseconds).into()),
         ArgKind::List(element) => {
             let items = field.list(log);
-            Some(items.iter().filter_map(|item| read_value(log, *element, item)).collect())
+            Some(
+                items
+                    .iter()
+                    .filter_map(|item| read_value(log, *element, item))
+                    .collect(),
+            )
         }
         ArgKind::Object(schema) => Some(read_strictly(log, schema, field)),
         ArgKind::NodeAffinity => Some(read_strictly(log, NODE_AFFINITY, field)),
@@ -249,7 +251,6 @@ pub(crate) fn fields_of(kind: ArgKind) -> Option<&'static [ArgField]> {
         _ => None,
     }
 }
-
 
 const INT32: ArgKind = ArgKind::Int {
     min: i32::MIN as i64,
@@ -320,7 +321,11 @@ const SPREAD_CONSTRAINT: &[ArgField] = &[
         ArgKind::Text,
         "`DoNotSchedule` or `ScheduleAnyway`.",
     ),
-    plain("minDomains", INT32, "With fewer domains than this, the least is taken for 0."),
+    plain(
+        "minDomains",
+        INT32,
+        "With fewer domains than this, the least is taken for 0.",
+    ),
     plain(
         "nodeAffinityPolicy",
         POLICIES,

@@ -681,16 +681,14 @@ fn block(totals: &[i64]) -> Block {
 }
 
 fn checked(member: Member, score: i64, invalid: &mut Option<InvalidScore>) -> u8 {
-    match u8::try_from(score) {
-        Ok(score @ 0..=100) => score,
-        _ => {
-            invalid.get_or_insert(InvalidScore {
-                plugin: member.plugin,
-                score,
-            });
-            0
-        }
+    if let Ok(score @ 0..=100) = u8::try_from(score) {
+        return score;
     }
+    invalid.get_or_insert(InvalidScore {
+        plugin: member.plugin,
+        score,
+    });
+    0
 }
 
 fn normalize_lane(

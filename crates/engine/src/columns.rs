@@ -262,19 +262,18 @@ impl Column {
         let Rows { verdicts, raw, log } = rows;
         let pool = pool.filter(|_| cluster.nodes().len() >= WORTH_THREADS);
         let first = |piece: usize| Slot((piece * PIECE) as u32);
-        match pool {
-            Some(pool) => pool.install(|| {
+        if let Some(pool) = pool {
+            pool.install(|| {
                 verdicts.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
                     self.runner.filter_range(&self.state, cluster, first(piece), out);
                 });
                 raw.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
                     self.runner.score_range(&self.state, cluster, first(piece), out);
                 });
-            }),
-            None => {
-                self.runner.filter_range(&self.state, cluster, Slot(0), verdicts);
-                self.runner.score_range(&self.state, cluster, Slot(0), raw);
-            }
+            });
+        } else {
+            self.runner.filter_range(&self.state, cluster, Slot(0), verdicts);
+            self.runner.score_range(&self.state, cluster, Slot(0), raw);
         }
         log.invalidate();
     }

@@ -1,17 +1,20 @@
 //! One scheduling cycle up to the choice of a node: PreFilter, Filter, PostFilter, PreScore, Score. Nothing is committed
 //! here; [`crate::Engine`] does that with the result.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, Outcome};
 use loadline_framework::{Cluster, Code, Profile, Slot, Status};
 use loadline_model::{PodInfo, Str};
+use smallvec::SmallVec;
 
 use crate::Engine;
 use crate::class::Sources;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, count_by_reason};
 use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
 use crate::experiment::Experiment;
+use crate::records::Summary;
 
 /// What a cycle decided for a pod, valid until the next change of the cluster.
 #[derive(Debug)]
@@ -98,7 +101,57 @@ impl Engine {
         if let Some((nominated, node)) = own {
             self.nominator.add(nominated, node);
         }
+        if depth == Depth::Decide && self.records.is_on() {
+            let summary = self.summary(&cycle, &profile, attempt);
+            self.records.push(summary);
+        }
         cycle
+    }
+
+    fn summary(&self, cycle: &Cycle, profile: &Profile, attempt: u32) -> Summary {
+        /// Best nodes that are kept.
+        const TOP: usize = 5;
+        let order = self.cluster.order().by_name();
+        let name = |slot: Slot| {
+            self.cluster.nodes()[slot.index()]
+                .as_ref()
+                .map(|info| info.spec.name.clone())
+        };
+        let mut top: SmallVec<[(Str, i64); TOP]> = SmallVec::new();
+        let mut rejections = Vec::new();
+        match &cycle.evaluation {
+            Some(Evaluation::Class(class)) => {
+                let class = self.kept.classes.get(*class);
+                let best = class.top(TOP).into_iter();
+                top.extend(best.filter_map(|rank| Some((name(order[rank])?, class.total(rank)))));
+                rejections = count_by_reason(class, profile, self.sources());
+            }
+            Some(Evaluation::Direct(direct)) => {
+                let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();
+                totals.sort_unstable_by_key(|(slot, total)| (Reverse(*total), self.cluster.order().rank(*slot)));
+                top.extend(
+                    totals
+                        .into_iter()
+                        .take(TOP)
+                        .filter_map(|(slot, total)| Some((name(slot)?, total))),
+                );
+            }
+            Some(Evaluation::Early(_)) | None => {}
+        }
+        Summary {
+            number: 0,
+            pod: cycle.pod.clone(),
+            outcome: cycle.outcome,
+            config_hash: self.profiles.config_hash.clone(),
+            seed: self.settings.seed,
+            attempt,
+            generation: self.cluster.generation(),
+            winner: cycle.node.clone().zip(cycle.decided_by),
+            feasible: cycle.feasible,
+            rejections: rejections.into(),
+            top: top.into_vec().into(),
+            message: cycle.message.as_str().into(),
+        }
     }
 
     fn decide_without_own(

@@ -1,7 +1,7 @@
 //! Why no node was found, in kube-scheduler's words.
 
 use loadline_framework::{Cluster, NodeView, Profile, Reads, Slot, Verdict};
-use loadline_model::Map;
+use loadline_model::{Map, Str};
 
 use crate::class::{Class, Member, Sources};
 use crate::evaluate::{Direct, Early};
@@ -98,6 +98,36 @@ impl Diagnosis {
         }
         text
     }
+}
+
+/// Number of nodes by plugin and reason, for verdicts whose reasons do not depend on the node; the others count under the
+/// plugin with an empty reason.
+pub(crate) fn count_by_reason(class: &Class, profile: &Profile, sources: Sources<'_>) -> Vec<(&'static str, Str, u32)> {
+    let Some(any) = sources.cluster.order().by_name().first() else {
+        return Vec::new();
+    };
+    let mut by_filter: Vec<(usize, Verdict, u32)> = class.rejections().collect();
+    by_filter.sort_unstable();
+    let mut counted: Vec<(&'static str, Str, u32)> = Vec::new();
+    for (filter, verdict, nodes) in by_filter {
+        let member = class.filters()[filter];
+        let name = profile.name(member.plugin);
+        let found = if verdict.is_per_node() {
+            vec![String::new()]
+        } else {
+            reasons(member, *any, verdict, sources)
+        };
+        for reason in found {
+            match counted
+                .iter_mut()
+                .find(|(plugin, known, _)| *plugin == name && *known == *reason)
+            {
+                Some((_, _, count)) => *count += nodes,
+                None => counted.push((name, reason.into(), nodes)),
+            }
+        }
+    }
+    counted
 }
 
 /// A plugin's reasons for a verdict on a node.

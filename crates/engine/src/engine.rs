@@ -11,6 +11,7 @@ use rayon::ThreadPool;
 use crate::cache::NodeCache;
 use crate::evaluate::Kept;
 use crate::nominator::Nominator;
+use crate::records::Records;
 use crate::state::{CachedPod, ClusterState};
 
 /// What is fixed for an engine's life.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub parallelism: usize,
     /// Bytes that columns and classes may take before the longest unused ones go.
     pub kept_bytes: usize,
+    /// Bytes that summaries of decisions may take; 0 keeps none.
+    pub record_bytes: usize,
 }
 
 impl Default for Settings {
@@ -30,6 +33,7 @@ impl Default for Settings {
             seed: 0,
             parallelism: 1,
             kept_bytes: 256 << 20,
+            record_bytes: 8 << 20,
         }
     }
 }
@@ -48,6 +52,7 @@ pub struct Engine {
     pub(crate) pool: Option<Arc<ThreadPool>>,
     /// Where the next search among a share of the nodes begins.
     pub(crate) next_start: usize,
+    pub(crate) records: Records,
     cache: Arc<NodeCache>,
     keeping: bool,
 }
@@ -63,15 +68,15 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine with an empty cluster.
     pub fn new(profiles: Profiles, settings: Settings) -> Self {
-        let pool = (settings.parallelism > 1)
-            .then(|| {
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(settings.parallelism)
-                    .build()
-                    .ok()
-            })
-            .flatten();
+        let build = || {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(settings.parallelism)
+                .build()
+                .ok()
+        };
+        let pool = (settings.parallelism > 1).then(build).flatten().map(Arc::new);
         Self {
+            records: Records::new(settings.record_bytes),
             settings,
             profiles,
             cluster: ClusterState::new(),
@@ -88,6 +93,11 @@ impl Engine {
     /// The cluster.
     pub fn cluster(&self) -> &ClusterState {
         &self.cluster
+    }
+
+    /// Summaries of the newest decisions.
+    pub fn records(&self) -> &Records {
+        &self.records
     }
 
     /// The profiles that are in force.

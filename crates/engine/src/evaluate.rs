@@ -39,13 +39,6 @@ impl ClassStore {
             .expect("a class is dropped only between decisions")
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self {
-            clock: self.clock,
-            ..Self::default()
-        };
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
@@ -350,10 +343,10 @@ impl Kept {
         sources: Sources<'_>,
     ) -> Option<(usize, Verdict)> {
         let pod = request.pod;
-        if let Some(found) = with_nominated(filters, sources, slot, pod.priority, Some(&pod.uid)) {
-            if found.rejection.is_some() {
-                return found.rejection;
-            }
+        if let Some(found) = with_nominated(filters, sources, slot, pod.priority, Some(&pod.uid))
+            && found.rejection.is_some()
+        {
+            return found.rejection;
         }
         let info = sources.cluster.nodes()[slot.index()].as_deref()?;
         let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING);

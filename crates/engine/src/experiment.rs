@@ -60,6 +60,21 @@ impl WhatIf for Experiment<'_> {
         }
     }
 
+    fn resolvable(&self) -> usize {
+        match self.evaluation {
+            Evaluation::Early(Early { status, .. }) if status.code == Code::Unschedulable => {
+                self.sources.cluster.node_count()
+            }
+            Evaluation::Early(_) => 0,
+            Evaluation::Class(class) => {
+                let rejections = self.kept.classes.get(*class).rejections();
+                let resolvable = rejections.filter(|(_, verdict, _)| verdict.code() == Code::Unschedulable);
+                resolvable.map(|(.., nodes)| nodes as usize).sum()
+            }
+            Evaluation::Direct(_) => self.judged.values().filter(|code| **code == Code::Unschedulable).count(),
+        }
+    }
+
     fn pre_filter_ran(&self, plugin: &str) -> bool {
         let reached = match self.evaluation {
             Evaluation::Early(early) => early.reached,
@@ -103,6 +118,10 @@ impl WhatIf for Experiment<'_> {
             }
             _ => (0..count).for_each(work),
         }
+    }
+
+    fn lowest_priority(&self) -> Option<i32> {
+        self.sources.cluster.lowest_priority()
     }
 
     fn scheduler_name(&self) -> &Str {

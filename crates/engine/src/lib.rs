@@ -18,6 +18,7 @@ mod evaluate;
 mod experiment;
 mod log;
 pub mod nominator;
+pub mod records;
 pub mod state;
 mod table;
 

@@ -16,6 +16,8 @@ pub trait WhatIf: Sync {
     /// This cycle's code for a node. Nodes outside of PreFilter's narrowing are UnschedulableAndUnresolvable; when
     /// PreFilter turned the pod down, every node has PreFilter's code.
     fn code(&self, slot: Slot) -> Code;
+    /// Number of nodes whose code is [`Code::Unschedulable`].
+    fn resolvable(&self) -> usize;
     /// Whether the PreFilter of the plugin with this name was reached: one that turns the pod down as
     /// UnschedulableAndUnresolvable keeps the later ones from running.
     fn pre_filter_ran(&self, plugin: &str) -> bool;
@@ -25,6 +27,8 @@ pub trait WhatIf: Sync {
     fn disruption_budgets(&self, namespace: &str) -> &[DisruptionBudget];
     /// Runs `work` for each of `0..count`, on several threads when that pays; the results are in order.
     fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+    /// The lowest priority of any pod on a node: none can be preempted by a pod that is not above it.
+    fn lowest_priority(&self) -> Option<i32>;
     /// Name of the profile's scheduler.
     fn scheduler_name(&self) -> &Str;
 }

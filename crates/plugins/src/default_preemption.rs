@@ -100,16 +100,34 @@ impl PostFilter for DefaultPreemption {
                 victims: best.victims.clone(),
             };
         }
-        let errors: Vec<String> = rejections
-            .iter()
-            .filter(|status| status.code == Code::Error)
-            .map(Status::message)
-            .collect();
-        if errors.is_empty() {
+        if rejections.errors.is_empty() {
             let message = no_candidate(cluster.cluster().node_count(), &rejections);
             failed(Code::Unschedulable, message, Some(None))
         } else {
-            failed(Code::Error, aggregate(errors), None)
+            failed(Code::Error, aggregate(rejections.errors), None)
+        }
+    }
+}
+
+/// Why tried nodes are no candidates.
+#[derive(Debug, Default)]
+struct Rejections {
+    /// Number of tried nodes.
+    nodes: usize,
+    /// Number of them by reason.
+    reasons: BTreeMap<Reason, usize>,
+    /// Texts of those that failed otherwise.
+    errors: Vec<String>,
+}
+
+impl Rejections {
+    fn add(&mut self, status: Status) {
+        self.nodes += 1;
+        if status.code == Code::Error {
+            self.errors.push(status.message());
+        }
+        for reason in status.reasons {
+            *self.reasons.entry(reason).or_default() += 1;
         }
     }
 }
@@ -172,23 +190,29 @@ fn not_eligible(pod: &PodInfo, what_if: &dyn WhatIf) -> Option<&'static str> {
 }
 
 /// Tries every node that deletions may help: the candidates by node name, and why the other tried nodes are none.
-fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Vec<Status>) {
-    let slots: Vec<Slot> = what_if
-        .slots_by_name()
-        .iter()
-        .copied()
-        .filter(|slot| what_if.code(*slot) == Code::Unschedulable)
-        .collect();
+fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) {
+    let mut rejections = Rejections::default();
+    if what_if.lowest_priority().is_none_or(|lowest| lowest >= pod.priority) {
+        // No node has a victim, and looking at each would say the same.
+        let nodes = what_if.resolvable();
+        if nodes > 0 {
+            rejections.nodes = nodes;
+            rejections.reasons.insert(NO_VICTIMS.into(), nodes);
+        }
+        return (Vec::new(), rejections);
+    }
+    let by_name = what_if.slots_by_name().iter().copied();
+    let slots: Vec<Slot> = by_name.filter(|slot| what_if.code(*slot) == Code::Unschedulable).collect();
     let results: Vec<OnceLock<Result<Candidate, Status>>> = slots.iter().map(|_| OnceLock::new()).collect();
     what_if.each(slots.len(), &|i| {
         // `each` runs every index once; a second result for one would equal the first.
         let _ = results[i].set(try_node(pod, slots[i], what_if));
     });
-    let (mut candidates, mut rejections) = (Vec::new(), Vec::new());
+    let mut candidates = Vec::new();
     for result in results {
         match result.into_inner() {
             Some(Ok(candidate)) => candidates.push(candidate),
-            Some(Err(status)) => rejections.push(status),
+            Some(Err(status)) => rejections.add(status),
             None => debug_assert!(false, "every node was tried"),
         }
     }
@@ -305,17 +329,11 @@ fn violates_budget(pods: &[OnNode<'_>], what_if: &dyn WhatIf) -> Vec<bool> {
 }
 
 /// kube-scheduler's text for "no candidate": how many nodes had which reason, nodes that were not tried included.
-fn no_candidate(nodes: usize, rejections: &[Status]) -> String {
-    let mut counts: BTreeMap<&Reason, usize> = BTreeMap::new();
-    for reason in rejections.iter().flat_map(|status| &status.reasons) {
-        *counts.entry(reason).or_default() += 1;
-    }
-    let mut items: Vec<String> = counts
-        .iter()
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    if rejections.len() < nodes {
-        items.push(format!("{} {NOT_HELPFUL}", nodes - rejections.len()));
+fn no_candidate(nodes: usize, rejections: &Rejections) -> String {
+    let mut items: Vec<String> =
+        rejections.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    if rejections.nodes < nodes {
+        items.push(format!("{} {NOT_HELPFUL}", nodes - rejections.nodes));
     }
     // Sorted as text, count first: "10 x" comes before "2 y".
     items.sort_unstable();

@@ -172,6 +172,12 @@ mod tests {
             &[]
         }
         fn each(&self, _count: usize, _work: &(dyn Fn(usize) + Sync)) {}
+        fn resolvable(&self) -> usize {
+            0
+        }
+        fn lowest_priority(&self) -> Option<i32> {
+            None
+        }
         fn scheduler_name(&self) -> &Str {
             &self.name
         }

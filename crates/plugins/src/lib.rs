@@ -27,9 +27,11 @@ pub mod volume_zone;
 mod amount;
 mod args;
 mod gate;
+mod hint;
 mod scoring_strategy;
 #[cfg(test)]
 mod testing;
+mod tracking;
 
 use loadline_framework::{Descriptor, Registry};
 

@@ -106,6 +106,7 @@ pub(crate) struct FakeCluster {
     namespaces: Map<Str, Labels>,
     no_labels: Labels,
     generation: u64,
+    spec_generation: u64,
     image_generation: u64,
     /// Answer of [`Prepare::default_selector`]; nothing by default.
     pub(crate) default_selector: Option<Arc<Selector>>,
@@ -124,6 +125,7 @@ impl FakeCluster {
     /// Adds a node in the first free slot, or replaces the spec of the one with its name.
     pub(crate) fn set_node(&mut self, spec: NodeSpec) -> Slot {
         self.generation += 1;
+        self.spec_generation += 1;
         self.image_generation += 1;
         let at = self.slot(&spec.name).map(Slot::index);
         let free = at.or_else(|| self.nodes.iter().position(Option::is_none));
@@ -150,6 +152,7 @@ impl FakeCluster {
         }
         self.nodes[slot.index()] = None;
         self.generation += 1;
+        self.spec_generation += 1;
         self.image_generation += 1;
         self.rebuild_topologies();
     }
@@ -403,7 +406,7 @@ impl Cluster for FakeCluster {
     }
 
     fn spec_generation(&self) -> u64 {
-        self.generation
+        self.spec_generation
     }
 
     fn topology(&self, id: TopologyId) -> &Topology {

@@ -1,1 +1,3 @@
-//! Manifests in, decisions out.
+//! Manifests or a dump of a cluster in, decisions out: the engine with its effects performed in memory, in virtual time.
+
+pub mod report;

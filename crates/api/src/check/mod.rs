@@ -10,6 +10,7 @@ mod selector;
 
 use loadline_model::quantity::Quantity;
 
+pub(crate) use self::labels::is_label_key;
 use crate::doc::At;
 use crate::wire::{Kind, LimitRangeItem, Node, Object, PodTemplate, ResourceList, Taint};
 

@@ -1,10 +1,9 @@
 //! JSON: one value or several one after the other, lists split into their elements without reading them twice.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserializer, de};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::head::Head;
@@ -47,7 +46,7 @@ impl<S: FnMut(Object)> Reader<S> {
         let mut rest = text;
         while !rest.trim_start().is_empty() {
             rest = rest.trim_start();
-            match self.read_root(rest, &ItemDefault::default(), &mut cursor) {
+            match self.read_root(rest, &mut cursor) {
                 Ok(end) => rest = &rest[end..],
                 Err(error) => {
                     let end = cursor.place_of(rest);
@@ -66,71 +65,66 @@ impl<S: FnMut(Object)> Reader<S> {
     }
 
     /// The first value of a text: an object, or a list of them. Returns where it ends.
-    fn read_root(&mut self, text: &str, default: &ItemDefault, cursor: &mut Cursor<'_>) -> Result<usize, serde_json::Error> {
-        let kind = Head::of_first_fields(text).kind;
-        if kind.is_some_and(|kind| !kind.ends_with("List")) {
-            return self.read_single(text, default, cursor);
+    fn read_root(&mut self, text: &str, cursor: &mut Cursor<'_>) -> Result<usize, serde_json::Error> {
+        // An object that says first what it is need not be looked through for a list.
+        if Head::of_first_fields(text).kind.is_none_or(|kind| kind.ends_with("List")) {
+            let mut roots = serde_json::Deserializer::from_str(text).into_iter::<Root<'_>>();
+            match roots.next() {
+                Some(Ok(Root { api_version, kind, items: Some(items) })) => {
+                    let end = roots.byte_offset();
+                    let list = ItemDefault::of_list(&api_version.unwrap_or_default(), &kind.unwrap_or_default());
+                    if let Some(default) = list {
+                        for item in items {
+                            self.read_element(item.get(), &default, cursor)?;
+                        }
+                        return Ok(end);
+                    }
+                }
+                Some(Err(error)) if !error.is_data() => return Err(error),
+                _ => {}
+            }
         }
-        // A list, or something that says only later what it is.
-        let mut list = List { reader: self, cursor, default: ItemDefault::default(), known: false, waiting: Vec::new(), items: false, is_list: false };
-        let mut json = serde_json::Deserializer::from_str(text);
-        (&mut list).deserialize(&mut json)?;
-        let List { items, is_list, waiting, default: item, .. } = list;
-        if !(items && is_list) {
-            // What it holds under `items` was not handed on, as it says no kind of its own, or is an object in its own right.
-            return self.read_single(text, default, cursor);
-        }
-        for element in waiting {
-            self.read_element(element, &item, cursor)?;
-        }
-        let end = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().next().transpose()?.map_or(text.len(), |raw| raw.get().len());
-        Ok(end)
-    }
-
-    fn read_single(&mut self, text: &str, default: &ItemDefault, cursor: &mut Cursor<'_>) -> Result<usize, serde_json::Error> {
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
         let Some(raw) = values.next().transpose()? else { return Ok(text.len()) };
-        let end = values.byte_offset();
-        self.read_one(raw.get(), default, cursor);
-        Ok(end)
+        self.read_one(raw.get(), &ItemDefault::default(), cursor);
+        Ok(values.byte_offset())
     }
 
     fn read_element(&mut self, element: &str, default: &ItemDefault, cursor: &mut Cursor<'_>) -> Result<(), serde_json::Error> {
-        let nested = Head::of_json(element).kind.is_some_and(|kind| kind.ends_with("List"));
-        if nested {
-            self.read_root(element, default, cursor).map(drop)
-        } else {
-            self.read_one(element, default, cursor);
-            Ok(())
+        let head = Head::of_first_fields(element);
+        if default.kind.is_empty() && head.kind.is_none_or(|kind| kind.ends_with("List")) {
+            return self.read_root(element, cursor).map(drop);
         }
+        self.read_one(element, default, cursor);
+        Ok(())
     }
 
     fn read_one(&mut self, json: &str, default: &ItemDefault, cursor: &mut Cursor<'_>) {
         let place = cursor.place_of(json);
-        self.object_from_json(json, default, place.clone(), |reader, json| {
-            let mut nodes = Vec::new();
-            match read_json(json, &place.file, place.line, place.column, &mut nodes) {
-                Ok(duplicates) => {
-                    let mut duplicates = Some(duplicates);
-                    for node in nodes {
-                        reader.object_from_node(node, duplicates.take().unwrap_or_default(), default, &place.file);
-                    }
+        if self.object_from_json(json, default, place.clone()) {
+            return;
+        }
+        let mut nodes = Vec::new();
+        match read_json(json, &place.file, place.line, place.column, &mut nodes) {
+            Ok(duplicates) => {
+                // One value goes in, one comes out.
+                if let Some(node) = nodes.pop() {
+                    self.object_from_node(node, duplicates, default, &place.file);
                 }
-                Err(problem) => reader.summary.problems.push(problem),
             }
-        });
+            Err(problem) => self.summary.problems.push(problem),
+        }
     }
 }
 
-/// The visitor of a list: hands its elements on as they come.
-struct List<'r, 'c, 't, S> {
-    reader: &'r mut Reader<S>,
-    cursor: &'c mut Cursor<'t>,
-    default: ItemDefault,
-    /// `default` is what the list says.
-    known: bool,
-    /// Elements that came before the list said what they are, and do not say it themselves.
-    waiting: Vec<&'r str>,
-    items: bool,
-    is_list: bool,
+/// What may be a list, its elements unread.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Root<'a> {
+    #[serde(borrow, default)]
+    api_version: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use loadline_model::Map;
 
 use crate::check::object_name;
-use crate::doc::{Node, Piece, Problem, read_yaml};
+use crate::doc::{Node, Piece, Problem, Value, read_yaml};
 use crate::wire::{Kind, Object};
 
 /// What a reading came to, apart from the objects.
@@ -117,8 +117,8 @@ impl<S: FnMut(Object)> Reader<S> {
                 }
             }
             Piece::Root { node, problems } => {
-                let item = head::list_of(&node);
-                if let Some(item) = &item {
+                let is_list = node.get("items").is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
+                if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
                     self.summary.problems.extend(problems);
                     for (node, problems) in waiting.drain(..) {
                         self.read_node(node, problems, item, file);
@@ -133,7 +133,7 @@ impl<S: FnMut(Object)> Reader<S> {
 
     /// A document or an element of a list, as a tree; lists in lists are unpacked.
     fn read_node(&mut self, node: Node<'_>, problems: Vec<Problem>, default: &ItemDefault, file: &Arc<str>) {
-        let Some(item) = head::list_of(&node).filter(|_| node.get("items").is_some()) else {
+        let Some(item) = head::list_of(&node).filter(|_| node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_)))) else {
             self.object_from_node(node, problems, default, file);
             return;
         };

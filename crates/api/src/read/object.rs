@@ -45,7 +45,10 @@ impl<S: FnMut(Object)> Reader<S> {
             (Err(found), _) => Found::Wrong("apiVersion", format!("expected a text, found {found}")),
             (_, Err(found)) => Found::Wrong("kind", format!("expected a text, found {found}")),
             (Ok(api_version), Ok(kind)) => match find(&api_version, &kind) {
-                Found::Ignored => return self.ignore(&api_version, &kind),
+                Found::Ignored => match node.get("items").filter(|items| kind.ends_with("List") && !items.is_null()) {
+                    Some(items) => Found::Wrong("items", format!("expected a list, found {}", items.describe())),
+                    None => return self.ignore(&api_version, &kind),
+                },
                 found => found,
             },
         };
@@ -80,25 +83,20 @@ impl<S: FnMut(Object)> Reader<S> {
         self.summary.problems.append(&mut found);
     }
 
-    /// An object as JSON text that is known to be well-formed; `slow` reads it as a tree when something is wrong.
-    pub(super) fn object_from_json<'j>(
-        &mut self,
-        json: &'j str,
-        default: &ItemDefault,
-        place: Place,
-        slow: impl FnOnce(&mut Self, &'j str),
-    ) {
-        let head = Head::of_json(json);
+    /// An object as well-formed JSON text; false when something is wrong with it.
+    pub(super) fn object_from_json(&mut self, json: &str, default: &ItemDefault, place: Place) -> bool {
+        let head = if default.kind.is_empty() { Head::of_json(json) } else { Head::of_first_fields(json) };
         let api_version = head.api_version.as_deref().unwrap_or(&default.api_version);
         let kind = head.kind.as_deref().unwrap_or(&default.kind);
         match find(api_version, kind) {
-            Found::Ignored => self.ignore(api_version, kind),
-            Found::Wrong(..) => slow(self, json),
+            Found::Ignored if !kind.ends_with("List") => self.ignore(api_version, kind),
+            Found::Ignored | Found::Wrong(..) => return false,
             Found::Known(kind) => match kind.read(FromJson(json)) {
                 Ok(object) if makes_sense(&object) => self.hand_on(object, place),
-                _ => slow(self, json),
+                _ => return false,
             },
         }
+        true
     }
 }
 

@@ -12,6 +12,9 @@ type LabelSet = (Str, Arc<Labels>);
 
 /// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
 const MEMO_LIMIT: usize = 262_144;
+/// Changes of a count that are kept at least; trimmed half at a time, as [`crate::log::ChangeLog`] does. A follower that is
+/// further behind computes anew.
+const LOG_KEPT: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct CountIndex {
@@ -280,10 +283,8 @@ impl CountIndex {
     ) -> Arc<[MatchedTerm]> {
         let now = self.carried.seen(&pod.namespace);
         let key = (pod.namespace.clone(), pod.labels.clone());
-        if let Some(known) = self.matched_memo.get(&key) {
-            if known.seen == now {
-                return known.answer.clone();
-            }
+        if let Some(known) = self.matched_memo.get(&key).filter(|known| known.seen == now) {
+            return known.answer.clone();
         }
         let known = self.matched_memo.remove(&key);
         let seen = known.as_ref().map_or((0, 0), |known| known.seen);
@@ -330,11 +331,9 @@ fn add(counts: &mut Counts, slot: Slot, by: i32) {
         counts.by_slot.remove(&slot);
     }
     counts.total = counts.total.wrapping_add_signed(i64::from(by));
-    // As ChangeLog trims: half at a time. A follower that is further behind computes anew.
-    const KEPT: usize = 4096;
-    if counts.log.len() >= 2 * KEPT {
-        counts.log.drain(..KEPT);
-        counts.log_start += KEPT as u64;
+    if counts.log.len() >= 2 * LOG_KEPT {
+        counts.log.drain(..LOG_KEPT);
+        counts.log_start += LOG_KEPT as u64;
     }
     counts.log.push((slot, by));
 }

@@ -9,6 +9,7 @@ mod order;
 mod selectors;
 mod topology;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_framework::{
@@ -43,6 +44,8 @@ pub struct ClusterState {
     /// Pods on nodes that have no Node object (any more, or yet): they count again when the node appears.
     detached: Map<Str, Vec<Arc<PodInfo>>>,
     pods: Map<PodKey, CachedPod>,
+    /// Number of pods on nodes by priority.
+    priorities: BTreeMap<i32, usize>,
     namespaces: Map<Str, Namespace>,
     no_labels: Labels,
     generation: u64,
@@ -72,6 +75,7 @@ impl ClusterState {
             slots: Map::default(),
             detached: Map::default(),
             pods: Map::default(),
+            priorities: BTreeMap::new(),
             namespaces: Map::default(),
             no_labels: Labels::default(),
             generation: 0,
@@ -204,6 +208,7 @@ impl ClusterState {
 
     fn put_on(&mut self, pod: &Arc<PodInfo>, node: &Str) {
         self.generation += 1;
+        *self.priorities.entry(pod.priority).or_insert(0) += 1;
         let Some(slot) = self.slots.get(node).copied() else {
             self.detached.entry(node.clone()).or_default().push(pod.clone());
             return;
@@ -218,6 +223,12 @@ impl ClusterState {
 
     fn take_off(&mut self, pod: &Arc<PodInfo>, node: &Str) {
         self.generation += 1;
+        if let Some(count) = self.priorities.get_mut(&pod.priority) {
+            *count -= 1;
+            if *count == 0 {
+                self.priorities.remove(&pod.priority);
+            }
+        }
         let Some(slot) = self.slots.get(node).copied() else {
             if let Some(pods) = self.detached.get_mut(node) {
                 pods.retain(|p| p.uid != pod.uid);
@@ -255,14 +266,14 @@ impl ClusterState {
         }
     }
 
-    /// Adds or replaces a namespace. Whether its labels changed.
-    pub fn set_namespace(&mut self, namespace: Namespace) -> bool {
-        let old = self.namespaces.insert(namespace.name.clone(), namespace.clone());
-        let changed = old.as_ref().is_none_or(|old| old.labels != namespace.labels);
+    /// Adds or replaces a namespace.
+    pub fn set_namespace(&mut self, namespace: Namespace) {
+        let old = self.namespaces.get(&namespace.name);
+        let changed = old.is_none_or(|old| old.labels != namespace.labels);
+        self.namespaces.insert(namespace.name.clone(), namespace);
         if changed {
             self.recount_selected_namespaces();
         }
-        changed
     }
 
     /// Removes a namespace.
@@ -289,6 +300,11 @@ impl ClusterState {
     /// All pods in the cache, in no particular order.
     pub fn pods(&self) -> impl Iterator<Item = &CachedPod> {
         self.pods.values()
+    }
+
+    /// The lowest priority of a pod in the cache.
+    pub fn lowest_priority(&self) -> Option<i32> {
+        self.priorities.keys().next().copied()
     }
 
     /// Number of pods in the cache.

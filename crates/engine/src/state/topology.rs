@@ -64,10 +64,10 @@ impl TopologyIndex {
             return;
         }
         topology.generation += 1;
-        if let Some(members) = before.index().map(|index| &mut topology.members[index]) {
-            if let Some(at) = members.iter().position(|member| *member == slot) {
-                members.swap_remove(at);
-            }
+        if let Some(index) = before.index()
+            && let Some(at) = topology.members[index].iter().position(|member| *member == slot)
+        {
+            topology.members[index].swap_remove(at);
         }
         if let Some(index) = domain.index() {
             topology.members[index].push(slot);

@@ -99,6 +99,12 @@ impl WhatIf for Fake {
     fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
         (0..count).for_each(work);
     }
+    fn resolvable(&self) -> usize {
+        self.codes.iter().filter(|code| **code == Code::Unschedulable).count()
+    }
+    fn lowest_priority(&self) -> Option<i32> {
+        self.nodes.iter().flatten().flat_map(|node| &node.pods).map(|pod| pod.priority).min()
+    }
     fn scheduler_name(&self) -> &Str {
         &self.scheduler
     }

@@ -101,6 +101,8 @@ impl HardConstraint {
         if changed.is_empty() {
             return;
         }
+        // Even when no verdict changes: on a node with nominated pods it may.
+        touched.note();
         let minimum = self.least_counted(None);
         if minimum == self.minimum {
             for domain in changed {

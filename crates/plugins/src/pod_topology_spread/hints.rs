@@ -5,6 +5,7 @@ use loadline_model::{NodeSpec, PodInfo, Selector, Str, UnsatisfiableAction};
 
 use super::arguments::Arguments;
 use super::constraint::merged_selector;
+use crate::hint::{is_placed, queue_if};
 
 /// The hints.
 pub(super) struct Hints {
@@ -43,10 +44,8 @@ impl Hints {
 
     fn after_pod_change(&self, pod: &PodInfo, old: Option<&PodInfo>, new: Option<&PodInfo>) -> bool {
         // A pod without a node counts nowhere.
-        let involved = |other: &PodInfo| {
-            let placed = other.node_name.is_some() || other.nominated_node_name.is_some();
-            other.uid == pod.uid || (placed && other.namespace == pod.namespace)
-        };
+        let involved =
+            |other: &PodInfo| other.uid == pod.uid || (is_placed(other) && other.namespace == pod.namespace);
         if !old.into_iter().chain(new).all(involved) {
             return false;
         }
@@ -89,6 +88,6 @@ impl QueueingHints for Hints {
             EventObject::Node { old, new } => self.after_node_change(pod, old, new),
             EventObject::Other => true,
         };
-        if queue { Hint::Queue } else { Hint::Skip }
+        queue_if(queue)
     }
 }

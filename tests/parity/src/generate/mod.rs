@@ -34,7 +34,8 @@ use crate::protocol::Request;
 const MOST_PODS: usize = 3000;
 
 /// What a cluster is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// Requests, quantities, scoring strategies.
     Resources,

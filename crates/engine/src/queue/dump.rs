@@ -1,0 +1,55 @@
+//! The queue as seen from outside.
+
+use loadline_framework::ClusterEvent;
+use loadline_model::Time;
+
+use super::backoff::over_at;
+use super::slab::Place;
+use super::{QueueName, QueuedPod, SchedulingQueue};
+
+/// A waiting pod.
+#[derive(Clone, Debug)]
+pub struct Pending<'a> {
+    /// Where it waits.
+    pub queue: QueueName,
+    /// The pod with its history.
+    pub queued: &'a QueuedPod,
+    /// When it is tried without any further event: `None` for pods that are active (now) or gated (never). A pod in
+    /// backoff may come earlier, when there is nothing else to do.
+    pub next_try: Option<Time>,
+    /// Events that may wake it, by the plugin that registered them. Empty unless it waits for an event.
+    pub wakes: Vec<(&'static str, ClusterEvent)>,
+}
+
+impl SchedulingQueue {
+    /// All waiting pods, in the order in which they entered.
+    pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
+        self.pods.in_order().into_iter().map(|id| {
+            let entry = &self.pods[id];
+            let queued = &entry.queued;
+            let next_try = match entry.place {
+                Place::Active | Place::Nowhere => None,
+                Place::Backoff | Place::ErrorBackoff => queued.backoff_expiration.map(over_at),
+                Place::Unschedulable if queued.gate.is_some() => None,
+                Place::Unschedulable => Some(self.leftover_at(queued.timestamp)),
+            };
+            let mut wakes = Vec::new();
+            if entry.place == Place::Unschedulable {
+                let waits_for: Vec<&'static str> = match &queued.gate {
+                    Some(gate) => vec![gate.plugin],
+                    None => queued.rejectors.iter().collect(),
+                };
+                for plugin in waits_for {
+                    let events = self.hints.registered(entry.profile, plugin);
+                    wakes.extend(events.map(|event| (plugin, event)));
+                }
+            }
+            Pending {
+                queue: self.queue_of(id),
+                queued,
+                next_try,
+                wakes,
+            }
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Pods that wait for an event, by the plugins that turned them down.
+
+use std::collections::BTreeSet;
+
+use loadline_model::{Map, Set, Time};
+
+use super::pod::QueuedPod;
+use super::slab::Id;
+
+/// An event is looked up by the plugins that registered it, so that pods that nobody would wake cost nothing.
+#[derive(Debug, Default)]
+pub(super) struct Unschedulable {
+    /// A gated pod stands under its gate alone: only that plugin's events can let it in.
+    by_plugin: Map<&'static str, Set<Id>>,
+    /// Pods that are not gated, the longest waiting first; the second number is the pod's sequence.
+    by_age: BTreeSet<(Time, u64, Id)>,
+    gated: usize,
+}
+
+impl Unschedulable {
+    /// Adds a pod. Its rejectors, gate and timestamp must not change until it is taken out.
+    pub(super) fn insert(&mut self, id: Id, queued: &QueuedPod) {
+        if let Some(gate) = &queued.gate {
+            self.gated += 1;
+            self.by_plugin.entry(gate.plugin).or_default().insert(id);
+            return;
+        }
+        self.by_age.insert((queued.timestamp, queued.sequence, id));
+        for plugin in queued.rejectors.iter() {
+            self.by_plugin.entry(plugin).or_default().insert(id);
+        }
+    }
+
+    /// Takes a pod out.
+    pub(super) fn remove(&mut self, id: Id, queued: &QueuedPod) {
+        if let Some(gate) = &queued.gate {
+            self.gated -= 1;
+            self.take(gate.plugin, id);
+            return;
+        }
+        self.by_age.remove(&(queued.timestamp, queued.sequence, id));
+        for plugin in queued.rejectors.iter() {
+            self.take(plugin, id);
+        }
+    }
+
+    fn take(&mut self, plugin: &'static str, id: Id) {
+        if let Some(ids) = self.by_plugin.get_mut(plugin) {
+            ids.remove(&id);
+        }
+    }
+
+    /// Pods under a plugin, in no particular order.
+    pub(super) fn under(&self, plugin: &str) -> impl Iterator<Item = Id> {
+        self.by_plugin.get(plugin).into_iter().flatten().copied()
+    }
+
+    /// Pods that are not gated, the longest waiting first, with their timestamps.
+    pub(super) fn by_age(&self) -> impl Iterator<Item = (Time, Id)> {
+        self.by_age.iter().map(|(timestamp, _, id)| (*timestamp, *id))
+    }
+
+    /// Number of pods that are not gated.
+    pub(super) fn len(&self) -> usize {
+        self.by_age.len()
+    }
+
+    /// Number of gated pods.
+    pub(super) fn gated(&self) -> usize {
+        self.gated
+    }
+}

@@ -1,0 +1,207 @@
+//! Filter, and the numbers behind a rejection.
+
+use std::sync::Arc;
+
+use loadline_framework::record::{Detail, Remedy};
+use loadline_framework::{NodeDelta, NodeView, Verdict};
+use loadline_model::{PodAffinityTerm, PodInfo, Str};
+use serde_json::json;
+use smallvec::SmallVec;
+
+use super::key::all_mean;
+use super::state::{Role, State, Tally};
+
+/// Required affinity is not met.
+const AFFINITY: Verdict = Verdict::unresolvable(0);
+/// Required anti-affinity is not met.
+const ANTI: Verdict = Verdict::unschedulable(1);
+/// Another pod's required anti-affinity is not met.
+const EXISTING: Verdict = Verdict::unschedulable(2);
+
+/// kube-scheduler's words for a verdict.
+pub(super) fn reason(verdict: Verdict) -> &'static str {
+    match verdict {
+        AFFINITY => "node(s) didn't match pod affinity rules",
+        ANTI => "node(s) didn't match pod anti-affinity rules",
+        _ => "node(s) didn't satisfy existing pods anti-affinity rules",
+    }
+}
+
+/// What pods of a thought experiment change in the node's domains.
+#[derive(Debug, Default)]
+struct Shift {
+    /// By tally; empty when nothing changes.
+    by_tally: SmallVec<[i64; 4]>,
+    /// A pod that is put on the node brings a term over a topology that no tally has.
+    new_term: bool,
+}
+
+impl Shift {
+    fn of(&self, tally: usize) -> i64 {
+        self.by_tally.get(tally).copied().unwrap_or(0)
+    }
+}
+
+/// Filter.
+pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
+    if !state.filters_now() {
+        return Verdict::PASS;
+    }
+    let shift = node.delta().map(|delta| shift(state, node, delta)).unwrap_or_default();
+    let (cluster, slot) = (node.cluster(), node.slot());
+    let amount = |(index, tally): (usize, &Tally)| tally.at(cluster, slot).map(|(_, there)| there + shift.of(index));
+    let tallies = |role| state.tallies.iter().enumerate().filter(move |(_, tally)| tally.role == role);
+
+    let (mut near, mut anywhere) = (true, state.totals.affinity);
+    for affinity in tallies(Role::Affinity) {
+        anywhere += shift.of(affinity.0);
+        match amount(affinity) {
+            None => return AFFINITY,
+            Some(pods) => near &= pods > 0,
+        }
+    }
+    // The first pod of a group that wants to be together finds no other one.
+    if !near && !(state.self_match && anywhere == 0) {
+        return AFFINITY;
+    }
+    let any = |role| tallies(role).filter_map(amount).any(|pods| pods > 0);
+    if any(Role::Anti) {
+        return ANTI;
+    }
+    if shift.new_term || any(Role::Existing) {
+        return EXISTING;
+    }
+    Verdict::PASS
+}
+
+fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
+    let cluster = node.cluster();
+    let mut shift = Shift {
+        by_tally: SmallVec::from_elem(0, state.tallies.len()),
+        new_term: false,
+    };
+    let added = delta.added.iter().map(|pod| (pod, 1));
+    let removed = delta.removed.iter().map(|pod| (pod, -1));
+    for (pod, by) in added.chain(removed) {
+        let pod_namespace = cluster.namespace_labels(&pod.namespace);
+        let together = all_mean(state.own.required(), &pod.namespace, pod_namespace, &pod.labels);
+        let apart = |key: &Str| {
+            let means = |term: &&PodAffinityTerm| term.pods.matches(&pod.namespace, pod_namespace, &pod.labels);
+            let terms = state.own.anti().iter().filter(|term| term.topology_key == *key);
+            terms.filter(means).count() as i64
+        };
+        for (tally, shift) in state.tallies.iter().zip(&mut shift.by_tally) {
+            match tally.role {
+                Role::Affinity => *shift += if together { by } else { 0 },
+                Role::Anti => *shift += by * apart(&cluster.topology(tally.topology).key),
+                Role::Existing | Role::Score => {}
+            }
+        }
+        for term in carried_against(state, node, pod) {
+            let over = |tally: &Tally| {
+                tally.role == Role::Existing && cluster.topology(tally.topology).key == term.topology_key
+            };
+            match state.tallies.iter().position(over) {
+                Some(tally) => shift.by_tally[tally] += by,
+                None => shift.new_term |= by > 0 && node.spec().labels.contains(&term.topology_key),
+            }
+        }
+    }
+    shift
+}
+
+/// Required anti-affinity terms that `pod` carries and that mean the pods of this state.
+fn carried_against<'a>(
+    state: &'a State,
+    node: &NodeView<'a>,
+    pod: &'a PodInfo,
+) -> impl Iterator<Item = &'a PodAffinityTerm> {
+    let own_namespace = node.cluster().namespace_labels(&state.namespace);
+    let terms = pod.pod_affinity().map_or(&[][..], |affinity| &affinity.anti_required);
+    let means = |term: &&PodAffinityTerm| term.pods.matches(&state.namespace, own_namespace, &state.labels);
+    terms.iter().filter(means)
+}
+
+/// The numbers behind a rejection.
+pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
+    let (role, what) = match verdict {
+        AFFINITY => (Role::Affinity, "pods that match the required affinity"),
+        ANTI => (Role::Anti, "pods that match the required anti-affinity"),
+        _ => (Role::Existing, "required anti-affinity terms of other pods that mean this one"),
+    };
+    let (mut details, mut remedies) = (Vec::new(), Vec::new());
+    let shift = node.delta().map(|delta| self::shift(state, node, delta)).unwrap_or_default();
+    for (index, tally) in state.tallies.iter().enumerate().filter(|(_, tally)| tally.role == role) {
+        let topology = node.cluster().topology(tally.topology);
+        let key = &topology.key;
+        let Some((domain, there)) = tally.at(node.cluster(), node.slot()) else {
+            if role == Role::Affinity {
+                details.push(Detail {
+                    what: format!("label {key}"),
+                    wanted: "any value".into(),
+                    found: "none".into(),
+                });
+                remedies.push(Remedy {
+                    text: format!("needs the label {key} on {}", node.name()),
+                    change: json!({"node": node.name(), "addLabel": key}),
+                });
+            }
+            continue;
+        };
+        let (value, pods) = (&topology.values[domain], there + shift.of(index));
+        let is_wrong = (pods > 0) != (role == Role::Affinity);
+        if !is_wrong {
+            continue;
+        }
+        let what = format!("{what} in {key}={value}");
+        if role == Role::Affinity {
+            let elsewhere: i64 = tally.by_domain.iter().sum::<i64>() - there;
+            details.push(Detail {
+                what,
+                wanted: "at least 1".into(),
+                found: format!("0, and {elsewhere} in other domains"),
+            });
+            remedies.push(Remedy {
+                text: format!("needs a pod that matches its required affinity in {key}={value}"),
+                change: json!({"topologyKey": key, "domain": value, "morePods": 1}),
+            });
+        } else {
+            let example = example(state, role, node, &topology.members[domain], key);
+            details.push(Detail {
+                what,
+                wanted: "0".into(),
+                found: example.map_or(pods.to_string(), |example| format!("{pods}, such as {example}")),
+            });
+            remedies.push(Remedy {
+                text: format!("needs these {pods} gone from {key}={value}"),
+                change: json!({"topologyKey": key, "domain": value, "fewerPods": pods}),
+            });
+        }
+    }
+    (details, remedies)
+}
+
+/// One of the pods in the way, on the first node by name: `namespace/name on node`.
+fn example(
+    state: &State,
+    role: Role,
+    node: &NodeView<'_>,
+    members: &[loadline_framework::Slot],
+    key: &Str,
+) -> Option<String> {
+    let cluster = node.cluster();
+    let in_the_way = |pod: &Arc<PodInfo>| match role {
+        Role::Existing => carried_against(state, node, pod).any(|term| term.topology_key == *key),
+        _ => {
+            let labels = cluster.namespace_labels(&pod.namespace);
+            let means = |term: &PodAffinityTerm| term.pods.matches(&pod.namespace, labels, &pod.labels);
+            state.own.anti().iter().any(|term| term.topology_key == *key && means(term))
+        }
+    };
+    members
+        .iter()
+        .filter_map(|slot| cluster.nodes().get(slot.index())?.as_deref())
+        .filter_map(|info| Some((&info.spec.name, info.pods.iter().find(|pod| in_the_way(pod))?)))
+        .min_by_key(|(name, _)| *name)
+        .map(|(name, pod)| format!("{} on {name}", pod.full_name()))
+}

@@ -1,0 +1,142 @@
+//! What a simulation found. Its JSON is a public contract, like the decision record's.
+
+use loadline_framework::record::{DecidedBy, Outcome};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The end of a simulation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `loadline.dev/v1alpha1`.
+    pub api_version: String,
+    /// `SimulationReport`.
+    pub kind: String,
+    /// Hash of the effective configuration.
+    pub config_hash: String,
+    /// Seed of the tie-break.
+    pub seed: u64,
+    /// Virtual time that passed, seconds.
+    pub elapsed_seconds: f64,
+    /// Whether nothing more can happen. Otherwise the limit of virtual time ended the run.
+    pub at_rest: bool,
+    /// Pods that went in circles until the limit: `namespace/name`, how often they were placed or tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub circling: Vec<Circling>,
+    /// Placements, in the order in which they were decided. A pod that was preempted and placed again stands here twice.
+    pub placements: Vec<Placement>,
+    /// Pods deleted to make room, in order.
+    pub preempted: Vec<PreemptedPod>,
+    /// Pods without a node at the end, in queue order.
+    pub pending: Vec<PendingPod>,
+    /// Pods that other schedulers are to place: left alone.
+    #[serde(default)]
+    pub not_ours: u64,
+    /// Every node, by name.
+    pub nodes: Vec<NodeUse>,
+}
+
+/// A pod that never came to rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Circling {
+    /// `namespace/name`.
+    pub pod: String,
+    /// Attempts to place it.
+    pub attempts: u32,
+    /// What keeps it going, in words.
+    pub why: String,
+}
+
+/// A pod placed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Kind and name of the controller, such as `ReplicaSet/web-5d8`; empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Node.
+    pub node: String,
+    /// What decided.
+    pub decided_by: DecidedBy,
+    /// Number of feasible nodes.
+    pub feasible: usize,
+    /// Attempts it took.
+    pub attempts: u32,
+    /// Virtual time, seconds from the start.
+    pub at_seconds: f64,
+}
+
+/// A pod deleted to make room for another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreemptedPod {
+    /// `namespace/name` of the victim.
+    pub victim: String,
+    /// Node that it ran on.
+    pub node: String,
+    /// `namespace/name` of the pod that it made room for.
+    pub preemptor: String,
+    /// Name of the pod that its controller put in its place; empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub replaced_by: String,
+    /// Virtual time, seconds from the start.
+    pub at_seconds: f64,
+}
+
+/// A pod without a node at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingPod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Kind and name of the controller; empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Outcome of its last attempt.
+    pub result: Outcome,
+    /// kube-scheduler's text.
+    pub message: String,
+    /// The plugin that gates it; empty when it is not gated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gated_by: String,
+    /// Attempts.
+    pub attempts: u32,
+    /// Node that it waits for after a preemption; empty when none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nominated_node: String,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeUse {
+    /// Name.
+    pub name: String,
+    /// What pods may use of it.
+    pub allocatable: Usage,
+    /// Sum of requests before.
+    pub before: Usage,
+    /// Sum of requests after.
+    pub after: Usage,
+}
+
+/// Amounts of a node's resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Thousandths of a core.
+    pub milli_cpu: i64,
+    /// Bytes.
+    pub memory: i64,
+    /// Pods.
+    pub pods: i64,
+    /// Other resources by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub others: std::collections::BTreeMap<String, i64>,
+}
