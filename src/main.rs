@@ -1,2 +1,5 @@
 //! The `loadline` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    loadline::main_with(loadline_plugins::registry())
+}

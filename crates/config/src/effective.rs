@@ -60,7 +60,7 @@ pub fn tree(config: &Config, registry: &Registry) -> Tree {
         fixed("kind", KIND),
         show.leaf("", "parallelism", config.parallelism),
     ];
-    top.push(show.map("leaderElection", |at| {
+    top.push(map("leaderElection", |at| {
         vec![
             show.leaf(at, "leaderElect", election.leader_elect),
             show.leaf(at, "leaseDuration", format_duration(election.lease_duration)),
@@ -71,7 +71,7 @@ pub fn tree(config: &Config, registry: &Registry) -> Tree {
             show.leaf(at, "resourceNamespace", election.resource_namespace.as_str()),
         ]
     }));
-    top.push(show.map("clientConnection", |at| {
+    top.push(map("clientConnection", |at| {
         vec![
             show.leaf(at, "kubeconfig", connection.kubeconfig.as_str()),
             show.leaf(at, "acceptContentTypes", connection.accept_content_types.as_str()),
@@ -110,6 +110,10 @@ fn shortest(number: f32) -> Value {
     serde_json::from_str(&number.to_string()).unwrap_or_else(|_| Value::from(f64::from(number)))
 }
 
+fn map(name: &str, fields: impl FnOnce(&str) -> Fields) -> (String, Tree) {
+    (name.to_owned(), Tree::Map(fields(name)))
+}
+
 struct Show<'c> {
     registry: &'c Registry,
     origins: &'c Origins,
@@ -119,10 +123,6 @@ impl Show<'_> {
     fn leaf(&self, below: &str, name: &str, value: impl Into<Value>) -> (String, Tree) {
         let origin = self.origins.get(&join(below, name));
         (name.to_owned(), Tree::Leaf(value.into(), Source::of(origin)))
-    }
-
-    fn map(&self, name: &str, fields: impl FnOnce(&str) -> Fields) -> (String, Tree) {
-        (name.to_owned(), Tree::Map(fields(name)))
     }
 
     fn profile(&self, at: &str, profile: &ProfileConfig) -> Tree {

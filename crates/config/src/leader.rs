@@ -9,16 +9,15 @@ use crate::types::{ClientConnection, LeaderElection};
 const JITTER_TENTHS: i128 = 12;
 
 /// A value, or its default when it is absent or the zero value, which Go can not tell from absent.
-fn or_default<T: PartialEq>(
+fn or_default<T: PartialEq + Default>(
     log: &mut Log,
     fields: &Fields<'_>,
     name: &str,
     value: Option<T>,
-    zero: T,
     default: T,
 ) -> T {
     match value {
-        Some(value) if value != zero => value,
+        Some(value) if value != T::default() => value,
         _ => {
             log.forget(&fields.place_of(name).path);
             default
@@ -28,12 +27,12 @@ fn or_default<T: PartialEq>(
 
 fn text_or(log: &mut Log, fields: &Fields<'_>, name: &str, default: &str) -> String {
     let value = fields.text(log, name);
-    or_default(log, fields, name, value, String::new(), default.to_owned())
+    or_default(log, fields, name, value, default.to_owned())
 }
 
 fn seconds_or(log: &mut Log, fields: &Fields<'_>, name: &str, default: i64) -> i64 {
     let value = fields.duration(log, name);
-    or_default(log, fields, name, value, 0, default * SECOND)
+    or_default(log, fields, name, value, default * SECOND)
 }
 
 pub(crate) fn read_election(log: &mut Log, config: &Fields<'_>) -> LeaderElection {
@@ -130,8 +129,8 @@ pub(crate) fn read_connection(log: &mut Log, config: &Fields<'_>) -> ClientConne
         kubeconfig: fields.text(log, "kubeconfig").unwrap_or_default(),
         accept_content_types: fields.text(log, "acceptContentTypes").unwrap_or_default(),
         content_type: text_or(log, &fields, "contentType", "application/vnd.kubernetes.protobuf"),
-        qps: or_default(log, &fields, "qps", qps, 0.0, 50.0),
-        burst: or_default(log, &fields, "burst", burst, 0, 100),
+        qps: or_default(log, &fields, "qps", qps, 50.0),
+        burst: or_default(log, &fields, "burst", burst, 100),
     };
     if connection.burst < 0 {
         log.problem(

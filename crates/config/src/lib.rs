@@ -30,6 +30,7 @@ mod types;
 
 pub use compile::compile;
 pub use duration::{format_duration, parse_duration};
+pub use effective::hash;
 pub use loadline_api::doc::Problem;
 pub use log::{Origin, Origins};
 pub use read::{API_VERSION, DEFAULT_SCHEDULER_NAME, KIND, Loaded, default_config, parse};
@@ -38,3 +39,6 @@ pub use types::{
     ClientConnection, Config, ExtenderConfig, ExtenderTls, LeaderElection, ManagedResource, PluginArgs, PluginLists,
     PluginRef, ProfileConfig,
 };
+
+#[cfg(test)]
+mod tests;

@@ -279,7 +279,15 @@ fn find(log: &mut Log, registry: &Registry, kind: &str, entry: &Entry) -> Option
         );
         log.problem(&entry.place, format!("{kind} \"{}\" does not exist{hint}", entry.name));
     }
-    found
+    found.filter(|plugin| {
+        if plugin.points.is_empty() {
+            log.problem(
+                &entry.place,
+                format!("{} can not be enabled: {}", plugin.name, plugin.help),
+            );
+        }
+        !plugin.points.is_empty()
+    })
 }
 
 fn kind_of(point: ExtensionPoint) -> String {

@@ -140,21 +140,15 @@ fn read_version(log: &mut Log, root: &Field<'_>) -> Option<Version> {
         None => {}
     }
     let place = fields.place_of("apiVersion");
-    let version = match fields.text(log, "apiVersion") {
-        Some(written) => {
-            let version = Version::parse(&written);
-            if version.is_none() {
-                log.problem(&place, refused_version(&written));
-            }
-            version
-        }
-        None => {
-            if fields.get("apiVersion").is_none() {
-                log.problem(&place, text::required(&format!("must be {API_VERSION}")));
-            }
-            None
-        }
-    };
+    let written = fields.text(log, "apiVersion");
+    let version = written.as_deref().and_then(Version::parse);
+    if let Some(written) = &written
+        && version.is_none()
+    {
+        log.problem(&place, refused_version(written));
+    } else if fields.get("apiVersion").is_none() {
+        log.problem(&place, text::required(&format!("must be {API_VERSION}")));
+    }
     (log.problems.len() == before).then_some(version).flatten()
 }
 

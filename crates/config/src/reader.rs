@@ -98,13 +98,11 @@ impl<'n> Fields<'n> {
     pub(crate) fn int32(&self, log: &mut Log, name: &str) -> Option<i32> {
         let field = self.get(name)?;
         let number = field.int(log)?;
-        match i32::try_from(number) {
-            Ok(number) => Some(number),
-            Err(_) => {
-                log.problem(&field.place, text::invalid(number, "does not fit in 32 bits"));
-                None
-            }
+        let fitting = i32::try_from(number).ok();
+        if fitting.is_none() {
+            log.problem(&field.place, text::invalid(number, "does not fit in 32 bits"));
         }
+        fitting
     }
 
     pub(crate) fn int64(&self, log: &mut Log, name: &str) -> Option<i64> {

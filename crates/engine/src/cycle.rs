@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, Outcome};
-use loadline_framework::{Cluster, Code, Profile, Slot, Status};
-use loadline_model::{PodInfo, Str};
+use loadline_framework::{Cluster, Code, Profile, Slot, Status, Verdict, WhatIf};
+use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
 use crate::Engine;
@@ -326,46 +326,54 @@ impl Engine {
     }
 
     fn not_found(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, evaluation: Evaluation) -> Cycle {
-        let sources = self.sources();
-        let (diagnosis, filters, judged) = match &evaluation {
-            Evaluation::Early(early) => (Diagnosis::of_early(early), Vec::new(), loadline_model::Map::default()),
-            Evaluation::Class(class) => {
-                let class = self.kept.classes.get(*class);
-                (
-                    Diagnosis::of_class(class, profile, sources),
-                    class.filters().to_vec(),
-                    loadline_model::Map::default(),
-                )
-            }
-            Evaluation::Direct(direct) => {
-                let codes = direct
-                    .judged
-                    .iter()
-                    .map(|(slot, rejection)| (*slot, rejection.map_or(Code::Success, |(_, verdict)| verdict.code())));
-                (
-                    Diagnosis::of_direct(direct, profile, sources),
-                    direct.filters.clone(),
-                    codes.collect(),
-                )
-            }
-        };
-        let experiment = Experiment {
-            profile,
-            pod,
-            kept: &self.kept,
-            evaluation: &evaluation,
-            filters,
-            sources,
-            budgets: &self.budgets,
-            pool: self.pool.as_deref(),
-            judged,
+        let diagnosis = match &evaluation {
+            Evaluation::Early(early) => Diagnosis::of_early(early),
+            Evaluation::Class(class) => Diagnosis::of_class(self.kept.classes.get(*class), profile, self.sources()),
+            Evaluation::Direct(direct) => Diagnosis::of_direct(direct, profile, self.sources()),
         };
         let mut cycle = Cycle::failed(pod, index, Outcome::Unschedulable, String::new());
         cycle.rejected_by.clone_from(&diagnosis.plugins);
+        let experiment = self.experiment_on(pod, profile, &evaluation);
         let status = run_post_filter(profile, pod, &experiment, &mut cycle);
         cycle.message = diagnosis.message(self.cluster.node_count(), &status.message());
         cycle.evaluation = Some(evaluation);
         cycle
+    }
+
+    fn experiment_on<'a>(
+        &'a self,
+        pod: &'a PodInfo,
+        profile: &'a Profile,
+        evaluation: &'a Evaluation,
+    ) -> Experiment<'a> {
+        let (filters, judged) = match evaluation {
+            Evaluation::Early(_) => (Vec::new(), Map::default()),
+            Evaluation::Class(class) => (self.kept.classes.get(*class).filters().to_vec(), Map::default()),
+            Evaluation::Direct(direct) => {
+                let code = |rejection: &Option<(usize, Verdict)>| rejection.map_or(Code::Success, |(_, v)| v.code());
+                let judged = direct.judged.iter().map(|(slot, rejection)| (*slot, code(rejection)));
+                (direct.filters.clone(), judged.collect())
+            }
+        };
+        Experiment {
+            profile,
+            pod,
+            kept: &self.kept,
+            evaluation,
+            filters,
+            sources: self.sources(),
+            budgets: &self.budgets,
+            pool: self.pool.as_deref(),
+            judged,
+        }
+    }
+
+    /// Opens the thought experiments that PostFilter plugins saw at the end of a cycle. `None` when the cycle ended before
+    /// any node was looked at. The cluster must not have changed since.
+    pub fn what_if<R>(&self, cycle: &Cycle, look: impl FnOnce(&dyn WhatIf) -> R) -> Option<R> {
+        let profile = &self.profiles.profiles[cycle.profile];
+        let experiment = self.experiment_on(&cycle.pod, profile, cycle.evaluation.as_ref()?);
+        Some(look(&experiment))
     }
 
     pub(crate) fn sources(&self) -> Sources<'_> {

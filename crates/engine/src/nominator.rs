@@ -38,6 +38,26 @@ impl Nominator {
         self.by_node.entry(node).or_default().push(pod);
     }
 
+    /// Nominates `pod` to the node that its status names; ends its nomination when it names none.
+    pub fn add_by_status(&mut self, pod: &Arc<PodInfo>) {
+        match &pod.nominated_node_name {
+            Some(node) => self.add(pod.clone(), node.clone()),
+            None => {
+                self.take(&pod.uid);
+            }
+        }
+    }
+
+    /// Takes over a change of a pod. A nomination that the status has not shown yet outlives updates that say nothing of
+    /// it; otherwise the status counts.
+    pub fn update(&mut self, old: &PodInfo, new: &Arc<PodInfo>) {
+        let unsaid = old.nominated_node_name.is_none() && new.nominated_node_name.is_none();
+        match self.node_of(&new.uid).cloned() {
+            Some(node) if unsaid => self.add(new.clone(), node),
+            _ => self.add_by_status(new),
+        }
+    }
+
     /// Ends a pod's nomination. Returns the pod as it was nominated, and the node.
     pub fn take(&mut self, uid: &str) -> Option<(Arc<PodInfo>, Str)> {
         let node = self.node_of.remove(uid)?;
@@ -85,5 +105,118 @@ impl Nominator {
     /// Nodes whose nominated pods changed since; `None` when that is no longer known.
     pub fn since(&self, position: u64) -> Option<&[Str]> {
         self.log.since(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pod(uid: u8, priority: i32, nominated: Option<u8>) -> Arc<PodInfo> {
+        Arc::new(PodInfo {
+            uid: uid.to_string().into(),
+            priority,
+            nominated_node_name: nominated.map(|node| node.to_string().into()),
+            ..PodInfo::default()
+        })
+    }
+
+    #[test]
+    fn an_unconfirmed_nomination_outlives_updates_that_say_nothing_of_it() {
+        let mut nominator = Nominator::default();
+        let (bare, told) = (pod(1, 5, None), pod(1, 5, Some(8)));
+        let node = |nominator: &Nominator| nominator.node_of("1").map(ToString::to_string);
+
+        nominator.add(bare.clone(), "7".into());
+        nominator.update(&bare, &pod(1, 5, None));
+        assert_eq!(node(&nominator).as_deref(), Some("7"));
+        nominator.update(&bare, &told);
+        assert_eq!(node(&nominator).as_deref(), Some("8"), "the status names another node");
+        nominator.add(told.clone(), "9".into());
+        nominator.update(&told, &pod(1, 5, Some(8)));
+        assert_eq!(
+            node(&nominator).as_deref(),
+            Some("8"),
+            "the status counts once it says anything"
+        );
+        nominator.update(&told, &bare);
+        assert_eq!(node(&nominator), None, "the status no longer names a node");
+        nominator.update(&bare, &bare);
+        assert_eq!(node(&nominator), None);
+    }
+
+    #[test]
+    fn a_node_lists_its_pods_in_the_order_of_their_nomination() {
+        let mut nominator = Nominator::default();
+        for uid in [3, 1, 2] {
+            nominator.add(pod(uid, 0, None), "n".into());
+        }
+        nominator.add(pod(3, 0, None), "n".into());
+        let uids: Vec<&str> = nominator.pods_on("n").iter().map(|pod| pod.uid.as_str()).collect();
+        assert_eq!(uids, ["1", "2", "3"]);
+        assert!(nominator.take("4").is_none());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(u8, i32, u8),
+        ByStatus(u8, i32, Option<u8>),
+        Take(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let (uid, node, priority) = (0..6_u8, 0..4_u8, -2..3_i32);
+        prop_oneof![
+            (uid.clone(), priority.clone(), node.clone()).prop_map(|(u, p, n)| Step::Add(u, p, n)),
+            (uid.clone(), priority, prop::option::of(node)).prop_map(|(u, p, n)| Step::ByStatus(u, p, n)),
+            uid.prop_map(Step::Take),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_list_of_pairs(steps in prop::collection::vec(step(), 0..60)) {
+            let mut nominator = Nominator::default();
+            let mut model: Vec<(Arc<PodInfo>, Str)> = Vec::new();
+            for step in steps {
+                let position = nominator.position();
+                let before = model.clone();
+                match step {
+                    Step::Add(uid, priority, node) => {
+                        let (pod, node) = (pod(uid, priority, None), Str::from(node.to_string()));
+                        model.retain(|(p, _)| p.uid != pod.uid);
+                        model.push((pod.clone(), node.clone()));
+                        nominator.add(pod, node);
+                    }
+                    Step::ByStatus(uid, priority, node) => {
+                        let pod = pod(uid, priority, node);
+                        model.retain(|(p, _)| p.uid != pod.uid);
+                        model.extend(pod.nominated_node_name.clone().map(|node| (pod.clone(), node)));
+                        nominator.add_by_status(&pod);
+                    }
+                    Step::Take(uid) => {
+                        let uid = uid.to_string();
+                        let taken = model.iter().find(|(p, _)| p.uid == *uid).cloned();
+                        model.retain(|(p, _)| p.uid != *uid);
+                        prop_assert_eq!(nominator.take(&uid), taken);
+                    }
+                }
+                let on = |model: &[(Arc<PodInfo>, Str)], node: &str| -> Vec<Arc<PodInfo>> {
+                    model.iter().filter(|(_, n)| *n == *node).map(|(p, _)| p.clone()).collect()
+                };
+                let changed = nominator.since(position).expect("the log reaches back one step");
+                for node in ["0", "1", "2", "3"] {
+                    prop_assert_eq!(nominator.pods_on(node), &on(&model, node)[..]);
+                    let differs = on(&model, node) != on(&before, node);
+                    prop_assert!(!differs || changed.iter().any(|n| *n == *node), "a change of {} is not logged", node);
+                }
+                prop_assert_eq!(nominator.max_priority(), model.iter().map(|(p, _)| p.priority).max());
+                let mut nodes: Vec<&Str> = model.iter().map(|(_, n)| n).collect();
+                nodes.sort();
+                nodes.dedup();
+                prop_assert_eq!(nominator.nodes().collect::<Vec<_>>(), nodes);
+            }
+        }
     }
 }

@@ -78,13 +78,26 @@ pub(crate) fn qualified_name_error(text: &str) -> Option<&'static str> {
     if name.len() > 63 {
         return Some("name part must be no more than 63 characters");
     }
-    let ends = |b: &u8| b.is_ascii_alphanumeric();
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let bytes = name.as_bytes();
-    let well_formed = bytes.first().is_some_and(ends) && bytes.last().is_some_and(ends) && bytes.iter().all(|b| inner(*b));
-    (!well_formed).then_some(
+    (!is_label_text(name)).then_some(
         "name part must consist of letters, digits, '-', '_' or '.', and must start and end with a letter or digit",
     )
+}
+
+/// What is wrong with the value of a label.
+pub(crate) fn label_value_error(value: &str) -> Option<&'static str> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 characters");
+    }
+    (!value.is_empty() && !is_label_text(value)).then_some(
+        "must be empty or consist of letters, digits, '-', '_' or '.', and start and end with a letter or digit",
+    )
+}
+
+fn is_label_text(text: &str) -> bool {
+    let ends = |b: &u8| b.is_ascii_alphanumeric();
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(ends) && bytes.last().is_some_and(ends) && bytes.iter().all(inner)
 }
 
 fn is_dns_subdomain(text: &str) -> bool {
@@ -139,7 +152,17 @@ mod tests {
             assert_eq!(qualified_name_error(good), None, "{good}");
         }
         let long = "x".repeat(64);
-        for bad in ["", "/gpu", "Example.com/gpu", "a/b/c", "example.com/", "-a", "a..b/c", "a b", &long] {
+        for bad in [
+            "",
+            "/gpu",
+            "Example.com/gpu",
+            "a/b/c",
+            "example.com/",
+            "-a",
+            "a..b/c",
+            "a b",
+            &long,
+        ] {
             assert!(qualified_name_error(bad).is_some(), "{bad}");
         }
     }

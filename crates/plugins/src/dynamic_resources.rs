@@ -122,18 +122,21 @@ impl NodePlugin for WithoutClaims {
 
 impl PostFilter for WithoutClaims {
     fn post_filter(&self, _pod: &Arc<PodInfo>, cluster: &dyn WhatIf) -> PostFilterResult {
-        // kube-scheduler's PostFilter needs what its PreFilter left behind, even for a pod without claims. The error
-        // ends PostFilter: preemption does not run.
-        let status = if cluster.pre_filter_ran(NAME) {
-            Status::unschedulable("no new claims to deallocate")
-        } else {
-            Status::error("not found")
-        };
         PostFilterResult {
-            status,
+            status: post_filter_status(cluster.pre_filter_ran(NAME)),
             nominate: None,
             victims: Vec::new(),
         }
+    }
+}
+
+/// kube-scheduler's PostFilter needs what its PreFilter left behind, even for a pod without claims. The error ends
+/// PostFilter: preemption does not run.
+fn post_filter_status(pre_filter_ran: bool) -> Status {
+    if pre_filter_ran {
+        Status::unschedulable("no new claims to deallocate")
+    } else {
+        Status::error("not found")
     }
 }
 
@@ -142,60 +145,15 @@ mod tests {
     use super::*;
     use crate::gate::testing::gated;
     use crate::testing::{FakeCluster, node, pod};
-    use loadline_framework::{Cluster, Code, NodeTrial, Score, Slot};
-    use loadline_model::{DisruptionBudget, Str};
+    use loadline_framework::{Code, Score};
     use serde_json::json;
-
-    struct AfterCycle {
-        cluster: FakeCluster,
-        ran: bool,
-        name: Str,
-    }
-
-    impl WhatIf for AfterCycle {
-        fn cluster(&self) -> &dyn Cluster {
-            &self.cluster
-        }
-        fn slots_by_name(&self) -> &[Slot] {
-            &[]
-        }
-        fn code(&self, _slot: Slot) -> Code {
-            Code::UnschedulableAndUnresolvable
-        }
-        fn pre_filter_ran(&self, plugin: &str) -> bool {
-            self.ran && plugin == NAME
-        }
-        fn trial(&self, _slot: Slot) -> Box<dyn NodeTrial + '_> {
-            panic!("DynamicResources takes no pod away")
-        }
-        fn disruption_budgets(&self, _namespace: &str) -> &[DisruptionBudget] {
-            &[]
-        }
-        fn each(&self, _count: usize, _work: &(dyn Fn(usize) + Sync)) {}
-        fn resolvable(&self) -> usize {
-            0
-        }
-        fn lowest_priority(&self) -> Option<i32> {
-            None
-        }
-        fn scheduler_name(&self) -> &Str {
-            &self.name
-        }
-    }
-
-    fn post_filter(ran: bool) -> Status {
-        let after = AfterCycle {
-            cluster: FakeCluster::new([]),
-            ran,
-            name: "default-scheduler".into(),
-        };
-        WithoutClaims.post_filter(&Arc::new(pod("p")), &after).status
-    }
 
     #[test]
     fn post_filter_fails_when_pre_filter_was_not_reached() {
-        assert_eq!(post_filter(true), Status::unschedulable("no new claims to deallocate"));
-        assert_eq!(post_filter(false), Status::error("not found"));
+        assert_eq!(post_filter_status(true).code, Code::Unschedulable);
+        assert_eq!(post_filter_status(true).message(), "no new claims to deallocate");
+        assert_eq!(post_filter_status(false).code, Code::Error);
+        assert_eq!(post_filter_status(false).message(), "not found");
     }
 
     #[test]

@@ -117,7 +117,11 @@ pub(crate) mod testing {
     pub(crate) fn gated(descriptor: &Descriptor, pod: &PodInfo) -> Option<String> {
         let plugin = crate::testing::build(descriptor, &crate::args::defaults(descriptor.args));
         let status = plugin.pre_enqueue.expect("it gates").pre_enqueue(pod);
-        assert_ne!(status.code, Code::Unschedulable, "a gated pod must not look unschedulable");
+        assert_ne!(
+            status.code,
+            Code::Unschedulable,
+            "a gated pod must not look unschedulable"
+        );
         (!status.is_success()).then(|| status.message())
     }
 }

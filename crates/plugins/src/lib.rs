@@ -73,3 +73,102 @@ pub fn registry() -> Registry {
     }
     registry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loadline_framework::{DefaultProfile, ExtensionPoint, Plugin};
+
+    fn enabled() -> impl Iterator<Item = &'static Descriptor> {
+        ALL.into_iter().filter(|d| d.default_profile != DefaultProfile::Absent)
+    }
+
+    #[test]
+    fn every_plugin_is_registered_once_and_in_kube_schedulers_order() {
+        assert_eq!(registry().iter().count(), ALL.len());
+        let names: Vec<_> = enabled().map(|d| d.name).collect();
+        assert_eq!(
+            names,
+            [
+                "SchedulingGates",
+                "PrioritySort",
+                "NodeUnschedulable",
+                "NodeName",
+                "TaintToleration",
+                "NodeAffinity",
+                "NodePorts",
+                "NodeResourcesFit",
+                "VolumeRestrictions",
+                "NodeVolumeLimits",
+                "VolumeBinding",
+                "VolumeZone",
+                "PodTopologySpread",
+                "InterPodAffinity",
+                "DynamicResources",
+                "DefaultPreemption",
+                "NodeResourcesBalancedAllocation",
+                "ImageLocality",
+                "DefaultBinder",
+                "NodeDeclaredFeatures",
+            ]
+        );
+        let weights = enabled().filter_map(|d| match d.default_profile {
+            DefaultProfile::Enabled { weight } if weight != 0 => Some((d.name, weight)),
+            _ => None,
+        });
+        assert_eq!(
+            weights.collect::<Vec<_>>(),
+            [
+                ("TaintToleration", 3),
+                ("NodeAffinity", 2),
+                ("NodeResourcesFit", 1),
+                ("PodTopologySpread", 2),
+                ("InterPodAffinity", 2),
+                ("DynamicResources", 2),
+                ("NodeResourcesBalancedAllocation", 1),
+                ("ImageLocality", 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plugin_has_the_parts_of_the_points_that_it_names() {
+        for descriptor in enabled() {
+            let plugin: Plugin = testing::build(descriptor, &args::defaults(descriptor.args));
+            assert_eq!(plugin.name, descriptor.name);
+            for point in ExtensionPoint::ALL {
+                let has = match point {
+                    ExtensionPoint::PreEnqueue => plugin.pre_enqueue.is_some(),
+                    ExtensionPoint::QueueSort => plugin.queue_sort.is_some(),
+                    ExtensionPoint::PreFilter
+                    | ExtensionPoint::Filter
+                    | ExtensionPoint::PreScore
+                    | ExtensionPoint::Score => {
+                        // One part stands for all four; a plugin need not have each of them.
+                        assert!(plugin.node.is_some() || !descriptor.points.contains(&point));
+                        continue;
+                    }
+                    ExtensionPoint::PostFilter => plugin.post_filter.is_some(),
+                    ExtensionPoint::Reserve => plugin.reserve.is_some(),
+                    ExtensionPoint::Permit => plugin.permit.is_some(),
+                    ExtensionPoint::PreBind => plugin.pre_bind.is_some(),
+                    ExtensionPoint::Bind => plugin.bind.is_some(),
+                    ExtensionPoint::PostBind => plugin.post_bind.is_some(),
+                };
+                let named = descriptor.points.contains(&point);
+                assert_eq!(has, named, "{} at {point}", descriptor.name);
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_valid_and_everything_is_explained() {
+        for descriptor in ALL {
+            assert_eq!((descriptor.validate)(&args::defaults(descriptor.args)), [], "{}", descriptor.name);
+            assert!(!descriptor.help.is_empty(), "{}", descriptor.name);
+            for field in descriptor.args {
+                assert!(!field.help.is_empty(), "{}.{}", descriptor.name, field.name);
+            }
+        }
+    }
+}

@@ -172,8 +172,8 @@ mod tests {
         // a: half of the memory is used, none of the cpu. b: the other way round. c: empty.
         cluster.add_pod("a", asking(0, 4 * GI));
         cluster.add_pod("b", asking(2000, 0));
-        // a: 0.50/0.50 after 0/0.50: 100 after 75. b: 1.0/0 after 0.5/0: 50 after 75. c: 0.5/0 after 0/0: 75 after 100.
-        assert_eq!(raw(&mut cluster, &asking(2000, 0)), [87, 63, 63]);
+        // Evenness: a 100 after 75; b 50 after 75; c 75 after 100.
+        assert_eq!(raw(&mut cluster, &asking(2000, 0)), [87, 62, 62]);
         // In proportion to the node: no change.
         assert_eq!(raw(&mut cluster, &asking(1000, 2 * GI)), [75, 75, 75]);
     }

@@ -121,7 +121,12 @@ impl Wanted {
         }
         if self.ephemeral_storage > 0 {
             let index = EPHEMERAL_STORAGE;
-            check(index, self.ephemeral_storage, allocatable.ephemeral_storage, used.ephemeral_storage);
+            check(
+                index,
+                self.ephemeral_storage,
+                allocatable.ephemeral_storage,
+                used.ephemeral_storage,
+            );
         }
         for (at, (name, amount)) in self.scalars.iter().enumerate() {
             let has = |amounts: &Resources| amounts.scalar(name).unwrap_or(0);
@@ -152,7 +157,9 @@ impl Wanted {
     /// Whether the pod fits a node with nothing on it.
     fn fits_empty(&self, node: &NodeSpec) -> bool {
         let mut fits = true;
-        self.each_short(node.allowed_pods, &node.allocatable, &NodeLoad::default(), |_| fits = false);
+        self.each_short(node.allowed_pods, &node.allocatable, &NodeLoad::default(), |_| {
+            fits = false
+        });
         fits
     }
 
@@ -258,7 +265,10 @@ impl QueueingHints for Hints {
         // Hints do not know `ignoredResources`, in kube-scheduler neither.
         let wanted = || Wanted::new(&pod.requests, |_| false);
         let helps = match object {
-            EventObject::Pod { old: Some(old), new: None } => is_placed(old),
+            EventObject::Pod {
+                old: Some(old),
+                new: None,
+            } => is_placed(old),
             EventObject::Pod {
                 old: Some(old),
                 new: Some(new),

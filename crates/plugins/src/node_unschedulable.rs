@@ -100,9 +100,7 @@ impl NodePlugin for NodeUnschedulable {
 impl QueueingHints for NodeUnschedulable {
     fn hint(&self, pod: &PodInfo, _event: &ClusterEvent, object: &EventObject<'_>) -> Hint {
         queue_if(match object {
-            EventObject::Node { old, new: Some(new) } => {
-                !new.unschedulable && old.is_none_or(|old| old.unschedulable)
-            }
+            EventObject::Node { old, new: Some(new) } => !new.unschedulable && old.is_none_or(|old| old.unschedulable),
             EventObject::Pod { new: Some(new), .. } => new.uid == pod.uid && self.tolerated_by(new),
             _ => true,
         })
@@ -159,7 +157,12 @@ mod tests {
         assert_eq!(hint(&changed(Some(&closed), &open)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&open), &open)), Hint::Skip);
 
-        let updated = |new: &PodInfo| hint(&EventObject::Pod { old: None, new: Some(new) });
+        let updated = |new: &PodInfo| {
+            hint(&EventObject::Pod {
+                old: None,
+                new: Some(new),
+            })
+        };
         assert_eq!(updated(&tolerant("node.kubernetes.io/unschedulable")), Hint::Queue);
         assert_eq!(updated(&tolerant("other")), Hint::Skip);
         let someone_else = PodInfo {

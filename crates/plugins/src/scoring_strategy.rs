@@ -222,8 +222,7 @@ fn interpolate(shape: &[ShapePoint], utilization: i64) -> i64 {
         return scaled(&shape[0]);
     }
     let (from, to) = (&shape[right - 1], &shape[right]);
-    scaled(from)
-        + (scaled(to) - scaled(from)) * (utilization - from.utilization) / (to.utilization - from.utilization)
+    scaled(from) + (scaled(to) - scaled(from)) * (utilization - from.utilization) / (to.utilization - from.utilization)
 }
 
 #[cfg(test)]
@@ -265,7 +264,10 @@ mod tests {
     #[test]
     fn least_and_most_allocated() {
         // cpu 2000/4000, memory 6/8 GiB after placing.
-        assert_eq!(score(&Strategy::LeastAllocated, DEFAULT_RESOURCES, 1000, 4 * GI), (50 + 25) / 2);
+        assert_eq!(
+            score(&Strategy::LeastAllocated, DEFAULT_RESOURCES, 1000, 4 * GI),
+            (50 + 25) / 2
+        );
         assert_eq!(score(&Strategy::MostAllocated, DEFAULT_RESOURCES, 1000, 4 * GI), 62);
         // Over capacity: 0, and full.
         assert_eq!(score(&Strategy::LeastAllocated, DEFAULT_RESOURCES, 4000, 8 * GI), 0);
@@ -282,7 +284,10 @@ mod tests {
         assert_eq!(score(&Strategy::LeastAllocated, specs, 1000, 0), 50);
         let specs = r#"[{"name":"example.com/gpu","weight":5}]"#;
         assert_eq!(score(&Strategy::LeastAllocated, specs, 0, 0), 75);
-        assert_eq!(score(&Strategy::LeastAllocated, r#"[{"name":"ephemeral-storage"}]"#, 0, 0), 0);
+        assert_eq!(
+            score(&Strategy::LeastAllocated, r#"[{"name":"ephemeral-storage"}]"#, 0, 0),
+            0
+        );
     }
 
     #[test]

@@ -19,11 +19,7 @@ use crate::hint::queue_if;
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "TaintToleration",
     help: "Turns down nodes with taints that the pod does not tolerate, and prefers nodes with fewer PreferNoSchedule taints.",
-    points: &[
-        ExtensionPoint::Filter,
-        ExtensionPoint::PreScore,
-        ExtensionPoint::Score,
-    ],
+    points: &[ExtensionPoint::Filter, ExtensionPoint::PreScore, ExtensionPoint::Score],
     default_profile: DefaultProfile::Enabled { weight: 3 },
     args: &[],
     validate: no_further_checks,
@@ -83,12 +79,7 @@ impl NodePlugin for TaintToleration {
         vec!["node(s) had untolerated taint(s)".into()]
     }
 
-    fn detail(
-        &self,
-        tolerations: &Self::State,
-        _verdict: Verdict,
-        node: &NodeView<'_>,
-    ) -> (Vec<Detail>, Vec<Remedy>) {
+    fn detail(&self, tolerations: &Self::State, _verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
         let of = |taint: &Taint| {
             let detail = Detail {
                 what: "taint".to_owned(),
@@ -211,7 +202,10 @@ mod tests {
         assert_eq!(answers[1].reasons, ["node(s) had untolerated taint(s)"]);
         let mut passing = |tolerations: &[_]| cluster.passing(&TaintToleration, &tolerant(tolerations));
         assert_eq!(passing(&[]), ["plain", "soft"]);
-        assert_eq!(passing(&[("gpu", Equal, "a100", Some(NoSchedule))]), ["plain", "gpu", "soft"]);
+        assert_eq!(
+            passing(&[("gpu", Equal, "a100", Some(NoSchedule))]),
+            ["plain", "gpu", "soft"]
+        );
         assert_eq!(passing(&[("gpu", Equal, "h100", None)]), ["plain", "soft"]);
         // An empty key with Equal still compares the value.
         assert_eq!(passing(&[("", Equal, "", None)]), ["plain", "evicting", "soft"]);
@@ -241,7 +235,10 @@ mod tests {
 
     #[test]
     fn the_taint_is_told() {
-        let mut cluster = FakeCluster::new([tainted("a", [taint("gpu", "a100", NoSchedule), taint("x", "", NoExecute)])]);
+        let mut cluster = FakeCluster::new([tainted(
+            "a",
+            [taint("gpu", "a100", NoSchedule), taint("x", "", NoExecute)],
+        )]);
         let pod = tolerant(&[("x", Exists, "", None)]);
         let state = cluster.state(&TaintToleration, &pod).unwrap();
         let view = NodeView::new(&cluster, Slot(0), cluster.info(Slot(0)), Reads::SPEC);
@@ -262,7 +259,10 @@ mod tests {
         assert_eq!(hint(&changed(Some(&bad), &good)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&good), &good)), Hint::Skip);
         let (own, other) = (pod("p"), pod("q"));
-        let updated = |new| EventObject::Pod { old: None, new: Some(new) };
+        let updated = |new| EventObject::Pod {
+            old: None,
+            new: Some(new),
+        };
         assert_eq!(hint(&updated(&own)), Hint::Queue);
         assert_eq!(hint(&updated(&other)), Hint::Skip);
     }

@@ -311,7 +311,9 @@ impl FakeCluster {
                 let counts = &mut self.queries[index].1;
                 let change = by * pods as i32;
                 let on = counts.by_slot.entry(slot).or_insert(0);
-                *on = on.checked_add_signed(change).expect("a pod is counted in before it is counted out");
+                *on = on
+                    .checked_add_signed(change)
+                    .expect("a pod is counted in before it is counted out");
                 if *on == 0 {
                     counts.by_slot.remove(&slot);
                 }
@@ -376,7 +378,12 @@ fn carried(pod: &PodInfo) -> Vec<CarriedTerm> {
     let Some(affinity) = pod.pod_affinity() else {
         return Vec::new();
     };
-    let required = |kind: TermKind| move |term: &_| CarriedTerm { kind, term: Clone::clone(term) };
+    let required = |kind: TermKind| {
+        move |term: &_| CarriedTerm {
+            kind,
+            term: Clone::clone(term),
+        }
+    };
     let mut terms = Vec::new();
     terms.extend(affinity.pod_required.iter().map(required(TermKind::RequiredAffinity)));
     terms.extend(affinity.anti_required.iter().map(required(TermKind::RequiredAnti)));
@@ -555,7 +562,10 @@ mod tests {
         let matched = cluster.matched_terms(&labelled_pod("q", &[("app", "web")]));
         assert_eq!(matched.len(), 1);
         assert_eq!(cluster.counts(matched[0].query).total, 1);
-        assert_eq!(Cluster::topology(&cluster, matched[0].topology).values, [Str::from("1")]);
+        assert_eq!(
+            Cluster::topology(&cluster, matched[0].topology).values,
+            [Str::from("1")]
+        );
         assert!(cluster.matched_terms(&labelled_pod("r", &[("app", "db")])).is_empty());
     }
 }

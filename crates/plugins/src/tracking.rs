@@ -95,3 +95,68 @@ impl TouchedNodes {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A column as the engine keeps it: answers that are asked for again only where `catch_up` says so.
+
+    use loadline_framework::{NodePlugin, NodeView, Slot, Touched, Verdict};
+    use loadline_model::PodInfo;
+
+    use crate::testing::FakeCluster;
+
+    pub(crate) struct Column<'a, P: NodePlugin> {
+        plugin: &'a P,
+        pub(crate) state: P::State,
+        pub(crate) verdicts: Vec<Verdict>,
+        pub(crate) raw: Vec<i64>,
+    }
+
+    impl<'a, P: NodePlugin> Column<'a, P> {
+        /// The column of a pod; `None` when the plugin has nothing to say about it.
+        pub(crate) fn new(plugin: &'a P, cluster: &mut FakeCluster, pod: &PodInfo) -> Option<Self> {
+            let mut column = Self {
+                plugin,
+                state: cluster.state(plugin, pod)?,
+                verdicts: Vec::new(),
+                raw: Vec::new(),
+            };
+            column.ask(cluster, &cluster.slots());
+            Some(column)
+        }
+
+        /// Catches up.
+        pub(crate) fn sync(&mut self, cluster: &FakeCluster) {
+            match self.plugin.catch_up(&mut self.state, cluster) {
+                Touched::None => {}
+                Touched::Slots(slots) => self.ask(cluster, &slots),
+                Touched::All => self.ask(cluster, &cluster.slots()),
+            }
+        }
+
+        fn ask(&mut self, cluster: &FakeCluster, slots: &[Slot]) {
+            let size = cluster.slots().last().map_or(0, |slot| slot.index() + 1);
+            self.verdicts.resize(size.max(self.verdicts.len()), Verdict::PASS);
+            self.raw.resize(size.max(self.raw.len()), 0);
+            for slot in slots {
+                let view = NodeView::new(cluster, *slot, cluster.info(*slot), self.plugin.reads());
+                self.verdicts[slot.index()] = self.plugin.filter(&self.state, &view);
+                self.raw[slot.index()] = self.plugin.score(&self.state, &view);
+            }
+        }
+
+        /// Whether every answer is what a state that is prepared now gives.
+        pub(crate) fn is_current(&self, cluster: &mut FakeCluster, pod: &PodInfo) -> bool {
+            let fresh = Self::new(self.plugin, cluster, pod);
+            let slots = cluster.slots();
+            fresh.is_some_and(|fresh| {
+                let same = |slot: &Slot| {
+                    let at = slot.index();
+                    (fresh.verdicts[at], fresh.raw[at]) == (self.verdicts[at], self.raw[at])
+                };
+                slots.iter().all(same)
+                    && self.plugin.scores(&fresh.state) == self.plugin.scores(&self.state)
+            })
+        }
+    }
+}

@@ -23,11 +23,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
         ClusterEvent::new(Resource::PersistentVolumeClaim, Action::ADD.and(Action::UPDATE)),
         ClusterEvent::new(Resource::PersistentVolume, Action::ADD.and(Action::UPDATE)),
     ],
-    build: |_| {
-        Ok(Plugin::new("VolumeZone")
-            .with_node(NothingToDo)
-            .with_hints(NeverLifted))
-    },
+    build: |_| Ok(Plugin::new("VolumeZone").with_node(NothingToDo).with_hints(NeverLifted)),
 };
 
 #[cfg(test)]

@@ -1,3 +1,38 @@
 //! Manifests or a dump of a cluster in, decisions out: the engine with its effects performed in memory, in virtual time.
 
+mod cluster;
+mod explain;
 pub mod report;
+
+pub use cluster::Cluster;
+pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};
+
+/// How far a long piece of work has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Input is read.
+    Reading {
+        /// File that is read.
+        file: String,
+        /// Bytes read.
+        bytes_done: u64,
+        /// Bytes in all, 0 when not known.
+        bytes_total: u64,
+    },
+    /// Pods are judged.
+    Deciding {
+        /// Pods judged.
+        done: u64,
+        /// Pods in all.
+        total: u64,
+    },
+    /// The scheduler runs in virtual time.
+    Simulating {
+        /// Pods placed.
+        placed: u64,
+        /// Pods that wait.
+        waiting: u64,
+        /// Virtual time, seconds from the start.
+        virtual_seconds: f64,
+    },
+}

@@ -2,6 +2,7 @@
 
 use loadline_framework::record::Decision;
 
+use crate::engine::Cold;
 use crate::protocol::{Candidate, Request};
 
 /// Our decision on a pod, with what the record does not hold.
@@ -31,4 +32,7 @@ pub struct JudgeKind {
 }
 
 /// The judges that every cluster is put before.
-pub const JUDGES: &[JudgeKind] = &[];
+pub const JUDGES: &[JudgeKind] = &[JudgeKind {
+    name: "cold",
+    make: || Box::new(Cold),
+}];

@@ -6,6 +6,7 @@
 
 mod compare;
 mod coverage;
+mod engine;
 mod floors;
 mod generate;
 mod judge;

@@ -11,7 +11,12 @@ pub(super) fn check_label_selector(at: &At<'_>, selector: &LabelSelector, report
     for (index, requirement) in selector.match_expressions.iter().enumerate() {
         let at = expressions.index(index);
         check_label_key(at.field("key"), &requirement.key, report);
-        check_choice(at.field("operator"), Some(&requirement.operator), &["In", "NotIn", "Exists", "DoesNotExist"], report);
+        check_choice(
+            at.field("operator"),
+            Some(&requirement.operator),
+            &["In", "NotIn", "Exists", "DoesNotExist"],
+            report,
+        );
         check_values(&at, &requirement.operator, &requirement.values, report);
         let values = at.field("values");
         for (index, value) in requirement.values.iter().enumerate() {
@@ -39,9 +44,17 @@ pub(super) fn check_node_selector_term(at: &At<'_>, term: &NodeSelectorTerm, rep
     for (index, requirement) in term.match_fields.iter().enumerate() {
         let at = fields.index(index);
         check_choice(at.field("key"), Some(&requirement.key), &["metadata.name"], report);
-        check_choice(at.field("operator"), Some(&requirement.operator), &["In", "NotIn"], report);
+        check_choice(
+            at.field("operator"),
+            Some(&requirement.operator),
+            &["In", "NotIn"],
+            report,
+        );
         if requirement.values.len() != 1 {
-            report(at.field("values"), format!("expected exactly one value, found {}", requirement.values.len()));
+            report(
+                at.field("values"),
+                format!("expected exactly one value, found {}", requirement.values.len()),
+            );
         }
     }
 }
@@ -54,9 +67,19 @@ fn check_node_requirement(at: &At<'_>, requirement: &NodeSelectorRequirement, re
     if matches!(&*requirement.operator, "Gt" | "Lt") {
         match &*requirement.values {
             [value] if value.parse::<i64>().is_ok() => {}
-            [value] => report(at.field("values").index(0), format!("expected a whole number for {}, found `{value}`", requirement.operator)),
+            [value] => report(
+                at.field("values").index(0),
+                format!("expected a whole number for {}, found `{value}`", requirement.operator),
+            ),
             values => {
-                report(at.field("values"), format!("expected exactly one value for {}, found {}", requirement.operator, values.len()));
+                report(
+                    at.field("values"),
+                    format!(
+                        "expected exactly one value for {}, found {}",
+                        requirement.operator,
+                        values.len()
+                    ),
+                );
             }
         }
     }
@@ -66,10 +89,16 @@ fn check_node_requirement(at: &At<'_>, requirement: &NodeSelectorRequirement, re
 fn check_values(at: &At<'_>, operator: &str, values: &[String], report: &mut Report<'_>) {
     match operator {
         "In" | "NotIn" if values.is_empty() => {
-            report(at.field("values"), format!("expected at least one value for {operator}, found none"));
+            report(
+                at.field("values"),
+                format!("expected at least one value for {operator}, found none"),
+            );
         }
         "Exists" | "DoesNotExist" if !values.is_empty() => {
-            report(at.field("values"), format!("expected no values for {operator}, found {}", values.len()));
+            report(
+                at.field("values"),
+                format!("expected no values for {operator}, found {}", values.len()),
+            );
         }
         _ => {}
     }

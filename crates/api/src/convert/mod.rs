@@ -23,6 +23,7 @@ use std::sync::Arc;
 use loadline_model::{Affinity, Image, Labels, Owner, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration};
 
 pub use requests::pod_requests;
+pub(crate) use requests::{container_sum, is_pod_level};
 
 /// Compiles wire objects and shares what is equal among them.
 #[derive(Debug, Default)]

@@ -20,16 +20,44 @@ pub fn pod_requests(pod: &Pod, names: &mut StrPool) -> PodRequests {
         cpu: cpu.then(|| Quantity::from_milli(DEFAULT_MILLI_CPU)),
         memory: memory.then(|| Quantity::from_value(DEFAULT_MEMORY)),
     };
-    let spec = sum(pod, Rules { status: false, pod_level: true, missing: Missing::default() });
-    let usage = sum(pod, Rules { status: true, pod_level: true, missing: Missing::default() });
+    let spec = sum(
+        pod,
+        Rules {
+            status: false,
+            pod_level: true,
+            missing: Missing::default(),
+        },
+    );
+    let usage = sum(
+        pod,
+        Rules {
+            status: true,
+            pod_level: true,
+            missing: Missing::default(),
+        },
+    );
     // A pod that says as a whole what it needs gets defaults only for what is named nowhere.
     let missing = if has_pod_level_requests(pod) {
         both(usage.get("cpu").is_none(), usage.get("memory").is_none())
     } else {
         both(true, true)
     };
-    let non_zero = sum(pod, Rules { status: true, pod_level: true, missing });
-    let score = sum(pod, Rules { status: false, pod_level: false, missing: both(true, true) });
+    let non_zero = sum(
+        pod,
+        Rules {
+            status: true,
+            pod_level: true,
+            missing,
+        },
+    );
+    let score = sum(
+        pod,
+        Rules {
+            status: false,
+            pod_level: false,
+            missing: both(true, true),
+        },
+    );
     PodRequests {
         non_zero_milli_cpu: non_zero.get("cpu").map_or(0, |cpu| cpu.milli_value()),
         non_zero_memory: non_zero.get("memory").map_or(0, |memory| memory.value()),
@@ -65,12 +93,15 @@ fn is_scalar(name: &str) -> bool {
 }
 
 /// Resources that may be asked for of a pod as a whole.
-fn is_pod_level(name: &str) -> bool {
+pub(crate) fn is_pod_level(name: &str) -> bool {
     matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
 fn has_pod_level_requests(pod: &Pod) -> bool {
-    pod.spec.resources.as_ref().is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
+    pod.spec
+        .resources
+        .as_ref()
+        .is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
 }
 
 /// Defaults for containers that do not name a resource.
@@ -90,31 +121,55 @@ struct Rules {
     missing: Missing,
 }
 
-fn sum<'p>(pod: &'p Pod, rules: Rules) -> Amounts<'p> {
+/// The containers' sum of requests or limits, as `of` names them: what the API server fills in for the pod as a whole.
+pub(crate) fn container_sum<'p>(
+    pod: &'p Pod,
+    of: impl Fn(&'p Container) -> &'p ResourceList,
+) -> Vec<(&'p str, Quantity)> {
+    aggregate(pod, |container, _| Amounts::of(of(container)))
+        .entries()
+        .collect()
+}
+
+/// Containers run together; init containers run before them one after the other, each beside the sidecars that were started before it.
+fn aggregate<'p>(pod: &'p Pod, of: impl Fn(&'p Container, &'p [ContainerStatus]) -> Amounts<'p>) -> Amounts<'p> {
     let mut total = Amounts::default();
     for container in &pod.spec.containers {
-        total.add(&container_requests(pod, container, &pod.status.container_statuses, rules.status, rules.missing));
+        total.add(&of(container, &pod.status.container_statuses));
     }
-    // Init containers run one after the other, each beside the sidecars that were started before it.
     let mut sidecars = Amounts::default();
     let mut init = Amounts::default();
     for container in &pod.spec.init_containers {
-        let status = rules.status && container.is_restartable();
-        let own = container_requests(pod, container, &pod.status.init_container_statuses, status, rules.missing);
         if container.is_restartable() {
+            let own = of(container, &pod.status.init_container_statuses);
             total.add(&own);
             sidecars.add(&own);
             init.raise(&sidecars);
         } else {
-            let mut beside = own;
+            // Its status does not count: it is gone when a resize can happen.
+            let mut beside = of(container, &[]);
             beside.add(&sidecars);
             init.raise(&beside);
         }
     }
     total.raise(&init);
-    if rules.pod_level && let Some(resources) = pod.spec.resources.as_ref().filter(|_| has_pod_level_requests(pod)) {
+    total
+}
+
+fn sum(pod: &Pod, rules: Rules) -> Amounts<'_> {
+    let mut total = aggregate(pod, |container, statuses| {
+        container_requests(pod, container, statuses, rules)
+    });
+    if rules.pod_level
+        && let Some(resources) = pod.spec.resources.as_ref().filter(|_| has_pod_level_requests(pod))
+    {
         let effective = pod.status.resources.as_ref().filter(|_| rules.status).map(|actuated| {
-            effective(pod, &resources.requests, &actuated.requests, &pod.status.allocated_resources)
+            effective(
+                pod,
+                &resources.requests,
+                &actuated.requests,
+                &pod.status.allocated_resources,
+            )
         });
         for (name, amount) in resources.requests.iter().filter(|(name, _)| is_pod_level(name)) {
             let amount = match &effective {
@@ -128,15 +183,24 @@ fn sum<'p>(pod: &'p Pod, rules: Rules) -> Amounts<'p> {
     total
 }
 
-fn container_requests<'p>(pod: &'p Pod, container: &'p Container, statuses: &'p [ContainerStatus], use_status: bool, missing: Missing) -> Amounts<'p> {
+fn container_requests<'p>(
+    pod: &'p Pod,
+    container: &'p Container,
+    statuses: &'p [ContainerStatus],
+    rules: Rules,
+) -> Amounts<'p> {
     let requests = &container.resources.requests;
     // The last of several statuses with one name counts.
-    let status = statuses.iter().rev().filter(|_| use_status).find(|status| status.name == container.name);
+    let status = statuses
+        .iter()
+        .rev()
+        .filter(|_| rules.status)
+        .find(|status| status.name == container.name);
     let mut amounts = match status.and_then(|status| status.resources.as_ref().map(|actuated| (status, actuated))) {
         Some((status, actuated)) => effective(pod, requests, &actuated.requests, &status.allocated_resources),
         None => Amounts::of(requests),
     };
-    for (name, default) in [("cpu", missing.cpu), ("memory", missing.memory)] {
+    for (name, default) in [("cpu", rules.missing.cpu), ("memory", rules.missing.memory)] {
         if let Some(default) = default.filter(|_| amounts.get(name).is_none()) {
             amounts.set(name, default);
         }
@@ -146,10 +210,23 @@ fn container_requests<'p>(pod: &'p Pod, container: &'p Container, statuses: &'p 
 
 /// What counts while a resize is under way: the largest of what is asked for, applied and allocated; what is asked for does not
 /// count once the kubelet has said that it can never be.
-fn effective<'p>(pod: &Pod, asked: &'p ResourceList, actuated: &'p ResourceList, allocated: &'p ResourceList) -> Amounts<'p> {
-    let pending = pod.status.conditions.iter().find(|condition| condition.kind == "PodResizePending");
+fn effective<'p>(
+    pod: &Pod,
+    asked: &'p ResourceList,
+    actuated: &'p ResourceList,
+    allocated: &'p ResourceList,
+) -> Amounts<'p> {
+    let pending = pod
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "PodResizePending");
     let infeasible = pending.is_some_and(|condition| condition.reason == "Infeasible");
-    let mut amounts = if infeasible { Amounts::default() } else { Amounts::of(asked) };
+    let mut amounts = if infeasible {
+        Amounts::default()
+    } else {
+        Amounts::of(asked)
+    };
     amounts.raise(&Amounts::of(actuated));
     amounts.raise(&Amounts::of(allocated));
     amounts

@@ -8,7 +8,9 @@ use crate::wire::{self, StringMap};
 impl Converter {
     /// Compiles a label selector. An absent one matches nothing, and so does one that cannot be understood.
     pub fn selector(&mut self, selector: Option<&wire::LabelSelector>) -> Selector {
-        let Some(selector) = selector else { return Selector::Nothing };
+        let Some(selector) = selector else {
+            return Selector::Nothing;
+        };
         let mut requirements = self.equalities(&selector.match_labels);
         for expression in &selector.match_expressions {
             let operator = match &*expression.operator {
@@ -32,18 +34,34 @@ impl Converter {
     fn equalities(&mut self, labels: &StringMap) -> Vec<Requirement> {
         labels
             .iter()
-            .map(|(key, value)| Requirement::new(self.strings.intern(key), Operator::In, vec![self.strings.intern(value)]))
+            .map(|(key, value)| {
+                Requirement::new(self.strings.intern(key), Operator::In, vec![self.strings.intern(value)])
+            })
             .collect()
     }
 
     /// Compiles a node selector.
     pub fn node_selector(&mut self, selector: &wire::NodeSelector) -> NodeSelector {
-        NodeSelector { terms: selector.node_selector_terms.iter().map(|term| self.node_selector_term(term)).collect() }
+        NodeSelector {
+            terms: selector
+                .node_selector_terms
+                .iter()
+                .map(|term| self.node_selector_term(term))
+                .collect(),
+        }
     }
 
     pub(super) fn node_selector_term(&mut self, term: &wire::NodeSelectorTerm) -> NodeSelectorTerm {
-        let expressions: Vec<Option<Requirement>> = term.match_expressions.iter().map(|requirement| self.node_requirement(requirement)).collect();
-        let fields: Vec<Option<FieldRequirement>> = term.match_fields.iter().map(|requirement| self.field_requirement(requirement)).collect();
+        let expressions: Vec<Option<Requirement>> = term
+            .match_expressions
+            .iter()
+            .map(|requirement| self.node_requirement(requirement))
+            .collect();
+        let fields: Vec<Option<FieldRequirement>> = term
+            .match_fields
+            .iter()
+            .map(|requirement| self.field_requirement(requirement))
+            .collect();
         NodeSelectorTerm {
             invalid: expressions.iter().any(Option::is_none) || fields.iter().any(Option::is_none),
             expressions: expressions.into_iter().flatten().collect(),
@@ -74,7 +92,10 @@ impl Converter {
             _ => return None,
         };
         match &*requirement.values {
-            [name] if requirement.key == "metadata.name" => Some(FieldRequirement { negated, name: self.str(name) }),
+            [name] if requirement.key == "metadata.name" => Some(FieldRequirement {
+                negated,
+                name: self.str(name),
+            }),
             _ => None,
         }
     }

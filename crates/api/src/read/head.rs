@@ -21,7 +21,10 @@ impl<'a> Head<'a> {
     /// Of a JSON object. kubectl and people write both fields first; only when they do not is the object scanned to its end.
     pub(super) fn of_json(json: &'a str) -> Self {
         match Self::of_first_fields(json) {
-            head @ Self { api_version: Some(_), kind: Some(_) } => head,
+            head @ Self {
+                api_version: Some(_),
+                kind: Some(_),
+            } => head,
             _ => serde_json::from_str(json).unwrap_or_default(),
         }
     }
@@ -29,7 +32,9 @@ impl<'a> Head<'a> {
     /// From the fields before the first one that is no plain text.
     pub(super) fn of_first_fields(json: &'a str) -> Self {
         let mut head = Self::default();
-        let Some(mut rest) = json.trim_start().strip_prefix('{') else { return head };
+        let Some(mut rest) = json.trim_start().strip_prefix('{') else {
+            return head;
+        };
         while let Some((key, behind)) = plain_text(rest) {
             let value = behind.trim_start().strip_prefix(':').and_then(plain_text);
             let Some((value, behind)) = value else { break };
@@ -41,7 +46,9 @@ impl<'a> Head<'a> {
             if head.api_version.is_some() && head.kind.is_some() {
                 break;
             }
-            let Some(behind) = behind.trim_start().strip_prefix(',') else { break };
+            let Some(behind) = behind.trim_start().strip_prefix(',') else {
+                break;
+            };
             rest = behind;
         }
         head
@@ -70,7 +77,9 @@ pub(super) fn list_of(node: &Node<'_>) -> Option<ItemDefault> {
 
 /// The elements of a list.
 pub(super) fn into_items(node: Node<'_>) -> Vec<Node<'_>> {
-    let Value::Map(entries) = node.value else { return Vec::new() };
+    let Value::Map(entries) = node.value else {
+        return Vec::new();
+    };
     let items = entries.into_iter().find(|entry| entry.key == "items");
     match items.map(|entry| entry.value.value) {
         Some(Value::Seq(items)) => items,
@@ -84,12 +93,30 @@ mod tests {
 
     #[test]
     fn the_first_fields_are_enough() {
-        let head = |api_version: &'static str, kind: &'static str| Head { api_version: Some(api_version.into()), kind: Some(kind.into()) };
-        assert_eq!(Head::of_first_fields(" {\n \"kind\" : \"Pod\", \"apiVersion\":\"v1\", oops"), head("v1", "Pod"));
-        assert_eq!(Head::of_first_fields("{\"x\":\"y\",\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"), head("v1", "Pod"));
-        assert_eq!(Head::of_first_fields("{\"metadata\":{},\"kind\":\"Pod\"}"), Head::default());
-        assert_eq!(Head::of_json("{\"metadata\":{\"kind\":\"x\"},\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"), head("v1", "Pod"));
-        assert_eq!(Head::of_json("{\"ki\\u006ed\":\"P\\u006fd\",\"apiVersion\":\"v1\"}"), head("v1", "Pod"));
+        let head = |api_version: &'static str, kind: &'static str| Head {
+            api_version: Some(api_version.into()),
+            kind: Some(kind.into()),
+        };
+        assert_eq!(
+            Head::of_first_fields(" {\n \"kind\" : \"Pod\", \"apiVersion\":\"v1\", oops"),
+            head("v1", "Pod")
+        );
+        assert_eq!(
+            Head::of_first_fields("{\"x\":\"y\",\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"),
+            head("v1", "Pod")
+        );
+        assert_eq!(
+            Head::of_first_fields("{\"metadata\":{},\"kind\":\"Pod\"}"),
+            Head::default()
+        );
+        assert_eq!(
+            Head::of_json("{\"metadata\":{\"kind\":\"x\"},\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"),
+            head("v1", "Pod")
+        );
+        assert_eq!(
+            Head::of_json("{\"ki\\u006ed\":\"P\\u006fd\",\"apiVersion\":\"v1\"}"),
+            head("v1", "Pod")
+        );
         assert_eq!(Head::of_json("{}"), Head::default());
     }
 }

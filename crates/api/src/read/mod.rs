@@ -60,6 +60,26 @@ pub struct Reader<S> {
     seen: Map<(Kind, String, String), Place>,
 }
 
+/// Where objects stand, for problems that are found later.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Map<(Kind, String, String), Place>);
+
+impl Places {
+    /// A problem of an object that was read; of no file when it was not.
+    pub fn problem(&self, kind: Kind, namespace: &str, name: &str, message: &str) -> Problem {
+        match self.0.get(&(kind, namespace.to_owned(), name.to_owned())) {
+            Some(Place { file, line, column }) => Problem {
+                file: file.clone(),
+                line: *line,
+                column: *column,
+                path: String::new(),
+                message: message.to_owned(),
+            },
+            None => Problem::of_file(&object_name(kind, namespace, name), message),
+        }
+    }
+}
+
 /// Where an object begins.
 #[derive(Debug, Clone)]
 struct Place {
@@ -79,14 +99,25 @@ impl ItemDefault {
     /// From those of a list; `None` for an object that is no list. The elements of a plain `List` have to say what they are.
     fn of_list(api_version: &str, kind: &str) -> Option<Self> {
         let kind = kind.strip_suffix("List")?;
-        Some(Self { api_version: if kind.is_empty() { String::new() } else { api_version.to_owned() }, kind: kind.to_owned() })
+        Some(Self {
+            api_version: if kind.is_empty() {
+                String::new()
+            } else {
+                api_version.to_owned()
+            },
+            kind: kind.to_owned(),
+        })
     }
 }
 
 impl<S: FnMut(Object)> Reader<S> {
     /// A reader that hands objects to `sink`.
     pub fn new(sink: S) -> Self {
-        Self { sink, summary: Summary::default(), seen: Map::default() }
+        Self {
+            sink,
+            summary: Summary::default(),
+            seen: Map::default(),
+        }
     }
 
     /// What it all came to.
@@ -94,11 +125,20 @@ impl<S: FnMut(Object)> Reader<S> {
         self.summary
     }
 
+    /// What it all came to, and where each object stands.
+    pub fn finish_with_places(self) -> (Summary, Places) {
+        (self.summary, Places(self.seen))
+    }
+
     /// Reads one text: JSON when it begins with a JSON object, else YAML. `file` goes into the problems.
     pub fn read_text(&mut self, text: &str, file: &str) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: Arc<str> = file.into();
-        if is_json(text) { self.read_json(text, &file) } else { self.read_yaml(text, &file) }
+        if is_json(text) {
+            self.read_json(text, &file);
+        } else {
+            self.read_yaml(text, &file);
+        }
     }
 
     fn read_yaml(&mut self, text: &str, file: &Arc<str>) {
@@ -117,7 +157,9 @@ impl<S: FnMut(Object)> Reader<S> {
                 }
             }
             Piece::Root { node, problems } => {
-                let is_list = node.get("items").is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
+                let is_list = node
+                    .get("items")
+                    .is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
                 if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
                     self.summary.problems.extend(problems);
                     for (node, problems) in waiting.drain(..) {
@@ -133,7 +175,10 @@ impl<S: FnMut(Object)> Reader<S> {
 
     /// A document or an element of a list, as a tree; lists in lists are unpacked.
     fn read_node(&mut self, node: Node<'_>, problems: Vec<Problem>, default: &ItemDefault, file: &Arc<str>) {
-        let Some(item) = head::list_of(&node).filter(|_| node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_)))) else {
+        let Some(item) = head::list_of(&node).filter(|_| {
+            node.get("items")
+                .is_some_and(|items| matches!(items.value, Value::Seq(_)))
+        }) else {
             self.object_from_node(node, problems, default, file);
             return;
         };
@@ -155,7 +200,10 @@ impl<S: FnMut(Object)> Reader<S> {
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let called = object_name(kind, &namespace, &name);
         if let Some(first) = self.seen.get(&(kind, namespace.clone(), name.clone())) {
-            let message = format!("{called} stands here a second time, first in {}:{}", first.file, first.line);
+            let message = format!(
+                "{called} stands here a second time, first in {}:{}",
+                first.file, first.line
+            );
             self.summary.problems.push(Problem {
                 file: place.file,
                 line: place.line,
@@ -171,7 +219,10 @@ impl<S: FnMut(Object)> Reader<S> {
     }
 
     fn ignore(&mut self, api_version: &str, kind: &str) {
-        let group = api_version.split_once('/').map(|(group, _)| group).filter(|group| group.contains('.'));
+        let group = api_version
+            .split_once('/')
+            .map(|(group, _)| group)
+            .filter(|group| group.contains('.'));
         let name = group.map_or_else(|| kind.to_owned(), |group| format!("{kind}.{group}"));
         *self.summary.ignored.entry(name).or_default() += 1;
     }
@@ -179,5 +230,7 @@ impl<S: FnMut(Object)> Reader<S> {
 
 /// A brace and then a quote or the other brace: YAML's flow maps begin otherwise, but for those that are JSON as well.
 fn is_json(text: &str) -> bool {
-    text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
+    text.trim_start()
+        .strip_prefix('{')
+        .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
 }

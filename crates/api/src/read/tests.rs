@@ -57,12 +57,20 @@ fn lists_of_all_shapes() {
     for empty in ["", "{}\n", "---\n# nothing\n---\n"] {
         assert_eq!(names(&read(empty)), [""; 0], "{empty}");
     }
-    assert_eq!(read(r#"{"kind":"PodList","apiVersion":"v1","items":null}"#).summary.problems, []);
+    assert_eq!(
+        read(r#"{"kind":"PodList","apiVersion":"v1","items":null}"#)
+            .summary
+            .problems,
+        []
+    );
 }
 
 #[test]
 fn one_bad_object_hides_no_other() {
-    let text = DUMP.replace("16Gi", "16gi").replace("\"cpu\": \"4\"", "\"cpu\": true").replace("\"name\": \"c\"}]", "\"name\": 7}]");
+    let text = DUMP
+        .replace("16Gi", "16gi")
+        .replace("\"cpu\": \"4\"", "\"cpu\": true")
+        .replace("\"name\": \"c\"}]", "\"name\": 7}]");
     let loaded = read(&text);
     assert_eq!(names(&loaded), [""; 0]);
     assert_eq!(
@@ -88,31 +96,73 @@ fn one_bad_object_hides_no_other() {
 
 #[test]
 fn what_is_no_object() {
-    assert_eq!(problems("kind: Pod\nmetadata: {name: p}\n"), ["f:1:1: apiVersion: expected v1, found none"]);
-    assert_eq!(problems("apiVersion: v1\nmetadata: {name: p}\n"), ["f:1:1: kind: expected a kind such as Pod, found none"]);
-    assert_eq!(problems("apiVersion: extensions/v1beta1\nkind: Deployment\n"), ["f:1:1: apiVersion: expected apps/v1 for a Deployment, found `extensions/v1beta1`"]);
+    assert_eq!(
+        problems("kind: Pod\nmetadata: {name: p}\n"),
+        ["f:1:1: apiVersion: expected v1, found none"]
+    );
+    assert_eq!(
+        problems("apiVersion: v1\nmetadata: {name: p}\n"),
+        ["f:1:1: kind: expected a kind such as Pod, found none"]
+    );
+    assert_eq!(
+        problems("apiVersion: extensions/v1beta1\nkind: Deployment\n"),
+        ["f:1:1: apiVersion: expected apps/v1 for a Deployment, found `extensions/v1beta1`"]
+    );
     assert_eq!(problems("- a\n"), ["f:1:1: expected a Kubernetes object, found a list"]);
-    assert_eq!(problems("{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[3]}"), ["f:1:43: expected a Kubernetes object, found the number 3"]);
-    assert_eq!(problems("{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":{}}"), ["f:1:37: items: expected a list, found a map"]);
-    assert_eq!(problems("kind: PodList\napiVersion: v1\nitems: x\n"), ["f:3:1: items: expected a list, found the text `x`"]);
-    assert_eq!(problems("{\"kind\":\"Pod\",\n\"apiVersion\":\"v1\",\n  \"metadata\":{"), ["f:3:14: EOF while parsing an object"]);
-    assert_eq!(problems("apiVersion: v1\nkind: Pod\nmetadata: {}\n"), ["f:3:1: metadata.name: expected a name, found none"]);
+    assert_eq!(
+        problems("{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[3]}"),
+        ["f:1:43: expected a Kubernetes object, found the number 3"]
+    );
+    assert_eq!(
+        problems("{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":{}}"),
+        ["f:1:37: items: expected a list, found a map"]
+    );
+    assert_eq!(
+        problems("kind: PodList\napiVersion: v1\nitems: x\n"),
+        ["f:3:1: items: expected a list, found the text `x`"]
+    );
+    assert_eq!(
+        problems("{\"kind\":\"Pod\",\n\"apiVersion\":\"v1\",\n  \"metadata\":{"),
+        ["f:3:14: EOF while parsing an object"]
+    );
+    assert_eq!(
+        problems("apiVersion: v1\nkind: Pod\nmetadata: {}\n"),
+        ["f:3:1: metadata.name: expected a name, found none"]
+    );
     let twice = "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\n\"name\":\"b\"}}";
-    assert_eq!(problems(twice), ["f:2:1: metadata.name: the key `name` stands here twice, first in line 1"]);
+    assert_eq!(
+        problems(twice),
+        ["f:2:1: metadata.name: the key `name` stands here twice, first in line 1"]
+    );
     let same = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: default}\n";
-    assert_eq!(problems(same), ["f:5:1: metadata.name: Pod default/a stands here a second time, first in f:1"]);
-    assert_eq!(read("apiVersion: serving.knative.dev/v1\nkind: Service\n").summary.ignored, [("Service.serving.knative.dev".to_owned(), 1)].into());
+    assert_eq!(
+        problems(same),
+        ["f:5:1: metadata.name: Pod default/a stands here a second time, first in f:1"]
+    );
+    assert_eq!(
+        read("apiVersion: serving.knative.dev/v1\nkind: Service\n")
+            .summary
+            .ignored,
+        [("Service.serving.knative.dev".to_owned(), 1)].into()
+    );
 }
 
 #[test]
 fn null_is_absent() {
-    let loaded = read(r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","creationTimestamp":null,"labels":null},"spec":{"containers":null,"affinity":null,"tolerations":[{"key":"a","value":null,"tolerationSeconds":null}]}}"#);
+    let loaded = read(
+        r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","creationTimestamp":null,"labels":null},"spec":{"containers":null,"affinity":null,"tolerations":[{"key":"a","value":null,"tolerationSeconds":null}]}}"#,
+    );
     assert_eq!(loaded.summary.problems, []);
     assert_eq!(names(&loaded), ["Pod default/p"]);
     // An unquoted nothing as a label's value is the empty text; it takes the slow way and comes out well.
-    let loaded = read("{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n\",\"labels\":{\"node-role.kubernetes.io/worker\":null}}}");
+    let loaded = read(
+        "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n\",\"labels\":{\"node-role.kubernetes.io/worker\":null}}}",
+    );
     assert_eq!(loaded.summary.problems, []);
-    assert_eq!(loaded.objects[0].metadata().labels["node-role.kubernetes.io/worker"], "");
+    assert_eq!(
+        loaded.objects[0].metadata().labels["node-role.kubernetes.io/worker"],
+        ""
+    );
 }
 
 #[test]
@@ -122,14 +172,34 @@ fn files_folders_and_standard_input() {
     std::fs::create_dir_all(folder.join("b/..data")).unwrap();
     std::fs::create_dir_all(folder.join("empty")).unwrap();
     let node = |name: &str| format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n");
-    for (path, text) in [("c.yml", node("c")), ("a.json", "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}".into()), ("b/b.yaml", node("b")), ("b/..data/x.yaml", node("x")), ("d.txt", node("d"))] {
+    for (path, text) in [
+        ("c.yml", node("c")),
+        (
+            "a.json",
+            "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}".into(),
+        ),
+        ("b/b.yaml", node("b")),
+        ("b/..data/x.yaml", node("x")),
+        ("d.txt", node("d")),
+    ] {
         std::fs::write(folder.join(path), text).unwrap();
     }
     std::fs::write(folder.join("z.yaml"), b"a: b\nc: \xff").unwrap();
-    let paths = [folder.clone(), "-".into(), folder.join("d.txt"), folder.join("gone"), folder.join("empty")];
+    let paths = [
+        folder.clone(),
+        "-".into(),
+        folder.join("d.txt"),
+        folder.join("gone"),
+        folder.join("empty"),
+    ];
     let loaded = read_paths(&paths, &mut node("in").as_bytes());
     assert_eq!(names(&loaded), ["Node a", "Node b", "Node c", "Node in", "Node d"]);
-    let found: Vec<String> = loaded.summary.problems.iter().map(|problem| problem.to_string().replace(&*folder.to_string_lossy(), "")).collect();
+    let found: Vec<String> = loaded
+        .summary
+        .problems
+        .iter()
+        .map(|problem| problem.to_string().replace(&*folder.to_string_lossy(), ""))
+        .collect();
     assert_eq!(
         found,
         [
@@ -143,8 +213,22 @@ fn files_folders_and_standard_input() {
 
 #[test]
 fn places_in_json_are_those_of_the_file() {
-    let item = |name: &str| format!("{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"{name}\"}},\n\"spec\":{{\"priority\":\"high\"}}}}");
-    let text = format!("\n{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[\n{},\n  {}]}}\n {}", item("a"), item("b"), item("c"));
-    let places: Vec<(u32, u32)> = read(&text).summary.problems.iter().map(|problem| (problem.line, problem.column)).collect();
+    let item = |name: &str| {
+        format!(
+            "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"{name}\"}},\n\"spec\":{{\"priority\":\"high\"}}}}"
+        )
+    };
+    let text = format!(
+        "\n{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[\n{},\n  {}]}}\n {}",
+        item("a"),
+        item("b"),
+        item("c")
+    );
+    let places: Vec<(u32, u32)> = read(&text)
+        .summary
+        .problems
+        .iter()
+        .map(|problem| (problem.line, problem.column))
+        .collect();
     assert_eq!(places, [(4, 20), (6, 20), (8, 20)]);
 }

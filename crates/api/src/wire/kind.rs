@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    DaemonSet, Deployment, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget, PriorityClass, ReplicaSet, ReplicationController,
-    RuntimeClass, Service, StatefulSet, StoredObject,
+    DaemonSet, Deployment, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget, PriorityClass,
+    ReplicaSet, ReplicationController, RuntimeClass, Service, StatefulSet, StoredObject,
 };
 
 /// Something that can be read as any of the wire types.
@@ -121,12 +121,18 @@ impl Kind {
     /// A kind of the same name in someone else's API group (a Service of Knative) is ignored; in one of Kubernetes' own groups, which
     /// have no dot or end in `.k8s.io`, it is a wrong version.
     pub fn find(api_version: &str, kind: &str) -> Lookup {
-        let Some(&found) = Self::ALL.iter().find(|known| known.name() == kind) else { return Lookup::Ignored };
+        let Some(&found) = Self::ALL.iter().find(|known| known.name() == kind) else {
+            return Lookup::Ignored;
+        };
         if found.api_version() == api_version {
             return Lookup::Known(found);
         }
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        if group.contains('.') && !group.ends_with(".k8s.io") { Lookup::Ignored } else { Lookup::WrongVersion(found.api_version()) }
+        if group.contains('.') && !group.ends_with(".k8s.io") {
+            Lookup::Ignored
+        } else {
+            Lookup::WrongVersion(found.api_version())
+        }
     }
 }
 
@@ -139,8 +145,14 @@ mod tests {
         assert_eq!(Kind::find("v1", "Pod"), Lookup::Known(Kind::Pod));
         assert_eq!(Kind::find("v1", "ConfigMap"), Lookup::Ignored);
         assert_eq!(Kind::find("serving.knative.dev/v1", "Service"), Lookup::Ignored);
-        assert_eq!(Kind::find("extensions/v1beta1", "Deployment"), Lookup::WrongVersion("apps/v1"));
-        assert_eq!(Kind::find("scheduling.k8s.io/v1beta1", "PriorityClass"), Lookup::WrongVersion("scheduling.k8s.io/v1"));
+        assert_eq!(
+            Kind::find("extensions/v1beta1", "Deployment"),
+            Lookup::WrongVersion("apps/v1")
+        );
+        assert_eq!(
+            Kind::find("scheduling.k8s.io/v1beta1", "PriorityClass"),
+            Lookup::WrongVersion("scheduling.k8s.io/v1")
+        );
         assert_eq!(Kind::find("v1beta1", "Pod"), Lookup::WrongVersion("v1"));
         assert!(Kind::Pod.is_namespaced() && !Kind::Node.is_namespaced());
     }

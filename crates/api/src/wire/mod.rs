@@ -24,23 +24,25 @@ pub use kind::{Kind, Lookup, Object};
 pub use meta::{ObjectMeta, OwnerReference, StringMap, Time};
 pub use node::{ContainerImage, Node, NodeSpec, NodeStatus, Taint};
 pub use pod::{
-    Affinity, Container, ContainerPort, ContainerRestartRule, NodeAffinity, Pod, PodAffinity, PodAffinityTerm, PodSchedulingGate, PodSchedulingGroup,
-    PodSpec, PodTemplate, PreferredSchedulingTerm, Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
+    Affinity, Container, ContainerPort, ContainerRestartRule, NodeAffinity, Pod, PodAffinity, PodAffinityTerm,
+    PodSchedulingGate, PodSchedulingGroup, PodSpec, PodTemplate, PreferredSchedulingTerm, Toleration,
+    TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 pub use pod_status::{ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus};
 pub use policy::{
-    LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus,
-    PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,
+    LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget, PodDisruptionBudgetSpec,
+    PodDisruptionBudgetStatus, PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,
 };
 pub use resources::{ResourceList, ResourceRequirements};
 pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 pub use volume::{
-    AwsElasticBlockStore, Csi, Ephemeral, GcePersistentDisk, ImageVolume, InTreeDisk, Iscsi, PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject,
-    Volume,
+    AwsElasticBlockStore, Csi, Ephemeral, GcePersistentDisk, ImageVolume, InTreeDisk, Iscsi,
+    PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume,
 };
 pub use workload::{
-    DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec, ReplicationController,
-    ReplicationControllerSpec, StatefulSet, StatefulSetOrdinals, StatefulSetSpec,
+    DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec,
+    ReplicationController, ReplicationControllerSpec, StatefulSet, StatefulSetOrdinals, StatefulSetSpec,
+    VolumeClaimTemplate,
 };
 
 use serde::{Deserialize, Deserializer};

@@ -1,6 +1,9 @@
 //! Pods.
 
-use super::{LabelSelector, NodeSelector, NodeSelectorTerm, ObjectMeta, PodResourceClaim, PodStatus, ResourceList, ResourceRequirements, StringMap, Volume, wire};
+use super::{
+    LabelSelector, NodeSelector, NodeSelectorTerm, ObjectMeta, PodResourceClaim, PodStatus, ResourceList,
+    ResourceRequirements, StringMap, Volume, wire,
+};
 
 wire! {
     /// `v1` Pod.

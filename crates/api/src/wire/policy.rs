@@ -1,8 +1,9 @@
 //! The smaller objects that the API server's admission and the plugins consult.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{LabelSelector, ObjectMeta, ResourceList, StringMap, Toleration, wire};
 
@@ -90,24 +91,36 @@ wire! {
 }
 
 /// `status.disruptedPods`: the names alone, not the times.
-#[derive(Debug, Clone, Default)]
-pub struct DisruptedPods(BTreeMap<String, IgnoredAny>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisruptedPods(Vec<String>);
 
 impl DisruptedPods {
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(String::as_str)
     }
 }
 
-impl PartialEq for DisruptedPods {
-    fn eq(&self, other: &Self) -> bool {
-        self.names().eq(other.names())
-    }
-}
+impl<'de> Deserialize<'de> for DisruptedPods {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
 
-impl<'de> serde::Deserialize<'de> for DisruptedPods {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(deserializer).map(Self)
+        impl<'de> Visitor<'de> for Names {
+            type Value = DisruptedPods;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DisruptedPods, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(DisruptedPods(names))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
     }
 }

@@ -88,7 +88,9 @@ impl<'de> Deserialize<'de> for Amount {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-                Quantity::parse(text.trim()).map(Amount).map_err(|error| E::custom(format_args!("{error}; found `{text}`")))
+                Quantity::parse(text.trim())
+                    .map(Amount)
+                    .map_err(|error| E::custom(format_args!("{error}; found `{text}`")))
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Amount, E> {

@@ -127,6 +127,9 @@ mod tests {
             pod_changes(&PodInfo::default(), &placed)[0].resource,
             Resource::AssignedPod
         );
-        assert_eq!(pod_changes(&placed, &PodInfo::default())[0].resource, Resource::UnscheduledPod);
+        assert_eq!(
+            pod_changes(&placed, &PodInfo::default())[0].resource,
+            Resource::UnscheduledPod
+        );
     }
 }

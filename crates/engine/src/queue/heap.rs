@@ -52,8 +52,8 @@ impl Heap {
             return false;
         };
         self.positions[id.index()] = ABSENT;
-        let last = self.items.swap_remove(at);
-        if last != id {
+        self.items.swap_remove(at);
+        if let Some(last) = self.items.get(at).copied() {
             self.set(at, last);
             self.moved(at, order);
         }

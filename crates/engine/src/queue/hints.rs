@@ -33,17 +33,17 @@ struct Registration {
 }
 
 impl Registration {
-    fn registers(&self, event: &ClusterEvent) -> bool {
-        self.events.iter().any(|registered| matches(registered, event))
+    fn registers(&self, event: ClusterEvent) -> bool {
+        self.events.iter().any(|registered| matches(*registered, event))
     }
 
-    fn wants(&self, event: &ClusterEvent) -> bool {
-        self.registers(event) || (self.node_taint && matches(&NODE_TAINT, event))
+    fn wants(&self, event: ClusterEvent) -> bool {
+        self.registers(event) || (self.node_taint && matches(NODE_TAINT, event))
     }
 
-    fn hint(&self, queued: &QueuedPod, event: &ClusterEvent, object: &EventObject<'_>) -> Hint {
+    fn hint(&self, queued: &QueuedPod, event: ClusterEvent, object: &EventObject<'_>) -> Hint {
         match &self.hints {
-            Some(hints) if self.registers(event) => hints.hint(&queued.pod, event, object),
+            Some(hints) if self.registers(event) => hints.hint(&queued.pod, &event, object),
             _ => Hint::Queue,
         }
     }
@@ -51,8 +51,8 @@ impl Registration {
 
 /// Whether a registration is for `event`. One registration must cover all that the event says: an update of nothing in
 /// particular is for those only who registered every update.
-fn matches(registered: &ClusterEvent, event: &ClusterEvent) -> bool {
-    if *registered == ClusterEvent::WILDCARD {
+fn matches(registered: ClusterEvent, event: ClusterEvent) -> bool {
+    if registered == ClusterEvent::WILDCARD {
         return true;
     }
     let resource = registered.resource == Resource::Wildcard
@@ -76,7 +76,7 @@ impl HintTable {
     }
 
     /// Who wants to hear of `event`.
-    pub(super) fn interest(&self, event: &ClusterEvent) -> Interest<'_> {
+    pub(super) fn interest(&self, event: ClusterEvent) -> Interest<'_> {
         let of_profile: Vec<Vec<&Registration>> = self
             .registrations
             .iter()
@@ -89,11 +89,7 @@ impl HintTable {
     }
 
     /// The events that may wake a pod of this profile that these plugins turned down.
-    pub(super) fn registered<'a>(
-        &'a self,
-        profile: usize,
-        plugin: &'a str,
-    ) -> impl Iterator<Item = ClusterEvent> + 'a {
+    pub(super) fn registered<'a>(&'a self, profile: usize, plugin: &'a str) -> impl Iterator<Item = ClusterEvent> + 'a {
         self.registrations
             .get(profile)
             .into_iter()
@@ -143,7 +139,7 @@ impl Interest<'_> {
         &self,
         queued: &QueuedPod,
         profile: usize,
-        event: &ClusterEvent,
+        event: ClusterEvent,
         object: &EventObject<'_>,
     ) -> Strategy {
         let rejectors = &queued.rejectors;
@@ -192,25 +188,31 @@ mod tests {
     #[test]
     fn a_registration_must_cover_the_whole_event() {
         let label_or_add = event(Resource::Pod, Action::ADD.and(Action::UPDATE_POD_LABEL));
-        assert!(matches(&label_or_add, &event(Resource::AssignedPod, Action::ADD)));
-        assert!(matches(&label_or_add, &event(Resource::UnscheduledPod, Action::UPDATE_POD_LABEL)));
-        assert!(!matches(&label_or_add, &event(Resource::AssignedPod, Action::DELETE)));
+        assert!(matches(label_or_add, event(Resource::AssignedPod, Action::ADD)));
+        assert!(matches(
+            label_or_add,
+            event(Resource::UnscheduledPod, Action::UPDATE_POD_LABEL)
+        ));
+        assert!(!matches(label_or_add, event(Resource::AssignedPod, Action::DELETE)));
         assert!(
-            !matches(&label_or_add, &event(Resource::AssignedPod, Action::UPDATE)),
+            !matches(label_or_add, event(Resource::AssignedPod, Action::UPDATE)),
             "an update of nothing in particular"
         );
         let any_update = event(Resource::Pod, Action::UPDATE);
-        assert!(matches(&any_update, &event(Resource::AssignedPod, Action::UPDATE)));
-        assert!(matches(&any_update, &event(Resource::AssignedPod, Action::UPDATE_POD_LABEL)));
+        assert!(matches(any_update, event(Resource::AssignedPod, Action::UPDATE)));
+        assert!(matches(
+            any_update,
+            event(Resource::AssignedPod, Action::UPDATE_POD_LABEL)
+        ));
     }
 
     #[test]
     fn resources_match_exactly_but_for_pods_and_the_wildcard() {
         let add = |resource| event(resource, Action::ADD);
-        assert!(!matches(&add(Resource::AssignedPod), &add(Resource::Pod)));
-        assert!(!matches(&add(Resource::Node), &add(Resource::Pod)));
-        assert!(matches(&add(Resource::Wildcard), &add(Resource::CsiNode)));
-        assert!(matches(&ClusterEvent::WILDCARD, &add(Resource::CsiNode)));
-        assert!(!matches(&add(Resource::Node), &ClusterEvent::WILDCARD));
+        assert!(!matches(add(Resource::AssignedPod), add(Resource::Pod)));
+        assert!(!matches(add(Resource::Node), add(Resource::Pod)));
+        assert!(matches(add(Resource::Wildcard), add(Resource::CsiNode)));
+        assert!(matches(ClusterEvent::WILDCARD, add(Resource::CsiNode)));
+        assert!(!matches(add(Resource::Node), ClusterEvent::WILDCARD));
     }
 }

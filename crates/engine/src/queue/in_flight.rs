@@ -131,7 +131,10 @@ impl InFlight {
     /// Events since the flight began.
     pub(super) fn events_since(&self, flight: &Flight) -> impl Iterator<Item = (ClusterEvent, EventObject<'_>)> {
         let from = usize::try_from(flight.begin - self.start).unwrap_or(usize::MAX);
-        self.events.iter().skip(from).map(|(event, object)| (*event, object.borrow()))
+        self.events
+            .iter()
+            .skip(from)
+            .map(|(event, object)| (*event, object.borrow()))
     }
 
     /// Number of remembered events.
@@ -160,7 +163,7 @@ mod tests {
     #[test]
     fn each_pod_sees_what_happened_since_it_began() {
         let mut in_flight = InFlight::default();
-        let mut record = |in_flight: &mut InFlight, action| {
+        let record = |in_flight: &mut InFlight, action| {
             in_flight.record(ClusterEvent::new(Resource::Node, action), &EventObject::Other);
         };
         record(&mut in_flight, Action::ALL);

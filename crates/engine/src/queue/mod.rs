@@ -125,8 +125,8 @@ impl SchedulingQueue {
         self.enter(pod, cause, nominator, now)
     }
 
-    /// Takes over a change of a pod that is not placed yet. Returns where it is now: `None` when no profile schedules it,
-    /// or when it is in flight.
+    /// Takes over a change of a pod that is neither placed nor assumed. Returns where it is now: `None` when no profile
+    /// schedules it, or when it is in flight. A pod that the queue does not know is new to it.
     pub fn update(
         &mut self,
         old: &PodInfo,
@@ -163,13 +163,13 @@ impl SchedulingQueue {
             Place::Unschedulable => {
                 for event in events {
                     let Entry { queued, profile, .. } = &self.pods[id];
-                    let strategy = self.hints.interest(&event).strategy(queued, *profile, &event, &object);
+                    let strategy = self.hints.interest(event).strategy(queued, *profile, event, &object);
                     if strategy == Strategy::Skip {
                         continue;
                     }
                     let queue = self.place(id, strategy, Cause::Event(event), now);
                     if queue == QueueName::Active && event.action == Action::UPDATE {
-                        nominator.add_as_told(&new);
+                        nominator.add_by_status(&new);
                     }
                     if matches!(queue, QueueName::Active | QueueName::Backoff) {
                         break;
@@ -219,8 +219,9 @@ impl SchedulingQueue {
     /// Takes back a pod whose attempt failed, also after [`SchedulingQueue::done`]. `rejectors` are the plugins that turned
     /// it down at PreFilter, Filter, Reserve or Permit; none at all says that the attempt ended in an error.
     ///
-    /// Events since its [`SchedulingQueue::pop`] count as if it had waited for them. Returns where it went: `None` when it
-    /// is gone meanwhile, is here already, or no profile schedules it any more.
+    /// For a pod in flight, its latest version is taken, and events since its [`SchedulingQueue::pop`] count as if it had
+    /// waited for them. One that is not must be brought up to date, and must still exist. Returns where it went: `None`
+    /// when it is gone meanwhile, is here already, or no profile schedules it any more.
     pub fn requeue_after_failure(
         &mut self,
         mut queued: QueuedPod,
@@ -277,14 +278,14 @@ impl SchedulingQueue {
                 Place::Backoff | Place::ErrorBackoff => true,
                 Place::Unschedulable => false,
             };
-            return self.to_active(id, Cause::ForceActivate, !from_backoff, now) == QueueName::Active;
+            return self.make_active(id, Cause::ForceActivate, !from_backoff, now) == QueueName::Active;
         }
         if let Some(pod) = self.in_flight.get(uid).and_then(|flight| flight.latest.clone()) {
             let object = EventObject::Pod {
                 old: None,
                 new: Some(&pod),
             };
-            self.in_flight.record(ClusterEvent::WILDCARD, &object);
+            
         }
         false
     }
@@ -345,13 +346,7 @@ impl SchedulingQueue {
     }
 
     /// A pod that the queue does not know yet.
-    fn enter(
-        &mut self,
-        pod: Arc<PodInfo>,
-        cause: Cause,
-        nominator: &mut Nominator,
-        now: Time,
-    ) -> Option<QueueName> {
+    fn enter(&mut self, pod: Arc<PodInfo>, cause: Cause, nominator: &mut Nominator, now: Time) -> Option<QueueName> {
         let profile = self.profile_of(&pod)?;
         let queued = QueuedPod {
             pod: pod.clone(),
@@ -370,9 +365,9 @@ impl SchedulingQueue {
             profile,
             place: Place::Nowhere,
         });
-        let queue = self.to_active(id, cause, true, now);
+        let queue = self.make_active(id, cause, true, now);
         if queue == QueueName::Active {
-            nominator.add_as_told(&pod);
+            nominator.add_by_status(&pod);
         }
         Some(queue)
     }
@@ -389,7 +384,7 @@ impl SchedulingQueue {
             let of_event = if event == ClusterEvent::WILDCARD {
                 wildcard_strategy(queued, &object)
             } else {
-                self.hints.interest(&event).strategy(queued, profile, &event, &object)
+                self.hints.interest(event).strategy(queued, profile, event, &object)
             };
             strategy = strategy.max(of_event);
             let decided = strategy == Strategy::Immediately

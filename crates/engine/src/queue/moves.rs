@@ -41,6 +41,9 @@ impl SchedulingQueue {
         wanted: impl Fn(&PodInfo) -> bool,
         now: Time,
     ) -> usize {
+        if self.unschedulable.is_empty() && self.in_flight.is_empty() {
+            return 0;
+        }
         let mut woken: Vec<(u64, Id, Strategy)> = Vec::new();
         if event == ClusterEvent::WILDCARD {
             for (_, id) in self.unschedulable.by_age() {
@@ -51,7 +54,7 @@ impl SchedulingQueue {
                 }
             }
         } else {
-            let interest = self.hints.interest(&event);
+            let interest = self.hints.interest(event);
             if interest.is_empty() {
                 return 0;
             }
@@ -65,7 +68,7 @@ impl SchedulingQueue {
                     if (queued.gate.is_none() && first != Some(plugin)) || !wanted(&queued.pod) {
                         continue;
                     }
-                    let strategy = interest.strategy(queued, entry.profile, &event, object);
+                    let strategy = interest.strategy(queued, entry.profile, event, object);
                     if strategy != Strategy::Skip {
                         woken.push((queued.sequence, id, strategy));
                     }
@@ -87,11 +90,11 @@ impl SchedulingQueue {
     pub fn flush(&mut self, now: Time) -> usize {
         let mut moved = 0;
         while let Some(id) = self.backing_off.peek().filter(|id| self.is_over(*id, now)) {
-            self.to_active(id, Cause::BackoffComplete, false, now);
+            self.make_active(id, Cause::BackoffComplete, false, now);
             moved += 1;
         }
         while let Some(id) = self.backing_off_after_error.peek().filter(|id| self.is_over(*id, now)) {
-            self.to_active(id, Cause::BackoffComplete, false, now);
+            self.make_active(id, Cause::BackoffComplete, false, now);
             moved += 1;
         }
         let leftovers: Vec<Id> = self
@@ -125,12 +128,7 @@ impl SchedulingQueue {
 
     /// Puts other profiles in force: gates, hints, order and backoff are those of the new ones from now on, and every pod
     /// that waited for an event is tried again. Returns the pods that no profile schedules any more; they have left.
-    pub fn set_profiles(
-        &mut self,
-        profiles: &Profiles,
-        nominator: &mut Nominator,
-        now: Time,
-    ) -> Vec<Arc<PodInfo>> {
+    pub fn set_profiles(&mut self, profiles: &Profiles, nominator: &mut Nominator, now: Time) -> Vec<Arc<PodInfo>> {
         let all = self.pods.in_order();
         let places: Vec<Place> = all.iter().map(|id| self.pods[*id].place).collect();
         for id in &all {
@@ -165,17 +163,17 @@ impl SchedulingQueue {
     /// Puts a pod where the strategy says, PreEnqueue permitting.
     pub(super) fn place(&mut self, id: Id, strategy: Strategy, cause: Cause, now: Time) -> QueueName {
         match strategy {
-            Strategy::Skip => self.to_unschedulable(id, cause),
-            Strategy::AfterBackoff if !self.is_over(id, now) => self.to_backoff(id, cause),
-            Strategy::AfterBackoff | Strategy::Immediately => self.to_active(id, cause, true, now),
+            Strategy::Skip => self.put_in_unschedulable(id, cause),
+            Strategy::AfterBackoff if !self.is_over(id, now) => self.put_in_backoff(id, cause),
+            Strategy::AfterBackoff | Strategy::Immediately => self.make_active(id, cause, true, now),
         }
     }
 
     /// Makes a pod active. Pods that come from backoff passed PreEnqueue when they entered it.
-    pub(super) fn to_active(&mut self, id: Id, cause: Cause, pre_enqueue: bool, now: Time) -> QueueName {
+    pub(super) fn make_active(&mut self, id: Id, cause: Cause, pre_enqueue: bool, now: Time) -> QueueName {
         self.detach(id);
         if pre_enqueue && self.is_gated(id) {
-            return self.to_unschedulable(id, cause);
+            return self.put_in_unschedulable(id, cause);
         }
         let entry = &mut self.pods[id];
         entry.place = Place::Active;
@@ -185,10 +183,10 @@ impl SchedulingQueue {
         QueueName::Active
     }
 
-    fn to_backoff(&mut self, id: Id, cause: Cause) -> QueueName {
+    fn put_in_backoff(&mut self, id: Id, cause: Cause) -> QueueName {
         self.detach(id);
         if self.is_gated(id) {
-            return self.to_unschedulable(id, cause);
+            return self.put_in_unschedulable(id, cause);
         }
         if self.pods[id].queued.rejectors.is_empty() {
             self.pods[id].place = Place::ErrorBackoff;
@@ -201,7 +199,7 @@ impl SchedulingQueue {
         QueueName::Backoff
     }
 
-    fn to_unschedulable(&mut self, id: Id, cause: Cause) -> QueueName {
+    fn put_in_unschedulable(&mut self, id: Id, cause: Cause) -> QueueName {
         self.detach(id);
         self.pods[id].place = Place::Unschedulable;
         self.unschedulable.insert(id, &self.pods[id].queued);
@@ -220,7 +218,8 @@ impl SchedulingQueue {
                 self.backing_off.remove(id, &by_expiration(&self.pods, &*self.sort));
             }
             Place::ErrorBackoff => {
-                self.backing_off_after_error.remove(id, &by_expiration_alone(&self.pods));
+                self.backing_off_after_error
+                    .remove(id, &by_expiration_alone(&self.pods));
             }
             Place::Unschedulable => self.unschedulable.remove(id, &self.pods[id].queued),
         }
@@ -255,12 +254,18 @@ impl SchedulingQueue {
                 message: status.message(),
             })
         };
-        let is_before = |index: &usize| Some(profile.name(*index)) == before;
-        if held.is_some_and(|gate| Some(gate.plugin) == before) {
-            return held.cloned();
+        if let Some(before) = before {
+            if let Some(gate) = held.filter(|gate| gate.plugin == before) {
+                return Some(gate.clone());
+            }
+            let index = profile.pre_enqueue.iter().find(|index| profile.name(**index) == before);
+            if let Some(gate) = index.and_then(|index| ask(*index)) {
+                return Some(gate);
+            }
         }
-        let (first, others): (Vec<usize>, Vec<usize>) = profile.pre_enqueue.iter().copied().partition(is_before);
-        first.into_iter().chain(others).find_map(ask).or_else(|| held.cloned())
+        let others = profile.pre_enqueue.iter().copied();
+        let mut others = others.filter(|index| Some(profile.name(*index)) != before);
+        others.find_map(ask).or_else(|| held.cloned())
     }
 
     fn is_over(&self, id: Id, now: Time) -> bool {

@@ -88,12 +88,16 @@ impl Index<Id> for Slab {
     type Output = Entry;
 
     fn index(&self, id: Id) -> &Entry {
-        self.entries[id.index()].as_ref().expect("an id is given up with its entry")
+        self.entries[id.index()]
+            .as_ref()
+            .expect("an id is given up with its entry")
     }
 }
 
 impl IndexMut<Id> for Slab {
     fn index_mut(&mut self, id: Id) -> &mut Entry {
-        self.entries[id.index()].as_mut().expect("an id is given up with its entry")
+        self.entries[id.index()]
+            .as_mut()
+            .expect("an id is given up with its entry")
     }
 }

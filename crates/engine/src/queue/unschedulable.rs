@@ -65,6 +65,11 @@ impl Unschedulable {
         self.by_age.len()
     }
 
+    /// Whether no pod waits here, gated or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_age.is_empty() && self.gated == 0
+    }
+
     /// Number of gated pods.
     pub(super) fn gated(&self) -> usize {
         self.gated

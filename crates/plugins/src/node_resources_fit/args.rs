@@ -122,7 +122,8 @@ impl Args {
     /// Whether the filter passes over a scalar resource.
     pub(super) fn ignores(&self, resource: &str) -> bool {
         let group = || resource.split_once('/').map_or(resource, |(prefix, _)| prefix);
-        (self.ignored_resources.iter().any(|r| r == resource) || self.ignored_resource_groups.iter().any(|g| g == group()))
+        (self.ignored_resources.iter().any(|r| r == resource)
+            || self.ignored_resource_groups.iter().any(|g| g == group()))
             && is_extended(resource)
     }
 }
@@ -164,7 +165,10 @@ pub(super) fn validate(args: &Value) -> Vec<FieldError> {
     let ratio = &strategy["requestedToCapacityRatio"];
     let path = "scoringStrategy.requestedToCapacityRatio";
     match (kind == RATIO, ratio.is_null()) {
-        (true, true) => errors.push(FieldError::new(path, "must be given when type is RequestedToCapacityRatio")),
+        (true, true) => errors.push(FieldError::new(
+            path,
+            "must be given when type is RequestedToCapacityRatio",
+        )),
         (true, false) => errors.extend(validate_shape(&ratio["shape"], &format!("{path}.shape"))),
         (false, false) => errors.push(FieldError::new(
             path,

@@ -128,7 +128,7 @@ fn expression(dice: &mut Dice) -> Value {
         5 => json!({"key": "generation", "operator": "Gt", "values": [dice.range(0, 6).to_string()]}),
         6 => json!({"key": "generation", "operator": "Lt", "values": [dice.range(2, 9).to_string()]}),
         7 => {
-            json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [dice.pick(&["x", "-3", "1.5"])]})
+            json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [dice.pick(&["x", "007", "1.5"])]})
         }
         _ => json!({"key": "example.com/absent", "operator": "NotIn", "values": ["a"]}),
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::resources::{self, PodResources};
-use super::world::{APPS, Amount, Object, PRIORITIES, SECOND_PROFILE, TIERS, VERSIONS, World, time};
+use super::world::{APPS, Amount, GONE_NODE, Object, PRIORITIES, SECOND_PROFILE, TIERS, VERSIONS, World, time};
 use super::{images, node_affinity, pod_affinity, ports, spread, taints};
 
 /// What a pod is there for.
@@ -228,14 +228,20 @@ fn owner(world: &mut World, labels: &Object) -> Option<Value> {
 
 fn place(world: &mut World, pod: &mut Value, at: usize, total: Amount) {
     let machine = &mut world.machines[at];
-    machine.used = machine.used.plus(total);
-    machine.pods += 1;
-    pod["spec"]["nodeName"] = json!(machine.name);
+    // A node may be deleted before its pods are.
+    let gone = world.dice.chance(0.004);
+    pod["spec"]["nodeName"] = json!(if gone { GONE_NODE } else { &machine.name });
     // Few different times, so that victims tie on them.
     let start = time(60 + world.dice.range(0, 8), *world.dice.pick(&[0, 0, 0, 30]));
     pod["status"] = json!({"phase": "Running", "startTime": start});
-    let going = 0.02 + world.knobs.preemption * 0.06;
-    if world.dice.chance(going) {
+    // kube-scheduler never hears of pods that have ended: they take nothing.
+    if world.dice.chance(0.015) {
+        pod["status"]["phase"] = json!(*world.dice.pick(&["Succeeded", "Failed"]));
+    } else {
+        machine.used = machine.used.plus(total);
+        machine.pods += 1;
+    }
+    if world.dice.chance(0.04 + world.knobs.preemption * 0.04) {
         if world.dice.chance(0.5) {
             terminate(pod);
         } else {

@@ -153,7 +153,7 @@ fn container(dice: &mut Dice, unusual: f64, most: Amount) -> (Value, Amount) {
             requests.insert("cpu".to_owned(), json!(cpu));
             requests.insert("memory".to_owned(), json!(memory));
             if dice.chance(0.3) {
-                limits = requests.clone();
+                limits.clone_from(&requests);
             }
         }
         1 => amount = Amount::default(),

@@ -35,6 +35,8 @@ pub(super) const TOPOLOGY: [&str; 4] = [HOSTNAME, ZONE, "rack", "example.com/abs
 pub(super) const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The topology key of zones.
 pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
+/// A name that no node has.
+pub(super) const GONE_NODE: &str = "gone-node";
 /// The second profile of configurations that have two.
 pub(super) const SECOND_PROFILE: &str = "second-scheduler";
 
@@ -104,7 +106,7 @@ impl World {
     /// The name of a node, or sometimes one that no node has.
     pub(super) fn node_name(&mut self) -> String {
         if self.machines.is_empty() || self.dice.chance(0.08) {
-            return "gone-node".to_owned();
+            return GONE_NODE.to_owned();
         }
         self.dice.pick(&self.machines).name.clone()
     }

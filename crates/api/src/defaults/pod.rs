@@ -1,0 +1,120 @@
+//! Pods: what depends on the pod alone.
+
+use crate::convert::{container_sum, is_pod_level};
+use crate::wire::{
+    Affinity, Container, LabelSelector, LabelSelectorRequirement, Pod, PodAffinity, PodAffinityTerm, ResourceList,
+    ResourceRequirements, StringMap,
+};
+
+/// The profile of pods that do not name one.
+pub const DEFAULT_SCHEDULER: &str = "default-scheduler";
+
+pub(super) fn fill_stored(pod: &mut Pod) {
+    if pod.spec.scheduler_name.is_empty() {
+        DEFAULT_SCHEDULER.clone_into(&mut pod.spec.scheduler_name);
+    }
+    let host_network = pod.spec.host_network;
+    for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
+        fill_container(container, host_network);
+    }
+    fill_pod_level(pod);
+    if pod.status.phase.is_empty() {
+        "Pending".clone_into(&mut pod.status.phase);
+    }
+}
+
+fn fill_container(container: &mut Container, host_network: bool) {
+    let ResourceRequirements { requests, limits, .. } = &mut container.resources;
+    fill_missing(requests, limits);
+    for port in &mut container.ports {
+        if port.protocol.is_empty() {
+            "TCP".clone_into(&mut port.protocol);
+        }
+        if host_network && port.host_port == 0 {
+            port.host_port = port.container_port;
+        }
+    }
+}
+
+/// Copies amounts that are not there yet.
+pub(super) fn fill_missing(amounts: &mut ResourceList, from: &ResourceList) {
+    for (name, amount) in from.iter() {
+        if !amounts.contains_key(name) {
+            amounts.insert(name.clone(), *amount);
+        }
+    }
+}
+
+/// A pod that says as a whole what it may use at most asks for what its containers ask for, else for that most. Of hugepages, the
+/// containers' limits are the pod's.
+fn fill_pod_level(pod: &mut Pod) {
+    let is_hugepages = |name: &str| name.starts_with("hugepages-");
+    let Some(resources) = &pod.spec.resources else { return };
+    if resources.limits.is_empty() && resources.requests.is_empty() {
+        return;
+    }
+    let mut filled = resources.clone();
+    for (name, amount) in container_sum(pod, |container| &container.resources.limits) {
+        if is_hugepages(name) && !filled.requests.contains_key(name) {
+            filled.limits.entry(name.to_owned()).or_insert(amount);
+        }
+    }
+    if !filled.limits.is_empty() {
+        for (name, amount) in container_sum(pod, |container| &container.resources.requests) {
+            if is_pod_level(name) && !is_hugepages(name) {
+                filled.requests.entry(name.to_owned()).or_insert(amount);
+            }
+        }
+        for (name, amount) in filled.limits.iter().filter(|(name, _)| is_pod_level(name)) {
+            filled.requests.entry(name.clone()).or_insert(*amount);
+        }
+    }
+    pod.spec.resources = Some(filled);
+}
+
+/// Puts `matchLabelKeys` and `mismatchLabelKeys` into the selectors that they belong to, as happens when a pod is created.
+pub(super) fn merge_label_keys(pod: &mut Pod) {
+    let labels = &pod.metadata.labels;
+    for constraint in &mut pod.spec.topology_spread_constraints {
+        if let Some(selector) = &mut constraint.label_selector {
+            merge(selector, &constraint.match_label_keys, "In", labels);
+        }
+    }
+    if let Some(Affinity {
+        pod_affinity,
+        pod_anti_affinity,
+        ..
+    }) = &mut pod.spec.affinity
+    {
+        for affinity in [pod_affinity, pod_anti_affinity].into_iter().flatten() {
+            each_term(affinity, |term| {
+                if let Some(selector) = &mut term.label_selector {
+                    merge(selector, &term.match_label_keys, "In", labels);
+                    merge(selector, &term.mismatch_label_keys, "NotIn", labels);
+                }
+            });
+        }
+    }
+}
+
+fn each_term(affinity: &mut PodAffinity, mut change: impl FnMut(&mut PodAffinityTerm)) {
+    affinity
+        .required_during_scheduling_ignored_during_execution
+        .iter_mut()
+        .for_each(&mut change);
+    affinity
+        .preferred_during_scheduling_ignored_during_execution
+        .iter_mut()
+        .for_each(|term| change(&mut term.pod_affinity_term));
+}
+
+fn merge(selector: &mut LabelSelector, keys: &[String], operator: &str, labels: &StringMap) {
+    for key in keys {
+        let Some(value) = labels.get(key) else { continue };
+        selector.match_expressions.push(LabelSelectorRequirement {
+            key: key.clone(),
+            operator: operator.to_owned(),
+            values: vec![value.clone()],
+        });
+    }
+}

@@ -1,0 +1,72 @@
+//! Pods from templates.
+
+use crate::defaults::fnv1a;
+use crate::wire::{Kind, ObjectMeta, OwnerReference, Pod, PodTemplate};
+
+/// The letters and digits that Kubernetes makes names of: no vowels, so that no words come out.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// Names of pods have this many characters behind the name of what they belong to.
+const SUFFIX: usize = 5;
+/// The longest base of a generated name.
+const MAX_BASE: usize = 58;
+
+/// A reference from a pod to the workload that controls it.
+pub(super) fn owner_reference(kind: Kind, owner: &ObjectMeta) -> OwnerReference {
+    OwnerReference {
+        api_version: kind.api_version().to_owned(),
+        kind: kind.name().to_owned(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+        controller: true,
+    }
+}
+
+/// A pod of a template, named as told.
+pub(super) fn pod(template: &PodTemplate, owner: OwnerReference, namespace: &str, name: String) -> Pod {
+    let metadata = ObjectMeta {
+        name,
+        namespace: namespace.to_owned(),
+        labels: template.metadata.labels.clone(),
+        annotations: template.metadata.annotations.clone(),
+        owner_references: vec![owner],
+        ..ObjectMeta::default()
+    };
+    Pod {
+        metadata,
+        spec: template.spec.clone(),
+        ..Pod::default()
+    }
+}
+
+/// Names for new pods, made from a base and what tells them apart, none of them `taken`.
+pub(super) fn names<'n>(base: &'n str, taken: impl Fn(&str) -> bool + 'n) -> impl FnMut(&str) -> String + 'n {
+    let mut given: Vec<String> = Vec::new();
+    move |seed| {
+        let base = &base[..base.floor_char_boundary(MAX_BASE)];
+        let mut attempt = 0;
+        loop {
+            let name = format!("{base}-{}", letters(&format!("{base}/{seed}/{attempt}"), SUFFIX));
+            if !taken(&name) && !given.contains(&name) {
+                given.push(name.clone());
+                return name;
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// What stands for a template in the name of a ReplicaSet.
+pub(super) fn template_hash(template: &PodTemplate) -> String {
+    letters(&format!("{template:?}"), 10)
+}
+
+fn letters(text: &str, count: usize) -> String {
+    let mut hash = fnv1a(0xcbf2_9ce4_8422_2325, text);
+    let mut out = String::with_capacity(count);
+    for _ in 0..count {
+        // The upper half is mixed better than the lowest bits.
+        out.push(char::from(ALPHABET[(hash >> 32) as usize % ALPHABET.len()]));
+        hash = fnv1a(hash, "+");
+    }
+    out
+}

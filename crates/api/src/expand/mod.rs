@@ -1,0 +1,89 @@
+//! Workloads stand for the pods that they still lack.
+//!
+//! Each workload lacks what its controller would create next: replicas less the pods that it owns, through ReplicaSets for a Deployment;
+//! pods whose deletion has begun or that have finished count as gone. So a dump of a whole namespace, pods and all, counts nothing twice.
+//! Names are made from what they belong to, never at random.
+
+mod daemon_set;
+mod job;
+mod make;
+mod present;
+mod replicas;
+mod stateful_set;
+#[cfg(test)]
+mod tests;
+
+use loadline_model::NodeSpec;
+
+use crate::wire::{Kind, Object, Pod, ReplicaSet};
+
+pub use present::{Present, PresentPod};
+
+/// Pods of one workload that are not there yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missing {
+    /// Kind of the workload.
+    pub kind: Kind,
+    /// Namespace of the workload and its pods.
+    pub namespace: String,
+    /// Name of the workload.
+    pub name: String,
+    /// The pods, in the order in which the controller would create them, as it would send them to the API server: nothing is filled in.
+    /// They are alike but for names, indexes, and the node that a DaemonSet pins them to; never empty.
+    pub pods: Vec<Pod>,
+}
+
+/// What workloads still lack.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expansion {
+    /// By workload, in the order of the input.
+    pub missing: Vec<Missing>,
+    /// ReplicaSets that Deployments would create first. Their selectors spread pods by default.
+    pub replica_sets: Vec<ReplicaSet>,
+}
+
+/// Expands the workloads among `objects`, which all have a uid. `present` knows every pod of the input, and `nodes` are those that
+/// DaemonSets choose from.
+pub fn expand<'o>(
+    objects: impl Iterator<Item = &'o Object> + Clone,
+    present: &Present,
+    nodes: &[NodeSpec],
+) -> Expansion {
+    let mut expansion = Expansion::default();
+    let sets: Vec<&ReplicaSet> = objects
+        .clone()
+        .filter_map(|object| match object {
+            Object::ReplicaSet(set) => Some(&**set),
+            _ => None,
+        })
+        .collect();
+    for object in objects {
+        let metadata = object.metadata();
+        if metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        let pods = match object {
+            Object::ReplicaSet(set) => replicas::of_replica_set(set, present),
+            Object::ReplicationController(controller) => replicas::of_controller(controller, present),
+            Object::Deployment(deployment) => {
+                let (pods, new_set) = replicas::of_deployment(deployment, &sets, present);
+                expansion.replica_sets.extend(new_set);
+                pods
+            }
+            Object::StatefulSet(set) => stateful_set::pods(set, present),
+            Object::DaemonSet(set) => daemon_set::pods(set, present, nodes),
+            Object::Job(job) => job::pods(job, present),
+            _ => continue,
+        };
+        if !pods.is_empty() {
+            let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+            expansion.missing.push(Missing {
+                kind: object.kind(),
+                namespace,
+                name,
+                pods,
+            });
+        }
+    }
+    expansion
+}

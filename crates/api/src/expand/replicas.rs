@@ -1,0 +1,148 @@
+//! ReplicaSets, ReplicationControllers and Deployments: any number of pods that are all alike.
+
+use std::ops::Range;
+
+use super::make::{self, owner_reference};
+use super::present::{Present, TEMPLATE_HASH};
+use crate::defaults::derived_uid;
+use crate::wire::{
+    Deployment, Kind, ObjectMeta, OwnerReference, Pod, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicationController,
+};
+
+pub(super) fn of_replica_set(set: &ReplicaSet, present: &Present) -> Vec<Pod> {
+    owned(
+        Kind::ReplicaSet,
+        &set.metadata,
+        set.spec.replicas,
+        &set.spec.template,
+        present,
+    )
+}
+
+pub(super) fn of_controller(controller: &ReplicationController, present: &Present) -> Vec<Pod> {
+    owned(
+        Kind::ReplicationController,
+        &controller.metadata,
+        controller.spec.replicas,
+        &controller.spec.template,
+        present,
+    )
+}
+
+fn owned(
+    kind: Kind,
+    metadata: &ObjectMeta,
+    replicas: Option<i32>,
+    template: &PodTemplate,
+    present: &Present,
+) -> Vec<Pod> {
+    let missing = wanted(replicas).saturating_sub(present.active(kind, metadata));
+    let taken = |name: &str| present.of(kind, metadata).any(|pod| pod.name == name);
+    replicated(
+        template,
+        &owner_reference(kind, metadata),
+        &metadata.namespace,
+        0..missing,
+        taken,
+    )
+}
+
+/// One replica when nothing is said.
+fn wanted(replicas: Option<i32>) -> usize {
+    usize::try_from(replicas.unwrap_or(1)).unwrap_or(0)
+}
+
+fn replicated(
+    template: &PodTemplate,
+    owner: &OwnerReference,
+    namespace: &str,
+    numbers: Range<usize>,
+    taken: impl Fn(&str) -> bool,
+) -> Vec<Pod> {
+    let mut name = make::names(&owner.name, taken);
+    numbers
+        .map(|number| make::pod(template, owner.clone(), namespace, name(&number.to_string())))
+        .collect()
+}
+
+/// The pods that a Deployment lacks beyond those that its ReplicaSets stand for, and the ReplicaSet that it would create for them when
+/// the input has none.
+pub(super) fn of_deployment(
+    deployment: &Deployment,
+    sets: &[&ReplicaSet],
+    present: &Present,
+) -> (Vec<Pod>, Option<ReplicaSet>) {
+    let metadata = &deployment.metadata;
+    let own: Vec<&ReplicaSet> = sets.iter().copied().filter(|set| belongs(set, metadata)).collect();
+    let of_sets: usize = own
+        .iter()
+        .map(|set| {
+            let active = present.active(Kind::ReplicaSet, &set.metadata);
+            if set.metadata.deletion_timestamp.is_some() {
+                active
+            } else {
+                active.max(wanted(set.spec.replicas))
+            }
+        })
+        .sum();
+    let of_absent_sets =
+        present.active_of_absent_sets(metadata, |name| own.iter().any(|set| set.metadata.name == name));
+    let missing = wanted(deployment.spec.replicas).saturating_sub(of_sets + of_absent_sets);
+    if missing == 0 {
+        return (Vec::new(), None);
+    }
+    // The newest ReplicaSet is the one that grows.
+    let newest = own
+        .iter()
+        .max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
+    let (set, new) = match newest {
+        Some(set) => ((*set).clone(), false),
+        None => (new_replica_set(deployment), true),
+    };
+    let owner = owner_reference(Kind::ReplicaSet, &set.metadata);
+    // Those that the ReplicaSet itself still lacks are numbered from 0.
+    let offset = if new { 0 } else { wanted(set.spec.replicas) };
+    let taken = |name: &str| present.of(Kind::ReplicaSet, &set.metadata).any(|pod| pod.name == name);
+    let pods = replicated(
+        &set.spec.template,
+        &owner,
+        &metadata.namespace,
+        offset..offset + missing,
+        taken,
+    );
+    (pods, new.then_some(set))
+}
+
+fn belongs(set: &ReplicaSet, deployment: &ObjectMeta) -> bool {
+    set.metadata.namespace == deployment.namespace
+        && set.metadata.controller().is_some_and(|owner| {
+            owner.kind == Kind::Deployment.name()
+                && owner.name == deployment.name
+                && (owner.uid.is_empty() || owner.uid == deployment.uid)
+        })
+}
+
+fn new_replica_set(deployment: &Deployment) -> ReplicaSet {
+    let metadata = &deployment.metadata;
+    let hash = make::template_hash(&deployment.spec.template);
+    let name = format!("{}-{hash}", metadata.name);
+    let mut template = deployment.spec.template.clone();
+    template.metadata.labels.insert(TEMPLATE_HASH.to_owned(), hash.clone());
+    let mut selector = deployment.spec.selector.clone().unwrap_or_default();
+    selector.match_labels.insert(TEMPLATE_HASH.to_owned(), hash);
+    ReplicaSet {
+        metadata: ObjectMeta {
+            uid: derived_uid(Kind::ReplicaSet.name(), &metadata.namespace, &name),
+            namespace: metadata.namespace.clone(),
+            labels: template.metadata.labels.clone(),
+            owner_references: vec![owner_reference(Kind::Deployment, metadata)],
+            name,
+            ..ObjectMeta::default()
+        },
+        spec: ReplicaSetSpec {
+            replicas: deployment.spec.replicas,
+            selector: Some(selector),
+            template,
+        },
+    }
+}

@@ -1,0 +1,182 @@
+//! Each pending pod judged on its own against the same cluster: nothing is committed between pods.
+
+use std::io;
+use std::sync::Arc;
+
+use loadline_engine::{Depth, Engine, Settings};
+use loadline_framework::record::{Decision, Outcome};
+use loadline_framework::{Profile, Profiles, Status};
+use loadline_model::PodInfo;
+
+use crate::Progress;
+use crate::cluster::{Cluster, is_pending};
+
+/// What to explain.
+#[derive(Clone, Debug, Default)]
+pub struct ExplainOptions {
+    /// `namespace/name`, or a name in the namespace `default`; all pending pods when empty.
+    pub pods: Vec<String>,
+    /// Seed of the tie-break.
+    pub seed: u64,
+    /// Threads.
+    pub parallelism: usize,
+}
+
+/// What an explanation came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Pods that were explained; those that a decision stands for with its `count` included.
+    pub pods: u64,
+    /// Of these, pods with a node.
+    pub feasible: u64,
+    /// Pending pods that no profile schedules: left alone.
+    pub not_ours: u64,
+}
+
+/// Why nothing was explained.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// A pod was asked for that is not in the input.
+    #[error("there is no pod `{0}` in the input")]
+    NoSuchPod(String),
+    /// A pod was asked for that has a node already.
+    #[error("pod `{0}` is on node `{1}` already; only a pod without a node can be explained")]
+    Placed(String, String),
+    /// A pod was asked for that is finished or being deleted.
+    #[error("pod `{0}` is finished or being deleted; nothing schedules it")]
+    Over(String),
+    /// A pod was asked for that no profile schedules.
+    #[error("pod `{0}` asks for scheduler `{1}`, which is no profile of the configuration")]
+    NotOurs(String, String),
+    /// The decisions could not be handed on.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+/// A pod to explain, and how many it stands for.
+struct Subject {
+    pod: Arc<PodInfo>,
+    count: u32,
+}
+
+/// Explains pending pods in queue order; `sink` gets one decision at a time.
+pub fn explain(
+    cluster: &Cluster,
+    profiles: &Profiles,
+    options: &ExplainOptions,
+    progress: &mut dyn FnMut(Progress),
+    sink: &mut dyn FnMut(Decision) -> io::Result<()>,
+) -> Result<Summary, ExplainError> {
+    let mut summary = Summary::default();
+    let subjects = subjects(cluster, profiles, options, &mut summary)?;
+    let settings =
+        Settings { seed: options.seed, parallelism: options.parallelism, record_bytes: 0, ..Settings::default() };
+    let mut engine = cluster.engine(profiles.clone(), settings);
+    nominate_pending(cluster, profiles, &mut engine);
+    let total = subjects.len() as u64;
+    for (done, subject) in subjects.into_iter().enumerate() {
+        progress(Progress::Deciding { done: done as u64, total });
+        let mut decision = judge(&mut engine, &subject.pod);
+        engine.trim();
+        summary.pods += u64::from(subject.count);
+        summary.feasible += if decision.result == Outcome::Feasible { u64::from(subject.count) } else { 0 };
+        decision.count = (subject.count > 1).then_some(subject.count);
+        sink(decision)?;
+    }
+    progress(Progress::Deciding { done: total, total });
+    Ok(summary)
+}
+
+/// Tells the engine of the room that pending pods wait for after a preemption.
+pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Engine) {
+    for pod in cluster.pending() {
+        let Some(profile) = profiles.get(&pod.scheduler_name) else { continue };
+        if let (Some(node), None) = (&pod.nominated_node_name, gate(profile, pod)) {
+            engine.nominate(pod.clone(), node.clone());
+        }
+    }
+}
+
+/// Judges one pod over all nodes and records everything.
+pub fn judge(engine: &mut Engine, pod: &Arc<PodInfo>) -> Decision {
+    let profile = engine.profiles().get(&pod.scheduler_name).cloned();
+    match profile.and_then(|profile| gate(&profile, pod)) {
+        Some((plugin, status)) => gated(pod, plugin, &status),
+        None => {
+            let cycle = engine.decide(pod, 1, Depth::Explain);
+            engine.record(&cycle)
+        }
+    }
+}
+
+/// The plugin that keeps a pod out of the queue, with its status.
+pub(crate) fn gate(profile: &Profile, pod: &PodInfo) -> Option<(&'static str, Status)> {
+    profile.pre_enqueue.iter().find_map(|plugin| {
+        let status = profile.plugins[*plugin].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
+        (!status.is_success()).then(|| (profile.name(*plugin), status))
+    })
+}
+
+fn gated(pod: &PodInfo, plugin: &str, status: &Status) -> Decision {
+    Decision {
+        namespace: pod.namespace.to_string(),
+        name: pod.name.to_string(),
+        scheduler_name: pod.scheduler_name.to_string(),
+        result: Outcome::Gated,
+        node: None,
+        decided_by: None,
+        gated_by: Some(plugin.to_owned()),
+        message: status.message(),
+        count: None,
+        nodes: Some(Vec::new()),
+        truncated: false,
+        preemption: None,
+        remedy: Vec::new(),
+    }
+}
+
+fn subjects(
+    cluster: &Cluster,
+    profiles: &Profiles,
+    options: &ExplainOptions,
+    summary: &mut Summary,
+) -> Result<Vec<Subject>, ExplainError> {
+    if !options.pods.is_empty() {
+        return options.pods.iter().map(|wanted| named(cluster, profiles, wanted)).collect();
+    }
+    let one = |pod: &Arc<PodInfo>| Subject { pod: pod.clone(), count: 1 };
+    let mut subjects: Vec<Subject> = cluster.pending().map(one).collect();
+    subjects.extend(cluster.missing.iter().filter_map(|missing| {
+        let first = missing.pods.first()?;
+        Some(Subject { pod: first.clone(), count: missing.pods.len() as u32 })
+    }));
+    subjects.retain(|subject| {
+        let ours = profiles.get(&subject.pod.scheduler_name).is_some();
+        summary.not_ours += if ours { 0 } else { u64::from(subject.count) };
+        ours
+    });
+    // Queue order: priority, creation, place in the input (the sort is stable).
+    subjects.sort_by_key(|subject| (std::cmp::Reverse(subject.pod.priority), subject.pod.created.unwrap_or(i64::MAX)));
+    Ok(subjects)
+}
+
+fn named(cluster: &Cluster, profiles: &Profiles, wanted: &str) -> Result<Subject, ExplainError> {
+    let (namespace, name) = wanted.split_once('/').unwrap_or(("default", wanted));
+    let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
+    let pod = cluster
+        .pods
+        .iter()
+        .chain(of_workloads)
+        .find(|pod| pod.name == *name && pod.namespace == *namespace)
+        .ok_or_else(|| ExplainError::NoSuchPod(wanted.to_owned()))?;
+    if let Some(node) = &pod.node_name {
+        return Err(ExplainError::Placed(wanted.to_owned(), node.to_string()));
+    }
+    if !is_pending(pod) {
+        return Err(ExplainError::Over(wanted.to_owned()));
+    }
+    if profiles.get(&pod.scheduler_name).is_none() {
+        return Err(ExplainError::NotOurs(wanted.to_owned(), pod.scheduler_name.to_string()));
+    }
+    Ok(Subject { pod: pod.clone(), count: 1 })
+}

@@ -1,0 +1,182 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::output::Format;
+
+const HELP_STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; a pod without a node is a result, not a failure
+  1  with --fail-on-pending: some pod has no node
+  2  the command line, the input or the configuration is wrong; nothing is on standard output
+  3  with --keep-going: bad objects were reported and left out, the rest is on standard output";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  loadline explain -f examples/cluster
+  loadline explain -f examples/cluster shop/search-0
+  kubectl get nodes,pods,namespaces -A -o json | loadline explain -f - -o json
+
+";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  loadline simulate -f examples/cluster
+  loadline simulate -f cluster.json -f new-deployment.yaml --fail-on-pending
+  loadline simulate -f examples/cluster --config examples/config/bin-packing.yaml --explain shop/search-0
+
+";
+
+/// A Kubernetes scheduler that decides as kube-scheduler does, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "loadline", version, styles = HELP_STYLES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show for each pending pod which nodes it fits, how they score, and who turned the others down.
+    ///
+    /// Each pod is decided on its own against the cluster as it is: nothing is placed in between, and every node is
+    /// filtered and scored.
+    #[command(after_long_help = format!("{EXPLAIN_EXAMPLES}{EXIT_CODES}"))]
+    Explain(Explain),
+    /// Run the scheduler over a cluster in virtual time until nothing more happens, and show where the pods went.
+    ///
+    /// Workloads (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, ReplicationController) stand for the pods that
+    /// they still lack. Nothing outside of this process is read or changed.
+    #[command(after_long_help = format!("{SIMULATE_EXAMPLES}{EXIT_CODES}"))]
+    Simulate(Simulate),
+    /// Check, show and compare scheduler configurations.
+    Config(crate::config_cmd::ConfigArgs),
+    /// List the plugins, or describe one.
+    Plugins(crate::plugins_cmd::PluginsArgs),
+    /// Print a completion script for a shell.
+    ///
+    /// For bash: `source <(loadline completion bash)`.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print a file that is generated from the code and checked in.
+    #[command(hide = true)]
+    Generate {
+        /// Which one.
+        what: Generated,
+    },
+}
+
+/// Files that are generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Generated {
+    /// The reference of all plugins, in Markdown.
+    PluginsReference,
+    /// The JSON Schema of what `explain` and `simulate` print.
+    DecisionSchema,
+}
+
+/// What goes in, for both commands.
+#[derive(Args, Debug)]
+pub(crate) struct Input {
+    /// Kubernetes objects: a file, a folder (with its folders), or - for standard input. May be repeated.
+    ///
+    /// YAML with any number of documents, JSON, and lists are read. Kinds that a scheduler has no use for are left out
+    /// and counted on standard error.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A KubeSchedulerConfiguration, as kube-scheduler takes it; without it, kube-scheduler's defaults.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Decides between nodes with equal totals: the same seed gives the same result.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads, 0 for one on each core. The result is the same with any number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) parallelism: usize,
+    /// Leave out objects that have something wrong in them, and go on with the rest.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// End with exit code 1 when some pod has no node.
+    #[arg(long)]
+    pub(crate) fail_on_pending: bool,
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value_t, value_enum)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// Pods to explain, as NAME or NAMESPACE/NAME; without any, all that are pending.
+    #[arg(value_name = "POD")]
+    pub(crate) pods: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Simulate {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// Stop after this much virtual time, such as 90s, 10m or 1h30m.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) until: Duration,
+    /// Show the last decision on a pod in full, as NAME or NAMESPACE/NAME. May be repeated.
+    #[arg(long, value_name = "POD")]
+    pub(crate) explain: Vec<String>,
+    /// In the table, show each placement in order instead of a line for each workload.
+    #[arg(long)]
+    pub(crate) placements: bool,
+    /// In the table, show every node instead of the fullest.
+    #[arg(long)]
+    pub(crate) nodes: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = loadline_config::parse_duration(text).and_then(|nanos| u64::try_from(nanos).ok());
+    nanos
+        .filter(|nanos| *nanos > 0)
+        .map(Duration::from_nanos)
+        .ok_or_else(|| "not a duration above zero, such as 90s, 10m or 1h30m".to_owned())
+}
+
+impl Input {
+    /// The number of threads to use.
+    pub(crate) fn threads(&self) -> usize {
+        match self.parallelism {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_above_zero() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for wrong in ["0s", "-1s", "1", "soon", ""] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `loadline explain`.
+
+use std::io::{self, Write};
+
+use loadline_framework::Registry;
+use loadline_framework::record::{API_VERSION, Decision, DecisionList, Outcome};
+use loadline_simulator::{ExplainError, ExplainOptions, explain};
+
+use crate::cli::Explain;
+use crate::exit::{Exit, Failure};
+use crate::input::{self, Ready};
+use crate::output::{Format, Streams, write_json, write_value, write_yaml};
+use crate::progress::Bar;
+use crate::render::explain::Explained;
+use crate::render::lines;
+
+const NO_INPUT: &str = "\
+no input: this version does not read a live cluster yet. Give files with -f, or pipe what kubectl prints:
+  kubectl get nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
+daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses -A -o json | loadline explain -f -";
+
+/// JSON is spread over lines down to the fields of a decision's parts; a node is one line.
+const OPEN: usize = 4;
+/// How deep a decision stands in the list.
+const DEPTH: usize = 2;
+
+/// Runs the command.
+pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
+    if args.input.paths.is_empty() {
+        return Err(Failure::Message(NO_INPUT.to_owned()));
+    }
+    let format = args.input.output;
+    let mut bar = Bar::new(streams.progress.draws(format));
+    let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
+    let options = ExplainOptions {
+        pods: args.pods.clone(),
+        seed: args.input.seed,
+        parallelism: args.input.threads(),
+    };
+    let head = DecisionList {
+        api_version: API_VERSION.to_owned(),
+        kind: "DecisionList".to_owned(),
+        config_hash: profiles.config_hash.to_string(),
+        seed: options.seed,
+        pods: Vec::new(),
+    };
+    let mut pending = 0;
+    let mut sink = match format {
+        Format::Table => Sink::Table(Explained::new(!args.pods.is_empty(), streams.view)),
+        Format::Json | Format::Yaml => Sink::Stream(ListWriter::new(&head, format)?),
+    };
+    let out = &mut *streams.out;
+    let result = explain(&loaded.cluster, &profiles, &options, &mut |progress| bar.show(&progress), &mut |decision| {
+        if decision.result != Outcome::Feasible {
+            pending += u64::from(decision.count.unwrap_or(1));
+        }
+        sink.add(&decision, out)
+    });
+    bar.clear();
+    let summary = result.map_err(|error| match error {
+        ExplainError::Output(error) => Failure::Output(error),
+        other => Failure::message(&other),
+    })?;
+    sink.finish(streams.out)?;
+    if summary.not_ours > 0 {
+        let pods = crate::render::count(summary.not_ours, "pending pod");
+        writeln!(streams.err, "Left alone: {pods} of other schedulers")?;
+    }
+    Ok(input::exit(&args.input, !loaded.problems.is_empty(), pending))
+}
+
+/// Where decisions go, one at a time.
+enum Sink {
+    Table(Explained),
+    Stream(ListWriter),
+}
+
+impl Sink {
+    fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Table(table) => {
+                table.add(decision);
+                Ok(())
+            }
+            Self::Stream(writer) => writer.add(decision, out),
+        }
+    }
+
+    fn finish(self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Table(table) => out.write_all(table.finish().as_bytes()),
+            Self::Stream(writer) => writer.finish(out),
+        }
+    }
+}
+
+/// Writes a list of decisions without holding it. Nothing is written before the first decision is there, so that a
+/// failure before it leaves standard output empty.
+struct ListWriter {
+    format: Format,
+    /// The list without decisions, cut where they belong.
+    head: String,
+    tail: String,
+    begun: bool,
+}
+
+/// The decisions of a list that has none.
+const NONE: &str = "[]";
+
+impl ListWriter {
+    fn new(head: &DecisionList, format: Format) -> io::Result<Self> {
+        let mut empty = Vec::new();
+        write_value(head, format, OPEN, &mut empty)?;
+        let empty = String::from_utf8(empty).map_err(io::Error::other)?;
+        let (head, tail) = empty.rsplit_once(NONE).ok_or_else(|| io::Error::other("a list has a place for decisions"))?;
+        Ok(Self {
+            format,
+            head: head.to_owned(),
+            tail: tail.to_owned(),
+            begun: false,
+        })
+    }
+
+    fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first {
+            out.write_all(self.head.as_bytes())?;
+        }
+        if self.format == Format::Yaml {
+            if first {
+                writeln!(out)?;
+            }
+            return write_yaml(&[decision], out);
+        }
+        out.write_all(if first { b"[" } else { b"," })?;
+        lines::line(out, DEPTH)?;
+        write_json(decision, DEPTH, OPEN, out)
+    }
+
+    fn finish(self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { format, head, tail, begun } = self;
+        match (begun, format) {
+            (false, _) => write!(out, "{head}{NONE}{tail}"),
+            // A YAML list ends where the document does.
+            (true, Format::Yaml) => Ok(()),
+            (true, _) => {
+                lines::line(out, DEPTH - 1)?;
+                write!(out, "]{tail}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::{gated, placed, unplaced};
+
+    fn list(pods: Vec<Decision>) -> DecisionList {
+        DecisionList {
+            api_version: API_VERSION.to_owned(),
+            kind: "DecisionList".to_owned(),
+            config_hash: "0123".to_owned(),
+            seed: 3,
+            pods,
+        }
+    }
+
+    fn streamed(pods: &[Decision], format: Format) -> String {
+        let mut writer = ListWriter::new(&list(Vec::new()), format).expect("a head can be written");
+        let mut out = Vec::new();
+        for decision in pods {
+            writer.add(decision, &mut out).expect("memory takes everything");
+        }
+        writer.finish(&mut out).expect("memory takes everything");
+        String::from_utf8(out).expect("it is UTF-8")
+    }
+
+    fn at_once(pods: Vec<Decision>, format: Format) -> String {
+        let mut out = Vec::new();
+        write_value(&list(pods), format, OPEN, &mut out).expect("memory takes everything");
+        String::from_utf8(out).expect("it is UTF-8")
+    }
+
+    #[test]
+    fn a_stream_gives_the_same_bytes_as_the_whole() {
+        for pods in [vec![], vec![placed()], vec![placed(), unplaced(), gated()]] {
+            for format in [Format::Json, Format::Yaml] {
+                assert_eq!(streamed(&pods, format), at_once(pods.clone(), format), "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn json_can_be_read_back() {
+        let pods = vec![placed(), unplaced(), gated()];
+        let read: DecisionList = serde_json::from_str(&streamed(&pods, Format::Json)).expect("it is a list");
+        assert_eq!(read.pods, pods);
+        assert_eq!(read.seed, 3);
+    }
+
+    #[test]
+    fn json_has_a_line_for_each_node() {
+        insta::assert_snapshot!(streamed(&[unplaced()], Format::Json));
+    }
+
+    #[test]
+    fn yaml_looks_like_kubectls() {
+        insta::assert_snapshot!(streamed(&[placed()], Format::Yaml));
+    }
+
+    #[test]
+    fn the_hint_names_kinds_that_are_read() {
+        let kinds = NO_INPUT.split("kubectl get ").nth(1).and_then(|rest| rest.split(' ').next()).expect("there is a command");
+        let read: Vec<String> = loadline_api::wire::Kind::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
+        for kind in kinds.split(',') {
+            let name = kind.split('.').next().unwrap_or(kind);
+            let singular = [name.strip_suffix('s'), name.strip_suffix("es")];
+            assert!(singular.into_iter().flatten().any(|name| read.iter().any(|known| known == name)), "{kind}");
+        }
+    }
+}

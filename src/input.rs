@@ -1,0 +1,100 @@
+//! What `explain` and `simulate` begin with: the configuration and the cluster, with everything that is wrong in either
+//! said at once.
+
+use std::fs;
+use std::path::Path;
+
+use loadline_api::doc::Problem;
+use loadline_config::Config;
+use loadline_framework::{Profiles, Registry};
+use loadline_simulator::{LoadOptions, Loaded, load};
+
+use crate::cli::Input;
+use crate::exit::{Exit, Failure, list_problems, warning};
+use crate::output::Streams;
+use crate::progress::Bar;
+use crate::render::count;
+
+/// Both, ready to run.
+pub(crate) struct Ready {
+    /// The cluster and what was said about it.
+    pub(crate) loaded: Loaded,
+    /// The configuration.
+    pub(crate) profiles: Profiles,
+}
+
+/// Reads the configuration and the cluster. Warnings go to standard error.
+pub(crate) fn prepare(
+    input: &Input,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+    bar: &mut Bar,
+) -> Result<Ready, Failure> {
+    let options = LoadOptions { paths: input.paths.clone(), keep_going: input.keep_going };
+    let profiles = read_config(input.config.as_deref(), registry, streams);
+    let loaded = load(&options, streams.stdin, &mut |progress| bar.show(&progress));
+    bar.clear();
+    let (profiles, loaded) = match (profiles, loaded) {
+        (Ok(profiles), Ok(loaded)) => (profiles, loaded),
+        (profiles, loaded) => {
+            let mut problems = profiles.err().unwrap_or_default();
+            problems.extend(loaded.err().unwrap_or_default());
+            return Err(problems.into());
+        }
+    };
+    say(&loaded, streams)?;
+    Ok(Ready { loaded, profiles })
+}
+
+fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Profiles, Vec<Problem>> {
+    let Some(path) = path else {
+        return loadline_config::compile(&loadline_config::default_config(registry)?, registry);
+    };
+    let file = path.to_string_lossy();
+    let text = fs::read_to_string(path).map_err(|error| vec![Problem::of_file(&file, error.to_string())])?;
+    let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
+    let mut said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    said.extend(left_out(&config));
+    for message in said {
+        // Standard error is gone: nobody is left to warn, and the work goes on.
+        let _ = warning(&message, streams.err, streams.err_styles);
+    }
+    loadline_config::compile(&config, registry)
+}
+
+/// What the configuration asks for and is not done here.
+fn left_out(config: &Config) -> Option<String> {
+    let extenders = config.extenders.len() as u64;
+    (extenders > 0).then(|| {
+        format!("{} of the configuration left out: no other process is asked here", count(extenders, "extender"))
+    })
+}
+
+/// Says what was left out and what is probably not meant.
+fn say(loaded: &Loaded, streams: &mut Streams<'_>) -> Result<(), Failure> {
+    for message in &loaded.warnings {
+        warning(message, streams.err, streams.err_styles)?;
+    }
+    if !loaded.ignored.is_empty() {
+        let kinds: Vec<String> = loaded.ignored.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+        writeln!(streams.err, "Left out, as a scheduler has no use for them: {}", kinds.join(", "))?;
+    }
+    if !loaded.problems.is_empty() {
+        list_problems(&loaded.problems, streams.err)?;
+        let problems = count(loaded.problems.len() as u64, "problem");
+        let message = format!("{problems} found; the objects with problems are left out (--keep-going)");
+        warning(&message, streams.err, streams.err_styles)?;
+    }
+    Ok(())
+}
+
+/// The exit code when the work is done. That the input was incomplete outweighs what came of it.
+pub(crate) fn exit(input: &Input, partial: bool, pending: u64) -> Exit {
+    if partial {
+        Exit::Partial
+    } else if input.fail_on_pending && pending > 0 {
+        Exit::Pending
+    } else {
+        Exit::Done
+    }
+}

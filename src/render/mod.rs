@@ -1,0 +1,63 @@
+//! From records to text for people. Nothing here decides anything: what is shown stands in the record.
+
+pub(crate) mod amount;
+pub(crate) mod decision;
+pub(crate) mod explain;
+pub(crate) mod lines;
+pub(crate) mod pending;
+pub(crate) mod placements;
+pub(crate) mod simulate;
+pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod uses;
+
+use loadline_framework::record::Outcome;
+
+use crate::output::Styles;
+
+/// Rows that a table shows when it does not show all.
+pub(crate) const TOP: usize = 10;
+
+/// The style of a result's name.
+pub(crate) fn style_of(result: Outcome, styles: Styles) -> anstyle::Style {
+    match result {
+        Outcome::Feasible => styles.good,
+        Outcome::Unschedulable | Outcome::Error => styles.bad,
+        Outcome::Gated => styles.doubtful,
+    }
+}
+
+/// A result's name, as in the record.
+pub(crate) const fn name_of(result: Outcome) -> &'static str {
+    match result {
+        Outcome::Feasible => "Feasible",
+        Outcome::Unschedulable => "Unschedulable",
+        Outcome::Gated => "Gated",
+        Outcome::Error => "Error",
+    }
+}
+
+/// `1 pod`, `2 pods`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
+/// The first few of a list, and how many more there are.
+pub(crate) fn first_few<'a>(items: impl ExactSizeIterator<Item = &'a str>, shown: usize) -> String {
+    let more = items.len().saturating_sub(shown);
+    let mut text = items.take(shown).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
+}
+
+/// What a kube-scheduler message says after how many nodes there are: in a list every pod has the same number of them.
+pub(crate) fn without_head(message: &str) -> &str {
+    match message.split_once(" nodes are available: ") {
+        Some((head, rest)) if head.starts_with("0/") => rest,
+        _ => message,
+    }
+}
