@@ -86,8 +86,6 @@ pub(crate) struct Styles {
     pub(crate) bad: Style,
     /// A pod that waits, a warning.
     pub(crate) doubtful: Style,
-    /// What may be skipped.
-    pub(crate) faint: Style,
 }
 
 impl Styles {
@@ -99,7 +97,6 @@ impl Styles {
             good: none,
             bad: none,
             doubtful: none,
-            faint: none,
         }
     }
 
@@ -109,7 +106,6 @@ impl Styles {
             good: AnsiColor::Green.on_default(),
             bad: AnsiColor::Red.on_default().bold(),
             doubtful: AnsiColor::Yellow.on_default(),
-            faint: Style::new().dimmed(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use loadline_framework::record::{DecidedBy, Decision, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord};
-use loadline_model::Quantity;
+use loadline_model::quantity::Quantity;
 
 use super::table::{Column, Table, clean};
 use super::{TOP, count, first_few, name_of, style_of};

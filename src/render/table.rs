@@ -78,11 +78,6 @@ impl Table {
         }
     }
 
-    /// Whether it has no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// As lines, each with a line break at its end and `indent` spaces in front.
     pub(crate) fn render(&self, view: View, indent: u16) -> String {
         let mut table = comfy_table::Table::new();

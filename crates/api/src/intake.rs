@@ -110,7 +110,8 @@ impl Intake {
         }
         self.expand(&mut complete, &mut finished);
         let namespaces = complete.iter().filter(|(_, object)| object.kind() == Kind::Namespace);
-        for namespace in system_namespaces(namespaces.map(|(_, object)| &*object.metadata().name)) {
+        let namespaces: Vec<&str> = namespaces.map(|(_, object)| &*object.metadata().name).collect();
+        for namespace in system_namespaces(&namespaces) {
             complete.push((self.take_place(), Object::Namespace(Box::new(namespace))));
         }
         for (place, object) in complete {

@@ -12,6 +12,7 @@ use crate::log::{Log, Place};
 use crate::merge::Sets;
 use crate::read::{API_VERSION, Version};
 use crate::reader::Fields;
+use crate::suggest::did_you_mean;
 use crate::types::ProfileConfig;
 
 /// Fields of v1beta2 that later versions do not have.
@@ -29,10 +30,10 @@ const V1BETA2_WEIGHTS: [(&str, i32); 7] = [
 ];
 
 /// A plugin that kube-scheduler had once.
-pub(crate) struct Removed {
+struct Removed {
     name: &'static str,
     /// What does its work now.
-    pub(crate) instead: &'static str,
+    instead: &'static str,
     /// Whether leaving it out loses nothing.
     harmless: bool,
     /// Whether v1 knows the name and says that it is no longer valid.
@@ -96,8 +97,16 @@ const fn changed(name: &'static str, instead: &'static str) -> Removed {
 }
 
 /// A plugin of that name that was removed.
-pub(crate) fn removed(name: &str) -> Option<&'static Removed> {
+fn removed(name: &str) -> Option<&'static Removed> {
     REMOVED.iter().find(|removed| removed.name == name)
+}
+
+/// What to append to a message about a plugin that does not exist: what does its work now, or whose name is meant.
+pub(crate) fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    match removed(name) {
+        Some(removed) => format!("; it was removed: {}", removed.instead),
+        None => did_you_mean(name, known),
+    }
 }
 
 /// Says that a file is converted, and which of its fields go.

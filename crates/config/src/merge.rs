@@ -273,11 +273,15 @@ fn spread<'c, 'e>(
 fn find(log: &mut Log, registry: &Registry, kind: &str, entry: &Entry) -> Option<&'static Descriptor> {
     let found = registry.get(&entry.name);
     if found.is_none() && !entry.name.is_empty() {
-        let hint = convert::removed(&entry.name).map_or_else(
-            || did_you_mean(&entry.name, registry.iter().map(|plugin| plugin.name)),
-            |removed| format!("; it was removed: {}", removed.instead),
-        );
-        log.problem(&entry.place, format!("{kind} \"{}\" does not exist{hint}", entry.name));
+        let message = convert::invalid_in_v1(&entry.name).unwrap_or_else(|| {
+            let names = registry.iter().map(|plugin| plugin.name);
+            format!(
+                "{kind} \"{0}\" does not exist{1}",
+                entry.name,
+                convert::hint(&entry.name, names)
+            )
+        });
+        log.problem(&entry.place, message);
     }
     found.filter(|plugin| {
         if plugin.points.is_empty() {

@@ -10,7 +10,6 @@ use crate::merge::{Sets, expand};
 use crate::read::{DEFAULT_SCHEDULER_NAME, Version, read_percentage};
 use crate::reader::Fields;
 use crate::schema::read_args;
-use crate::suggest::did_you_mean;
 use crate::types::{PluginArgs, ProfileConfig};
 
 /// A profile that was read, and what of its text is still needed.
@@ -174,10 +173,7 @@ fn unknown(log: &mut Log, registry: &Registry, name: &str, place: &Place, versio
     } else if convert::leave_out(log, registry, name, place) {
         return;
     }
-    let hint = convert::removed(name).map_or_else(
-        || did_you_mean(name, registry.iter().map(|plugin| plugin.name)),
-        |removed| format!("; it was removed: {}", removed.instead),
-    );
+    let hint = convert::hint(name, registry.iter().map(|plugin| plugin.name));
     log.warn(
         place,
         format!("plugin \"{name}\" does not exist, so these arguments have no effect{hint}"),

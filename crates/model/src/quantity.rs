@@ -48,7 +48,7 @@ enum Format {
 }
 
 /// An exact number of something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Quantity {
     amount: Amount,
     format: Format,

@@ -73,7 +73,9 @@ struct Arguments {
 
 impl Arguments {
     fn parse(args: &Value) -> Self {
-        let weight = args["hardPodAffinityWeight"].as_i64().and_then(|w| i32::try_from(w).ok());
+        let weight = args["hardPodAffinityWeight"]
+            .as_i64()
+            .and_then(|w| i32::try_from(w).ok());
         Self {
             hard_pod_affinity_weight: weight.unwrap_or(1),
             ignore_preferred_terms_of_existing_pods: args["ignorePreferredTermsOfExistingPods"] == true,

@@ -162,7 +162,7 @@ mod tests {
     fn a_node_with_the_port_in_use_is_turned_down_until_it_is_free() {
         let web = port(ANY, Protocol::Tcp, 80);
         let mut cluster = FakeCluster::new([node("a", &[]), node("b", &[])]);
-        let running = cluster.add_pod("a", with_ports("running", &[web.clone()]));
+        let running = cluster.add_pod("a", with_ports("running", std::slice::from_ref(&web)));
         let incoming = with_ports("p", &[port("10.0.0.1", Protocol::Tcp, 80)]);
         let answers = cluster.filter(&NodePorts, &incoming).unwrap();
         assert_eq!(answers[0].code, Code::Unschedulable);

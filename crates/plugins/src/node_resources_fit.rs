@@ -158,7 +158,7 @@ impl Wanted {
     fn fits_empty(&self, node: &NodeSpec) -> bool {
         let mut fits = true;
         self.each_short(node.allowed_pods, &node.allocatable, &NodeLoad::default(), |_| {
-            fits = false
+            fits = false;
         });
         fits
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use loadline_api::convert::Converter;
+use loadline_api::expand;
 use loadline_api::wire::Object;
 use loadline_engine::{Engine, Settings};
 use loadline_framework::Profiles;
@@ -28,28 +29,36 @@ pub(crate) struct Missing {
     pub(crate) pods: Vec<Arc<PodInfo>>,
 }
 
-impl Cluster {
-    /// Compiles objects as they are: nothing is filled in and workloads are not expanded.
-    pub fn of_objects(objects: &[Object], converter: &mut Converter) -> Self {
-        let mut cluster = Self::default();
-        for object in objects {
-            cluster.add(object, converter);
-        }
-        cluster
-    }
+/// Objects of a kind with their places in the input.
+type Placed<T> = Vec<(usize, T)>;
 
-    pub(crate) fn add(&mut self, object: &Object, converter: &mut Converter) {
+/// Compiles complete objects one by one, so that wire objects need not be held.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    converter: Converter,
+    nodes: Placed<Arc<NodeSpec>>,
+    pods: Placed<Arc<PodInfo>>,
+    namespaces: Placed<Namespace>,
+    services: Placed<ServiceSelector>,
+    workloads: Placed<WorkloadSelector>,
+    budgets: Placed<DisruptionBudget>,
+}
+
+impl Builder {
+    /// Takes an object with its place in the input.
+    pub(crate) fn add(&mut self, place: usize, object: &Object) {
+        let converter = &mut self.converter;
         match object {
-            Object::Node(node) => self.nodes.push(Arc::new(converter.node(node))),
-            Object::Pod(pod) => self.pods.push(Arc::new(converter.pod(pod))),
-            Object::Namespace(namespace) => self.namespaces.push(converter.namespace(namespace)),
-            Object::Service(service) => self.services.push(converter.service(service)),
+            Object::Node(node) => self.nodes.push((place, Arc::new(converter.node(node)))),
+            Object::Pod(pod) => self.pods.push((place, Arc::new(converter.pod(pod)))),
+            Object::Namespace(namespace) => self.namespaces.push((place, converter.namespace(namespace))),
+            Object::Service(service) => self.services.push((place, converter.service(service))),
             Object::ReplicationController(controller) => {
-                self.workloads.push(converter.replication_controller(controller));
+                self.workloads.push((place, converter.replication_controller(controller)));
             }
-            Object::ReplicaSet(set) => self.workloads.push(converter.replica_set(set)),
-            Object::StatefulSet(set) => self.workloads.push(converter.stateful_set(set)),
-            Object::PodDisruptionBudget(budget) => self.budgets.push(converter.disruption_budget(budget)),
+            Object::ReplicaSet(set) => self.workloads.push((place, converter.replica_set(set))),
+            Object::StatefulSet(set) => self.workloads.push((place, converter.stateful_set(set))),
+            Object::PodDisruptionBudget(budget) => self.budgets.push((place, converter.disruption_budget(budget))),
             // Used up by defaulting and expansion, or kept for later.
             Object::Deployment(_)
             | Object::DaemonSet(_)
@@ -71,6 +80,32 @@ impl Cluster {
         }
     }
 
+    /// The cluster. `missing` are the pods that workloads still lack.
+    pub(crate) fn finish(mut self, missing: &[expand::Missing]) -> Cluster {
+        let missing = missing
+            .iter()
+            .map(|missing| Missing {
+                pods: missing.pods.iter().map(|pod| Arc::new(self.converter.pod(pod))).collect(),
+            })
+            .collect();
+        Cluster {
+            nodes: in_order(self.nodes),
+            pods: in_order(self.pods),
+            missing,
+            namespaces: in_order(self.namespaces),
+            services: in_order(self.services),
+            workloads: in_order(self.workloads),
+            budgets: in_order(self.budgets),
+        }
+    }
+}
+
+fn in_order<T>(mut placed: Placed<T>) -> Vec<T> {
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, object)| object).collect()
+}
+
+impl Cluster {
     /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.nodes.len()

@@ -2,9 +2,12 @@
 
 mod cluster;
 mod explain;
+mod load;
 pub mod report;
 
 pub use cluster::Cluster;
+pub use load::{LoadOptions, Loaded, load, of_objects};
+pub use loadline_api::doc::Problem;
 pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};
 
 /// How far a long piece of work has come.
@@ -12,11 +15,11 @@ pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominat
 pub enum Progress {
     /// Input is read.
     Reading {
-        /// File that is read.
+        /// First path that is read.
         file: String,
-        /// Bytes read.
-        bytes_done: u64,
-        /// Bytes in all, 0 when not known.
+        /// Objects read so far.
+        objects: u64,
+        /// Bytes in all, as far as that is known.
         bytes_total: u64,
     },
     /// Pods are judged.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use loadline_api::convert::Converter;
 use loadline_api::read::Reader;
 use loadline_api::wire::Object;
 use loadline_engine::{Depth, Engine, Settings};
 use loadline_framework::Profiles;
 use loadline_framework::record::Outcome;
 use loadline_model::PodInfo;
-use loadline_simulator::{Cluster, judge, nominate_pending};
+use loadline_simulator::{Cluster, judge, nominate_pending, of_objects};
 use serde_json::json;
 
 use crate::judge::{Judge, Judged};
@@ -54,7 +53,7 @@ impl World {
                 summary.problems.len()
             ));
         }
-        let cluster = Cluster::of_objects(&objects, &mut Converter::new());
+        let cluster = of_objects(objects).map_err(|refused| refused.join("; "))?;
         let profiles = profiles(&request.config)?;
         let find = |wanted: &String| {
             let mut pending = cluster.pending();

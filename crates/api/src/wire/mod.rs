@@ -36,8 +36,8 @@ pub use policy::{
 pub use resources::{ResourceList, ResourceRequirements};
 pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 pub use volume::{
-    AwsElasticBlockStore, Csi, Ephemeral, GcePersistentDisk, ImageVolume, InTreeDisk, Iscsi,
-    PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume,
+    AwsElasticBlockStore, AzureDisk, Csi, Ephemeral, GcePersistentDisk, ImageVolume, Iscsi,
+    PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
 };
 pub use workload::{
     DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec,

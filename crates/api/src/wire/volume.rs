@@ -18,9 +18,9 @@ wire! {
         aws_elastic_block_store: Option<AwsElasticBlockStore>,
         iscsi: Option<Iscsi>,
         rbd: Option<Rbd>,
-        azure_disk: Option<InTreeDisk>,
-        cinder: Option<InTreeDisk>,
-        portworx_volume: Option<InTreeDisk>,
+        azure_disk: Option<AzureDisk>,
+        cinder: Option<VolumeById>,
+        portworx_volume: Option<VolumeById>,
     }
 
     /// `persistentVolumeClaim`.
@@ -69,13 +69,16 @@ wire! {
         read_only: bool,
     }
 
-    /// An in-tree disk that is counted by a CSI driver: `azureDisk`, `cinder`, `portworxVolume`.
-    InTreeDisk {
+    /// `azureDisk`.
+    AzureDisk {
         #[serde(rename = "diskURI")]
         disk_uri: String,
+    }
+
+    /// `cinder` and `portworxVolume`.
+    VolumeById {
         #[serde(rename = "volumeID")]
         volume_id: String,
-        read_only: bool,
     }
 
     /// `spec.resourceClaims[]` of a pod.

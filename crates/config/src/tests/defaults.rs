@@ -151,6 +151,11 @@ fn a_registry_without_a_default_profile_is_refused() {
 fn numbers_that_do_not_fit() {
     insta::assert_snapshot!(
         refused("parallelism: 3000000000\npodMaxBackoffSeconds: 1.5\nclientConnection: {qps: 1e300, burst: 99999999999}\n"),
-        @""
+        @r#"
+    c.yaml:3:1: parallelism: Invalid value: 3000000000: does not fit in 32 bits
+    c.yaml:4:1: podMaxBackoffSeconds: expected a whole number, found the number 1.5
+    c.yaml:5:20: clientConnection.qps: Invalid value: inf: does not fit in 32 bits
+    c.yaml:5:32: clientConnection.burst: Invalid value: 99999999999: does not fit in 32 bits
+    "#
     );
 }

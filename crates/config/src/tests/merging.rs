@@ -113,7 +113,17 @@ fn wrong_names() {
              placementScore:\n      enabled: [{name: Everywhere}, {name: Nothing}]\n    \
              filters: {}\n"
         ),
-        @""
+        @r#"
+    c.yaml:7:9: profiles[0].plugins.multiPoint.enabled[0]: plugin "NodeRessourcesFit" does not exist; did you mean "NodeResourcesFit"?
+    c.yaml:8:9: profiles[0].plugins.multiPoint.enabled[1].name: Required value: the name of a plugin
+    c.yaml:11:9: profiles[0].plugins.filter.enabled[0]: FilterPlugin "nodename" does not exist; did you mean "NodeName"?
+    c.yaml:12:9: profiles[0].plugins.filter.enabled[1]: plugin "ImageLocality" does not extend FilterPlugin plugin
+    c.yaml:14:9: profiles[0].plugins.filter.enabled[3]: plugin "Everywhere" already registered as "FilterPlugin"
+    c.yaml:15:9: profiles[0].plugins.filter.enabled[4]: FilterPlugin "EBSLimits" does not exist; it was removed: NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
+    c.yaml:17:17: profiles[0].plugins.placementScore.enabled[0]: plugin "Everywhere" does not extend PlacementScorePlugin plugin
+    c.yaml:17:37: profiles[0].plugins.placementScore.enabled[1]: PlacementScorePlugin "Nothing" does not exist
+    c.yaml:18:5: profiles[0].plugins.filters: unknown field "filters"; did you mean "filter"?
+    "#
     );
 }
 
@@ -121,7 +131,7 @@ fn wrong_names() {
 fn a_plugin_twice_in_multi_point_is_said_once() {
     insta::assert_snapshot!(
         refused("profiles:\n- plugins: {multiPoint: {enabled: [{name: NodeAffinity, weight: 2}, {name: NodeAffinity, weight: 2}]}}\n"),
-        @""
+        @r#"c.yaml:4:36: profiles[0].plugins.multiPoint.enabled[0]: plugin "NodeAffinity" already registered as "PreFilterPlugin""#
     );
 }
 
@@ -129,7 +139,10 @@ fn a_plugin_twice_in_multi_point_is_said_once() {
 fn weights_are_positive_numbers() {
     insta::assert_snapshot!(
         refused("profiles:\n- plugins: {score: {enabled: [{name: NodeAffinity, weight: -1}, {name: ImageLocality, weight: heavy}]}}\n"),
-        @""
+        @r#"
+    c.yaml:4:52: profiles[0].plugins.score.enabled[0].weight: Invalid value: -1: a weight is at least 1 (disable the plugin to leave out its score)
+    c.yaml:4:87: profiles[0].plugins.score.enabled[1].weight: expected a whole number, found the text `heavy`
+    "#
     );
 }
 
@@ -142,7 +155,14 @@ fn what_has_no_effect_is_worth_a_warning() {
              filter:\n      enabled: [{name: NodeAffinity, weight: 3}]\n    \
              score:\n      disabled: [{name: NodeName}]\n      enabled: [{name: PodTopologySpread}]\n"
         ),
-        @""
+        @r#"
+    c.yaml:7:26: profiles[0].plugins.multiPoint.enabled[0].weight: this weight has no effect: NodeName does not score
+    c.yaml:8:9: profiles[0].plugins.multiPoint.enabled[1]: TaintToleration is named without a weight and so gets 1; the default profile gives it 3
+    c.yaml:10:9: profiles[0].plugins.multiPoint.disabled[0]: plugin "ImageLocalty" does not exist, so this disables nothing; did you mean "ImageLocality"?
+    c.yaml:12:38: profiles[0].plugins.filter.enabled[0].weight: this weight has no effect: only Score has weights, Filter has none
+    c.yaml:14:18: profiles[0].plugins.score.disabled[0]: NodeName has no Score, so this disables nothing
+    c.yaml:15:17: profiles[0].plugins.score.enabled[0]: PodTopologySpread is named without a weight and so gets 1; the default profile gives it 2
+    "#
     );
 }
 
@@ -160,7 +180,13 @@ fn a_plugin_named_without_a_weight_weighs_one() {
 fn a_profile_needs_one_queue_sort_and_a_binder() {
     insta::assert_snapshot!(
         refused("profiles:\n- plugins: {queueSort: {enabled: [{name: OtherSort}]}, bind: {disabled: [{name: '*'}]}}\n"),
-        @""
+        @r#"
+    c.yaml:4:13: profiles[0].plugins.queueSort: only one queue sort plugin required for profile with scheduler name "default-scheduler", but got 2 (PrioritySort, OtherSort)
+    c.yaml:4:56: profiles[0].plugins.bind: at least one bind plugin is needed for profile with scheduler name "default-scheduler"
+    "#
     );
-    insta::assert_snapshot!(refused("profiles:\n- plugins: {multiPoint: {disabled: [{name: '*'}]}}\n"), @"");
+    insta::assert_snapshot!(refused("profiles:\n- plugins: {multiPoint: {disabled: [{name: '*'}]}}\n"), @r#"
+    c.yaml:4:3: profiles[0].plugins.bind: at least one bind plugin is needed for profile with scheduler name "default-scheduler"
+    c.yaml:4:3: profiles[0].plugins.queueSort: only one queue sort plugin required for profile with scheduler name "default-scheduler", but got 0
+    "#);
 }

@@ -98,7 +98,7 @@ fn types_of_the_api() {
         "NodeAffinity",
         "{addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: \
          [{key: pool, operator: In, values: [a]}]}]}, preferredDuringSchedulingIgnoredDuringExecution: \
-         [{weight: 1, preference: {matchFields: [{key: metadata.name, operator: In, values: [n]}]}}]}}",
+         [{weight: 1, preference: {matchFields: [{key: metadata.name, operator: In, values: [n1]}]}}]}}",
     );
     let args = &affinity.args("NodeAffinity").expect("it has arguments").args;
     let terms = &args["addedAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
@@ -127,7 +127,10 @@ fn kind_and_api_version_may_be_written() {
     );
     insta::assert_snapshot!(
         refused_args("InterPodAffinity", "{apiVersion: kubescheduler.config.k8s.io/v2, kind: NodeAffinityArgs}"),
-        @""
+        @r#"
+    c.yaml:6:12: profiles[0].pluginConfig[0].args.apiVersion: Unsupported value: "kubescheduler.config.k8s.io/v2": supported values: "kubescheduler.config.k8s.io/v1"
+    c.yaml:6:56: profiles[0].pluginConfig[0].args.kind: args for plugin InterPodAffinity were not of type InterPodAffinityArgs, got NodeAffinityArgs
+    "#
     );
 }
 
@@ -138,17 +141,25 @@ fn wrong_arguments() {
             "InterPodAffinity",
             "\n      hardPodAffinityWeight: 101\n      ignorePreferredTermOfExistingPods: true\n      ignorePreferredTermsOfExistingPods: \"yes\""
         ),
-        @""
+        @r#"
+    c.yaml:7:7: profiles[0].pluginConfig[0].args.hardPodAffinityWeight: Invalid value: 101: not in valid range [0, 100]
+    c.yaml:8:7: profiles[0].pluginConfig[0].args.ignorePreferredTermOfExistingPods: unknown field "ignorePreferredTermOfExistingPods"; did you mean "ignorePreferredTermsOfExistingPods"?
+    c.yaml:9:7: profiles[0].pluginConfig[0].args.ignorePreferredTermsOfExistingPods: expected true or false, found the text `yes`
+    "#
     );
     insta::assert_snapshot!(
         refused_args(
             "NodeResourcesFit",
             "\n      scoringStrategy:\n        type: mostallocated\n        resources:\n        - name: cpu\n          weight: 200\n        - weight: 1\n          nam: x"
         ),
-        @""
+        @r#"
+    c.yaml:8:9: profiles[0].pluginConfig[0].args.scoringStrategy.type: Unsupported value: "mostallocated": supported values: "LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"; did you mean "MostAllocated"?
+    c.yaml:11:11: profiles[0].pluginConfig[0].args.scoringStrategy.resources[0].weight: Invalid value: 200: not in valid range [1, 100]
+    c.yaml:13:11: profiles[0].pluginConfig[0].args.scoringStrategy.resources[1].nam: unknown field "nam"; did you mean "name"?
+    "#
     );
-    insta::assert_snapshot!(refused_args("NodeName", "{name: x}"), @"");
-    insta::assert_snapshot!(refused_args("VolumeBinding", "[1]"), @"");
+    insta::assert_snapshot!(refused_args("NodeName", "{name: x}"), @r#"c.yaml:6:12: profiles[0].pluginConfig[0].args.name: unknown field "name""#);
+    insta::assert_snapshot!(refused_args("VolumeBinding", "[1]"), @"c.yaml:6:5: profiles[0].pluginConfig[0].args: expected a map, found a list");
 }
 
 #[test]
@@ -158,21 +169,21 @@ fn what_a_plugin_says_stands_where_the_argument_does() {
             "PodTopologySpread",
             "\n      defaultingType: List\n      defaultConstraints:\n      - topologyKey: zone\n        maxSkew: 1\n      - topologyKey: host\n        maxSkew: 0"
         ),
-        @""
+        @"c.yaml:12:9: profiles[0].pluginConfig[0].args.defaultConstraints[1].maxSkew: Invalid value: 0: not in valid range (0, inf)"
     );
     insta::assert_snapshot!(
         refused_args("NodeResourcesFit", "\n      scoringStrategy:\n        type: RequestedToCapacityRatio"),
-        @""
+        @"c.yaml:7:7: profiles[0].pluginConfig[0].args.scoringStrategy.requestedToCapacityRatio: Required value: must be specified when type is RequestedToCapacityRatio"
     );
     // Without its own type, for a strategy that is written has no default one.
-    insta::assert_snapshot!(refused_args("NodeResourcesFit", "{scoringStrategy: {}}"), @"");
+    insta::assert_snapshot!(refused_args("NodeResourcesFit", "{scoringStrategy: {}}"), @"c.yaml:6:12: profiles[0].pluginConfig[0].args.scoringStrategy.type: Required value");
 }
 
 #[test]
 fn arguments_that_a_plugin_can_not_do_without() {
     insta::assert_snapshot!(
         refused("profiles:\n- plugins:\n    score:\n      enabled:\n      - name: RealUsage\n"),
-        @""
+        @"c.yaml:7:9: profiles[0].pluginConfig[RealUsage].args.address: Required value: the URL of the metrics server"
     );
 }
 
@@ -180,11 +191,20 @@ fn arguments_that_a_plugin_can_not_do_without() {
 fn plugins_in_the_list_of_arguments() {
     insta::assert_snapshot!(
         refused("profiles:\n- pluginConfig: [{name: NodeAffinity}, {name: NodeAffinity}, {args: {}}, {name: CinderLimits}, {nam: x}]\n"),
-        @""
+        @r#"
+    c.yaml:4:40: profiles[0].pluginConfig[1]: Duplicate value: "NodeAffinity"
+    c.yaml:4:62: profiles[0].pluginConfig[2].name: Required value: the name of a plugin
+    c.yaml:4:75: profiles[0].pluginConfig[3].name: Invalid value: "CinderLimits": was invalid in version "kubescheduler.config.k8s.io/v1" (KubeSchedulerConfiguration is version "kubescheduler.config.k8s.io/v1"): NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
+    c.yaml:4:96: profiles[0].pluginConfig[4].name: Required value: the name of a plugin
+    c.yaml:4:97: profiles[0].pluginConfig[4].nam: unknown field "nam"; did you mean "name"?
+    "#
     );
     insta::assert_snapshot!(
         warned("profiles:\n- pluginConfig: [{name: NodeAfinity, args: {x: 1}}, {name: RealUsage, args: {address: a}}]\n"),
-        @""
+        @r#"
+    c.yaml:4:19: profiles[0].pluginConfig[0].name: plugin "NodeAfinity" does not exist, so these arguments have no effect; did you mean "NodeAffinity"?
+    c.yaml:4:54: profiles[0].pluginConfig[1].name: RealUsage does not run in this profile, so these arguments have no effect
+    "#
     );
     // They are kept, so that they are there when the plugin is enabled again.
     let loaded = load("profiles:\n- pluginConfig: [{name: RealUsage, args: {address: a}}]\n");
@@ -197,5 +217,5 @@ fn what_building_a_plugin_finds_has_its_place_too() {
         "profiles:\n- plugins: {permit: {enabled: [{name: Broken}]}}\n  pluginConfig:\n  - name: Broken\n    args:\n      level: x\n",
     );
     let problems = compile(&config, &registry()).expect_err("it can not be built");
-    insta::assert_snapshot!(lines(&problems), @"");
+    insta::assert_snapshot!(lines(&problems), @r#"c.yaml:8:7: profiles[0].pluginConfig[Broken].args.level: initializing plugin "Broken": there is no such level"#);
 }

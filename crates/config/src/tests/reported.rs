@@ -14,33 +14,56 @@ fn unknown_and_duplicate_fields() {
             "paralelism: 16\nparallelism: 3\nparallelism: 4\nmetadata: {}\nleaderElection:\n  leaderelect: true\n  leaderElect: false\n  leaderElect: false\n\
              profiles:\n- schedulerNames: x\n  plugin: {}\n"
         ),
-        @""
+        @r#"
+    c.yaml:3:1: paralelism: unknown field "paralelism"; did you mean "parallelism"?
+    c.yaml:5:1: parallelism: the key `parallelism` stands here twice, first in line 4
+    c.yaml:6:1: metadata: unknown field "metadata"
+    c.yaml:8:3: leaderElection.leaderelect: unknown field "leaderelect"; did you mean "leaderElect"?
+    c.yaml:10:3: leaderElection.leaderElect: the key `leaderElect` stands here twice, first in line 9
+    c.yaml:12:3: profiles[0].schedulerNames: unknown field "schedulerNames"; did you mean "schedulerName"?
+    c.yaml:13:3: profiles[0].plugin: unknown field "plugin"; did you mean "plugins"?
+    "#
     );
 }
 
 #[test]
 fn other_files() {
-    insta::assert_snapshot!(refused_text(""), @"");
-    insta::assert_snapshot!(refused_text("# nothing\n---\n"), @"");
-    insta::assert_snapshot!(refused_text("parallelism: 3\n"), @"");
-    insta::assert_snapshot!(refused_text("- a\n"), @"");
-    insta::assert_snapshot!(refused_text("apiVersion: v1\nkind: ConfigMap\ndata: {}\n"), @"");
-    insta::assert_snapshot!(refused_text("apiVersion: v1\nkind: Policy\n"), @"");
-    insta::assert_snapshot!(refused_text("apiVersion: kubescheduler.config.k8s.io/v2\nkind: KubeSchedulerConfig\n"), @"");
-    insta::assert_snapshot!(refused_text("apiVersion: 1\nkind: [KubeSchedulerConfiguration]\n"), @"");
-    insta::assert_snapshot!(refused("---\nkind: KubeSchedulerConfiguration\n"), @"");
+    insta::assert_snapshot!(refused_text(""), @"c.yaml: the file is empty: a KubeSchedulerConfiguration starts with `apiVersion: kubescheduler.config.k8s.io/v1` and `kind: KubeSchedulerConfiguration`");
+    insta::assert_snapshot!(refused_text("# nothing\n---\n"), @"c.yaml: the file is empty: a KubeSchedulerConfiguration starts with `apiVersion: kubescheduler.config.k8s.io/v1` and `kind: KubeSchedulerConfiguration`");
+    insta::assert_snapshot!(refused_text("parallelism: 3\n"), @r#"
+    c.yaml:1:1: apiVersion: Required value: must be kubescheduler.config.k8s.io/v1
+    c.yaml:1:1: kind: Required value: must be KubeSchedulerConfiguration
+    "#);
+    insta::assert_snapshot!(refused_text("- a\n"), @"c.yaml:1:1: expected a map, found a list");
+    insta::assert_snapshot!(refused_text("apiVersion: v1\nkind: ConfigMap\ndata: {}\n"), @r#"
+    c.yaml:1:1: apiVersion: Unsupported value: "v1": supported values: "kubescheduler.config.k8s.io/v1"
+    c.yaml:2:1: kind: Unsupported value: "ConfigMap": supported values: "KubeSchedulerConfiguration"; this object holds a file: the configuration is the text under one of its keys in `data`
+    "#);
+    insta::assert_snapshot!(refused_text("apiVersion: v1\nkind: Policy\n"), @r#"
+    c.yaml:1:1: apiVersion: Unsupported value: "v1": supported values: "kubescheduler.config.k8s.io/v1"
+    c.yaml:2:1: kind: Unsupported value: "Policy": supported values: "KubeSchedulerConfiguration"; scheduler policies went with Kubernetes 1.23: predicates and priorities are plugins of a profile now
+    "#);
+    insta::assert_snapshot!(refused_text("apiVersion: kubescheduler.config.k8s.io/v2\nkind: KubeSchedulerConfig\n"), @r#"
+    c.yaml:1:1: apiVersion: Unsupported value: "kubescheduler.config.k8s.io/v2": supported values: "kubescheduler.config.k8s.io/v1"; did you mean "kubescheduler.config.k8s.io/v1"?
+    c.yaml:2:1: kind: Unsupported value: "KubeSchedulerConfig": supported values: "KubeSchedulerConfiguration"; did you mean "KubeSchedulerConfiguration"?
+    "#);
+    insta::assert_snapshot!(refused_text("apiVersion: 1\nkind: [KubeSchedulerConfiguration]\n"), @r#"
+    c.yaml:1:1: apiVersion: expected a text, found the number 1 (quotes make it a text)
+    c.yaml:2:1: kind: expected a text, found a list
+    "#);
+    insta::assert_snapshot!(refused("---\nkind: KubeSchedulerConfiguration\n"), @"c.yaml:4:1: a second document: a configuration is one document");
 }
 
 #[test]
 fn syntax_errors() {
-    insta::assert_snapshot!(refused("profiles: [\n"), @"");
-    insta::assert_snapshot!(refused_text("{\"apiVersion\": \n"), @"");
+    insta::assert_snapshot!(refused("profiles: [\n"), @"c.yaml:3:11: unclosed bracket '['");
+    insta::assert_snapshot!(refused_text("{\"apiVersion\": \n"), @"c.yaml:2:1: expected a value, found the end of the text");
 }
 
 #[test]
 fn json_is_read_with_positions_too() {
     let text = "{\n  \"apiVersion\": \"kubescheduler.config.k8s.io/v1\",\n  \"kind\": \"KubeSchedulerConfiguration\",\n  \"parallelism\": -1\n}\n";
-    insta::assert_snapshot!(refused_text(text), @"");
+    insta::assert_snapshot!(refused_text(text), @"c.yaml:4:3: parallelism: Invalid value: -1: should be an integer value greater than zero");
     let yaml = config("parallelism: 3\n");
     let json = parse(&text.replace("-1", "3"), "c.json", &registry())
         .expect("it is valid")

@@ -285,7 +285,7 @@ impl SchedulingQueue {
                 old: None,
                 new: Some(&pod),
             };
-            
+            self.in_flight.record(ClusterEvent::WILDCARD, &object);
         }
         false
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use loadline_model::{Map, Set, Time};
+use loadline_model::{Map, Time};
 
 use super::pod::QueuedPod;
 use super::slab::Id;
@@ -11,7 +11,7 @@ use super::slab::Id;
 #[derive(Debug, Default)]
 pub(super) struct Unschedulable {
     /// A gated pod stands under its gate alone: only that plugin's events can let it in.
-    by_plugin: Map<&'static str, Set<Id>>,
+    by_plugin: Map<&'static str, IdSet>,
     /// Pods that are not gated, the longest waiting first; the second number is the pod's sequence.
     by_age: BTreeSet<(Time, u64, Id)>,
     gated: usize,
@@ -46,13 +46,13 @@ impl Unschedulable {
 
     fn take(&mut self, plugin: &'static str, id: Id) {
         if let Some(ids) = self.by_plugin.get_mut(plugin) {
-            ids.remove(&id);
+            ids.remove(id);
         }
     }
 
-    /// Pods under a plugin, in no particular order.
+    /// Pods under a plugin, in the order of their numbers.
     pub(super) fn under(&self, plugin: &str) -> impl Iterator<Item = Id> {
-        self.by_plugin.get(plugin).into_iter().flatten().copied()
+        self.by_plugin.get(plugin).into_iter().flat_map(IdSet::iter)
     }
 
     /// Pods that are not gated, the longest waiting first, with their timestamps.
@@ -73,5 +73,67 @@ impl Unschedulable {
     /// Number of gated pods.
     pub(super) fn gated(&self) -> usize {
         self.gated
+    }
+}
+
+/// A set of pod numbers as bits: an event goes through the pods in the order in which they lie in memory.
+#[derive(Debug, Default)]
+struct IdSet {
+    words: Vec<u64>,
+}
+
+impl IdSet {
+    const BITS: usize = u64::BITS as usize;
+
+    fn insert(&mut self, id: Id) {
+        let word = id.index() / Self::BITS;
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= 1 << (id.index() % Self::BITS);
+    }
+
+    fn remove(&mut self, id: Id) {
+        if let Some(word) = self.words.get_mut(id.index() / Self::BITS) {
+            *word &= !(1 << (id.index() % Self::BITS));
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Id> {
+        self.words.iter().enumerate().flat_map(|(at, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                (left != 0).then(|| {
+                    let bit = left.trailing_zeros();
+                    left &= left - 1;
+                    Id((at * Self::BITS) as u32 + bit)
+                })
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_set_of_bits_is_a_set(steps in prop::collection::vec((0_u32..200, any::<bool>()), 0..200)) {
+            let (mut bits, mut model) = (IdSet::default(), BTreeSet::new());
+            for (id, insert) in steps {
+                if insert {
+                    bits.insert(Id(id));
+                    model.insert(Id(id));
+                } else {
+                    bits.remove(Id(id));
+                    model.remove(&Id(id));
+                }
+            }
+            prop_assert_eq!(bits.iter().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -54,3 +54,9 @@ impl fmt::Display for Quantity {
         )
     }
 }
+
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -50,7 +50,13 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
     let shift = node.delta().map(|delta| shift(state, node, delta)).unwrap_or_default();
     let (cluster, slot) = (node.cluster(), node.slot());
     let amount = |(index, tally): (usize, &Tally)| tally.at(cluster, slot).map(|(_, there)| there + shift.of(index));
-    let tallies = |role| state.tallies.iter().enumerate().filter(move |(_, tally)| tally.role == role);
+    let tallies = |role| {
+        state
+            .tallies
+            .iter()
+            .enumerate()
+            .filter(move |(_, tally)| tally.role == role)
+    };
 
     let (mut near, mut anywhere) = (true, state.totals.affinity);
     for affinity in tallies(Role::Affinity) {
@@ -61,7 +67,8 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
         }
     }
     // The first pod of a group that wants to be together finds no other one.
-    if !near && !(state.self_match && anywhere == 0) {
+    let is_first = state.self_match && anywhere == 0;
+    if !near && !is_first {
         return AFFINITY;
     }
     let any = |role| tallies(role).filter_map(amount).any(|pods| pods > 0);
@@ -127,10 +134,16 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
     let (role, what) = match verdict {
         AFFINITY => (Role::Affinity, "pods that match the required affinity"),
         ANTI => (Role::Anti, "pods that match the required anti-affinity"),
-        _ => (Role::Existing, "required anti-affinity terms of other pods that mean this one"),
+        _ => (
+            Role::Existing,
+            "required anti-affinity terms of other pods that mean this one",
+        ),
     };
     let (mut details, mut remedies) = (Vec::new(), Vec::new());
-    let shift = node.delta().map(|delta| self::shift(state, node, delta)).unwrap_or_default();
+    let shift = node
+        .delta()
+        .map(|delta| self::shift(state, node, delta))
+        .unwrap_or_default();
     for (index, tally) in state.tallies.iter().enumerate().filter(|(_, tally)| tally.role == role) {
         let topology = node.cluster().topology(tally.topology);
         let key = &topology.key;
@@ -190,13 +203,17 @@ fn example(
     key: &Str,
 ) -> Option<String> {
     let cluster = node.cluster();
-    let in_the_way = |pod: &Arc<PodInfo>| match role {
-        Role::Existing => carried_against(state, node, pod).any(|term| term.topology_key == *key),
-        _ => {
-            let labels = cluster.namespace_labels(&pod.namespace);
-            let means = |term: &PodAffinityTerm| term.pods.matches(&pod.namespace, labels, &pod.labels);
-            state.own.anti().iter().any(|term| term.topology_key == *key && means(term))
+    let in_the_way = |pod: &Arc<PodInfo>| {
+        if role == Role::Existing {
+            return carried_against(state, node, pod).any(|term| term.topology_key == *key);
         }
+        let labels = cluster.namespace_labels(&pod.namespace);
+        let means = |term: &PodAffinityTerm| term.pods.matches(&pod.namespace, labels, &pod.labels);
+        state
+            .own
+            .anti()
+            .iter()
+            .any(|term| term.topology_key == *key && means(term))
     };
     members
         .iter()

@@ -51,7 +51,10 @@ impl Key {
 
 /// Whether there are terms and all of them mean a pod.
 pub(super) fn all_mean(terms: &[PodAffinityTerm], namespace: &Str, namespace_labels: &Labels, labels: &Labels) -> bool {
-    !terms.is_empty() && terms.iter().all(|term| term.pods.matches(namespace, namespace_labels, labels))
+    !terms.is_empty()
+        && terms
+            .iter()
+            .all(|term| term.pods.matches(namespace, namespace_labels, labels))
 }
 
 /// A pod's own inter-pod terms.

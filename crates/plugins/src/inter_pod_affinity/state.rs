@@ -110,7 +110,11 @@ impl State {
         for term in own.anti() {
             state.add_own(term, Role::Anti, 1, cx);
         }
-        for matched in key.matched.iter().filter(|matched| matched.kind == TermKind::RequiredAnti) {
+        for matched in key
+            .matched
+            .iter()
+            .filter(|matched| matched.kind == TermKind::RequiredAnti)
+        {
             state.add_use(matched.query, Role::Existing, matched.topology, 1, false);
         }
         for Weighted { weight, term } in own.preferred() {
@@ -260,10 +264,7 @@ fn domain_of(cluster: &dyn Cluster, topology: TopologyId, slot: Slot) -> Option<
 }
 
 /// Counts pods that match all of `matchers`, terminating ones too.
-fn matching<'a>(
-    matchers: impl Iterator<Item = &'a PodMatcher>,
-    cx: &mut dyn Prepare,
-) -> loadline_framework::QueryId {
+fn matching<'a>(matchers: impl Iterator<Item = &'a PodMatcher>, cx: &mut dyn Prepare) -> loadline_framework::QueryId {
     cx.track(&Query::Matching {
         all: matchers.cloned().collect(),
         skip_terminating: false,

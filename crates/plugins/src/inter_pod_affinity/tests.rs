@@ -3,9 +3,7 @@ mod random;
 use std::sync::Arc;
 
 use loadline_framework::{Code, EventObject, Hint, NodeDelta, QueueingHints, Slot};
-use loadline_model::{
-    Affinity, NamespaceMatch, NodeSpec, PodAffinityTerm, PodMatcher, Selector, Weighted,
-};
+use loadline_model::{Affinity, NamespaceMatch, NodeSpec, PodAffinityTerm, PodMatcher, Selector, Weighted};
 use serde_json::json;
 
 use super::*;
@@ -80,7 +78,13 @@ fn codes(cluster: &mut FakeCluster, pod: &PodInfo) -> Vec<Code> {
 }
 
 fn raw(cluster: &mut FakeCluster, plugin: &InterPodAffinity, pod: &PodInfo) -> Option<Vec<i64>> {
-    Some(cluster.scores(plugin, pod)?.into_iter().map(|score| score.raw).collect())
+    Some(
+        cluster
+            .scores(plugin, pod)?
+            .into_iter()
+            .map(|score| score.raw)
+            .collect(),
+    )
 }
 
 const OK: Code = Code::Success;
@@ -118,35 +122,55 @@ fn required_anti_affinity_goes_both_ways() {
     let mut cluster = zones();
     cluster.add_pod("a", labelled_pod("db", &[("app", "db")]));
     cluster.add_pod("c", pod_of("loner", "cache", shuns(&[near("web", "zone")])));
-    assert_eq!(codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))), [NO, NO, OK, OK]);
-    assert_eq!(codes(&mut cluster, &labelled_pod("p", &[("app", "web")])), [OK, OK, NO, OK]);
+    assert_eq!(
+        codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))),
+        [NO, NO, OK, OK]
+    );
+    assert_eq!(
+        codes(&mut cluster, &labelled_pod("p", &[("app", "web")])),
+        [OK, OK, NO, OK]
+    );
     let both = pod_of("p", "web", shuns(&[near("db", "host"), near("cache", "host")]));
     let answers = cluster.filter(&by_default(), &both).unwrap();
     let reasons: Vec<_> = answers.iter().map(|answer| answer.reasons.join("")).collect();
     let anti = "node(s) didn't match pod anti-affinity rules";
     assert_eq!(reasons, [anti, "", anti, ""]);
-    let only_existing = cluster.filter(&by_default(), &labelled_pod("p", &[("app", "web")])).unwrap();
-    assert_eq!(only_existing[2].reasons, ["node(s) didn't satisfy existing pods anti-affinity rules"]);
+    let only_existing = cluster
+        .filter(&by_default(), &labelled_pod("p", &[("app", "web")]))
+        .unwrap();
+    assert_eq!(
+        only_existing[2].reasons,
+        ["node(s) didn't satisfy existing pods anti-affinity rules"]
+    );
 }
 
 #[test]
 fn terminating_pods_count() {
     let mut cluster = zones();
-    cluster.add_pod("a", PodInfo {
-        deleted: Some(1),
-        ..labelled_pod("db", &[("app", "db")])
-    });
-    assert_eq!(codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))), [NO, NO, OK, OK]);
+    cluster.add_pod(
+        "a",
+        PodInfo {
+            deleted: Some(1),
+            ..labelled_pod("db", &[("app", "db")])
+        },
+    );
+    assert_eq!(
+        codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))),
+        [NO, NO, OK, OK]
+    );
 }
 
 #[test]
 fn namespace_selectors_see_the_labels_of_namespaces() {
     let mut cluster = zones();
     cluster.set_namespace("prod", &[("env", "prod")]);
-    cluster.add_pod("a", PodInfo {
-        namespace: "prod".into(),
-        ..labelled_pod("db", &[("app", "db")])
-    });
+    cluster.add_pod(
+        "a",
+        PodInfo {
+            namespace: "prod".into(),
+            ..labelled_pod("db", &[("app", "db")])
+        },
+    );
     let in_env = |env: &str| {
         let mut term = near("db", "zone");
         term.pods.namespaces = NamespaceMatch {
@@ -225,7 +249,10 @@ fn scores_add_up_preferences_of_both_sides() {
     cluster.add_pod("b", labelled_pod("cache", &[("app", "cache")]));
     assert_eq!(raw(&mut cluster, &by_default(), &fond).unwrap(), [10, 7, 0, 0]);
     let normalized = cluster.scores(&by_default(), &fond).unwrap();
-    assert_eq!(normalized.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 70, 0, 0]);
+    assert_eq!(
+        normalized.iter().map(|s| s.normalized).collect::<Vec<_>>(),
+        [100, 70, 0, 0]
+    );
 
     let admirer = Affinity {
         pod_required: [near("web", "zone")].into(),
@@ -282,7 +309,10 @@ fn pods_that_no_term_tells_apart_share_a_key() {
     cluster.add_pod("a", member("0"));
     let mut key = |pod: &PodInfo| plugin.key(pod, &mut cluster).unwrap();
     assert_eq!(key(&member("1")), key(&member("2")));
-    assert_ne!(key(&member("1")), key(&pod_of("x", "db", shuns(&[near("web", "host")]))));
+    assert_ne!(
+        key(&member("1")),
+        key(&pod_of("x", "db", shuns(&[near("web", "host")])))
+    );
     assert_eq!(key(&labelled_pod("plain", &[("app", "db")])), None);
 }
 
@@ -298,29 +328,45 @@ fn details_name_domain_number_and_an_example() {
         let slot = Slot(slot);
         let view = NodeView::new(cluster, slot, cluster.info(slot), plugin.reads());
         let (details, remedies) = plugin.detail(&state, plugin.filter(&state, &view), &view);
-        let detail = format!("{}: wanted {}, found {}", details[0].what, details[0].wanted, details[0].found);
+        let detail = format!(
+            "{}: wanted {}, found {}",
+            details[0].what, details[0].wanted, details[0].found
+        );
         (detail, remedies[0].text.clone())
     };
     let shy = pod_of("p", "web", shuns(&[near("db", "zone")]));
-    assert_eq!(told(&mut cluster, &shy, 1), (
-        "pods that match the required anti-affinity in zone=1: wanted 0, found 2, such as default/db-0 on a".into(),
-        "needs these 2 gone from zone=1".into(),
-    ));
-    assert_eq!(told(&mut cluster, &shy, 2), (
-        "required anti-affinity terms of other pods that mean this one in zone=2: wanted 0, found 1, \
+    assert_eq!(
+        told(&mut cluster, &shy, 1),
+        (
+            "pods that match the required anti-affinity in zone=1: wanted 0, found 2, such as default/db-0 on a".into(),
+            "needs these 2 gone from zone=1".into(),
+        )
+    );
+    assert_eq!(
+        told(&mut cluster, &shy, 2),
+        (
+            "required anti-affinity terms of other pods that mean this one in zone=2: wanted 0, found 1, \
          such as default/loner on c"
-            .into(),
-        "needs these 1 gone from zone=2".into(),
-    ));
+                .into(),
+            "needs these 1 gone from zone=2".into(),
+        )
+    );
     let fond = pod_of("p", "x", wants(&[near("db", "zone")]));
-    assert_eq!(told(&mut cluster, &fond, 2), (
-        "pods that match the required affinity in zone=2: wanted at least 1, found 0, and 2 in other domains".into(),
-        "needs a pod that matches its required affinity in zone=2".into(),
-    ));
-    assert_eq!(told(&mut cluster, &fond, 3), (
-        "label zone: wanted any value, found none".into(),
-        "needs the label zone on d".into(),
-    ));
+    assert_eq!(
+        told(&mut cluster, &fond, 2),
+        (
+            "pods that match the required affinity in zone=2: wanted at least 1, found 0, and 2 in other domains"
+                .into(),
+            "needs a pod that matches its required affinity in zone=2".into(),
+        )
+    );
+    assert_eq!(
+        told(&mut cluster, &fond, 3),
+        (
+            "label zone: wanted any value, found none".into(),
+            "needs the label zone on d".into(),
+        )
+    );
 }
 
 #[test]
@@ -334,23 +380,31 @@ fn hints_follow_pods_that_terms_mean_and_nodes_that_change_domain() {
     let with_app = |app: &str| placed(labelled_pod("other", &[("app", app)]));
     let fond = pod_of("p", "web", wants(&[near("db", "zone")]));
     let shy = pod_of("p", "web", shuns(&[near("db", "zone")]));
-    let pod_event = |pod: &PodInfo, old: Option<&PodInfo>, new: Option<&PodInfo>| hint(pod, EventObject::Pod { old, new });
+    let pod_event =
+        |pod: &PodInfo, old: Option<&PodInfo>, new: Option<&PodInfo>| hint(pod, EventObject::Pod { old, new });
     assert!(pod_event(&fond, None, Some(&with_app("db"))));
     assert!(!pod_event(&fond, None, Some(&with_app("x"))));
-    assert!(!pod_event(&fond, None, Some(&labelled_pod("unplaced", &[("app", "db")]))));
+    assert!(!pod_event(
+        &fond,
+        None,
+        Some(&labelled_pod("unplaced", &[("app", "db")]))
+    ));
     assert!(pod_event(&fond, Some(&with_app("x")), Some(&with_app("db"))));
     assert!(!pod_event(&fond, Some(&with_app("db")), Some(&with_app("x"))));
     assert!(pod_event(&fond, Some(&fond), Some(&fond)));
     assert!(pod_event(&shy, Some(&with_app("db")), None));
     assert!(!pod_event(&shy, Some(&with_app("x")), None));
     assert!(pod_event(&shy, Some(&with_app("db")), Some(&with_app("x"))));
-    assert!(pod_event(&fond, Some(&placed(pod_of("other", "x", shuns(&[near("web", "zone")])))), None));
+    assert!(pod_event(
+        &fond,
+        Some(&placed(pod_of("other", "x", shuns(&[near("web", "zone")])))),
+        None
+    ));
 
     let in_zone = |zone: &str| node("n", &[("zone", zone)]);
     let bare = node("n", &[]);
-    let node_event = |pod: &PodInfo, old: Option<&NodeSpec>, new: &NodeSpec| {
-        hint(pod, EventObject::Node { old, new: Some(new) })
-    };
+    let node_event =
+        |pod: &PodInfo, old: Option<&NodeSpec>, new: &NodeSpec| hint(pod, EventObject::Node { old, new: Some(new) });
     assert!(node_event(&fond, None, &in_zone("1")));
     assert!(!node_event(&fond, None, &bare));
     assert!(node_event(&fond, Some(&bare), &in_zone("1")));

@@ -13,7 +13,7 @@ pub(super) fn unmet(selector: &Labels, required: Option<&NodeSelector>, node: &N
     };
     for (key, value) in selector.iter() {
         if node.labels.get(key) != Some(value) {
-            told.label(key, value.to_string(), Some(value.to_string()));
+            told.label(key, value.to_string(), Some(value));
         }
     }
     if told.details.is_empty()
@@ -51,7 +51,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     /// A label that is wrong; `cure` is the value to set, `None` to take the label off.
-    fn label(&mut self, key: &Str, wanted: String, cure: Option<String>) {
+    fn label(&mut self, key: &Str, wanted: String, cure: Option<&str>) {
         let name = &self.node.name;
         self.details.push(Detail {
             what: format!("label {key}"),
@@ -63,7 +63,7 @@ impl Told<'_> {
                 .map_or("absent".to_owned(), ToString::to_string),
         });
         self.remedies.push(Remedy {
-            text: match &cure {
+            text: match cure {
                 Some(value) => format!("needs label {key}={value} on {name}"),
                 None => format!("needs label {key} taken off {name}"),
             },
@@ -86,7 +86,7 @@ impl Told<'_> {
             Operator::Gt => (format!("> {list}"), beyond(number().and_then(|n| n.checked_add(1)))),
             Operator::Lt => (format!("< {list}"), beyond(number().and_then(|n| n.checked_sub(1)))),
         };
-        self.label(key, wanted, cure);
+        self.label(key, wanted, cure.as_deref());
     }
 
     fn field(&mut self, field: &FieldRequirement) {

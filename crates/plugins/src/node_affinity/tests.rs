@@ -130,7 +130,7 @@ fn match_fields_narrow_to_the_named_nodes() {
     assert_eq!(narrow(&[]), None);
     assert_eq!(plain().narrow(&pod("p")), None);
 
-    assert_eq!(narrow(&[conflict.clone()]).as_deref(), Some(""));
+    assert_eq!(narrow(std::slice::from_ref(&conflict)).as_deref(), Some(""));
     let status = plain().key(&requiring(&[conflict]), &mut cluster()).unwrap_err();
     assert_eq!(status, Status::unresolvable("pod affinity terms conflict"));
 }

@@ -151,9 +151,18 @@ mod tests {
     fn the_system_spreads_over_nodes_and_zones() {
         let arguments = Arguments::parse(&json!({"defaultingType": "System"})).unwrap();
         assert!(arguments.system_defaulted);
-        let skews: Vec<_> = arguments.defaults.iter().map(|c| (&*c.topology_key, c.max_skew)).collect();
+        let skews: Vec<_> = arguments
+            .defaults
+            .iter()
+            .map(|c| (&*c.topology_key, c.max_skew))
+            .collect();
         assert_eq!(skews, [(HOSTNAME, 3), (ZONE, 5)]);
-        assert!(arguments.defaults.iter().all(|c| c.honor_affinity && !c.honor_taints && c.min_domains == 1));
+        assert!(
+            arguments
+                .defaults
+                .iter()
+                .all(|c| c.honor_affinity && !c.honor_taints && c.min_domains == 1)
+        );
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Key {
         match &self.source {
             Source::Own(spread, labels) => {
                 let pairs = spread.iter().zip(&self.self_match);
-                pairs.map(|pair| with_selector(pair, Arc::new(merged_selector(pair.0, labels)))).collect()
+                pairs
+                    .map(|pair| with_selector(pair, Arc::new(merged_selector(pair.0, labels))))
+                    .collect()
             }
             Source::Defaults(selector) => {
                 let pairs = arguments.defaults.iter().zip(&self.self_match);
@@ -166,8 +168,12 @@ impl NodeRules {
 
     /// Whether they let the pod onto a node.
     pub(super) fn admit(&self, node: &NodeSpec) -> bool {
-        self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
-            && self.required().is_none_or(|required| required.matches(&node.name, &node.labels))
+        self.selector
+            .iter()
+            .all(|(key, value)| node.labels.get(key) == Some(value))
+            && self
+                .required()
+                .is_none_or(|required| required.matches(&node.name, &node.labels))
     }
 
     /// Whether they let the pod onto every node.

@@ -181,13 +181,7 @@ impl HardConstraint {
     ///
     /// As kube-scheduler's AddPod and RemovePod do, which differ from its counting: they mind neither whether a pod is
     /// terminating nor that an empty selector counts none.
-    pub(super) fn standing(
-        &self,
-        slot: Slot,
-        domain: usize,
-        namespace: &Str,
-        delta: Option<&NodeDelta>,
-    ) -> Standing {
+    pub(super) fn standing(&self, slot: Slot, domain: usize, namespace: &Str, delta: Option<&NodeDelta>) -> Standing {
         let standing = self.standing_of(domain);
         let Some(delta) = delta.filter(|_| self.domain_counted(slot).is_some()) else {
             return standing;

@@ -23,7 +23,9 @@ struct Hard<'a> {
 
 impl Hard<'_> {
     fn means(&self, pod: &PodInfo) -> bool {
-        self.selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
+        self.selector
+            .as_ref()
+            .is_none_or(|selector| selector.matches(&pod.labels))
     }
 }
 
@@ -44,8 +46,7 @@ impl Hints {
 
     fn after_pod_change(&self, pod: &PodInfo, old: Option<&PodInfo>, new: Option<&PodInfo>) -> bool {
         // A pod without a node counts nowhere.
-        let involved =
-            |other: &PodInfo| other.uid == pod.uid || (is_placed(other) && other.namespace == pod.namespace);
+        let involved = |other: &PodInfo| other.uid == pod.uid || (is_placed(other) && other.namespace == pod.namespace);
         if !old.into_iter().chain(new).all(involved) {
             return false;
         }
@@ -67,14 +68,16 @@ impl Hints {
 
     fn after_node_change(&self, pod: &PodInfo, old: Option<&NodeSpec>, new: Option<&NodeSpec>) -> bool {
         let hard = self.hard(pod);
-        let has_all = |node: &NodeSpec| hard.iter().all(|constraint| node.labels.contains(constraint.topology_key));
+        let has_all = |node: &NodeSpec| {
+            hard.iter()
+                .all(|constraint| node.labels.contains(constraint.topology_key))
+        };
         match (old, new) {
             (Some(old), Some(new)) => {
                 let moved = |constraint: &Hard<'_>| {
                     old.labels.get(constraint.topology_key) != new.labels.get(constraint.topology_key)
                 };
-                has_all(old) != has_all(new)
-                    || (has_all(new) && (hard.iter().any(moved) || old.taints != new.taints))
+                has_all(old) != has_all(new) || (has_all(new) && (hard.iter().any(moved) || old.taints != new.taints))
             }
             (only, None) | (None, only) => only.is_none_or(has_all),
         }

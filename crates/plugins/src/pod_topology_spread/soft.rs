@@ -75,7 +75,11 @@ impl SoftConstraint {
                 unlabelled,
             } => {
                 let topology = cluster.topology(self.topology);
-                *unlabelled = topology.values.iter().position(|v| v.is_empty()).unwrap_or(topology.values.len());
+                *unlabelled = topology
+                    .values
+                    .iter()
+                    .position(|v| v.is_empty())
+                    .unwrap_or(topology.values.len());
                 matching.clear();
                 matching.resize(topology.values.len() + 1, 0);
                 counted_in.clear();

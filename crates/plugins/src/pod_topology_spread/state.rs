@@ -91,7 +91,9 @@ impl State {
         let in_all: Vec<&[DomainId]> = topologies.map(|id| cluster.topology(id).domain_of.as_slice()).collect();
         for soft in &mut self.soft {
             let counts = eligible.of(&soft.constraint).enumerate();
-            let counts: Vec<bool> = counts.map(|(slot, eligible)| eligible && has_all(&in_all, slot)).collect();
+            let counts: Vec<bool> = counts
+                .map(|(slot, eligible)| eligible && has_all(&in_all, slot))
+                .collect();
             soft.rebuild(cluster, &self.followed, &counts);
         }
         for followed in &mut self.followed {
@@ -168,7 +170,10 @@ impl Eligibility {
         let nodes = cluster.nodes();
         let (rules, tolerations) = (state.rules.as_ref(), state.tolerations.as_deref());
         let each = |meets: &dyn Fn(&loadline_model::NodeSpec) -> bool| {
-            nodes.iter().map(|node| node.as_ref().is_some_and(|node| meets(&node.spec))).collect()
+            nodes
+                .iter()
+                .map(|node| node.as_ref().is_some_and(|node| meets(&node.spec)))
+                .collect()
         };
         Self {
             present: each(&|_| true),
@@ -181,7 +186,9 @@ impl Eligibility {
         let admitted = self.admitted.as_ref().filter(|_| constraint.honor_affinity);
         let tolerated = self.tolerated.as_ref().filter(|_| constraint.honor_taints);
         self.present.iter().enumerate().map(move |(slot, present)| {
-            *present && admitted.is_none_or(|admitted| admitted[slot]) && tolerated.is_none_or(|tolerated| tolerated[slot])
+            *present
+                && admitted.is_none_or(|admitted| admitted[slot])
+                && tolerated.is_none_or(|tolerated| tolerated[slot])
         })
     }
 }

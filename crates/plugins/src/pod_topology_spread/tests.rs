@@ -80,11 +80,16 @@ const UNLABELLED: Code = Code::UnschedulableAndUnresolvable;
 fn a_domain_that_is_ahead_by_max_skew_is_full() {
     let mut cluster = zones();
     put(&mut cluster, "b", 1);
-    assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [FULL, FULL, OK, UNLABELLED]);
+    assert_eq!(
+        codes(&mut cluster, &web([hard("zone", 1)])),
+        [FULL, FULL, OK, UNLABELLED]
+    );
     assert_eq!(codes(&mut cluster, &web([hard("zone", 2)])), [OK, OK, OK, UNLABELLED]);
     put(&mut cluster, "c", 1);
     assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [OK, OK, OK, UNLABELLED]);
-    let answers = cluster.filter(&by_default(), &web([hard(HOSTNAME, 1), hard("zone", 1)])).unwrap();
+    let answers = cluster
+        .filter(&by_default(), &web([hard(HOSTNAME, 1), hard("zone", 1)]))
+        .unwrap();
     let reasons: Vec<_> = answers.iter().map(|answer| answer.reasons.join("")).collect();
     assert_eq!(reasons, ["", MISMATCH, MISMATCH, MISSING_LABEL]);
 }
@@ -132,14 +137,20 @@ fn a_selector_of_everything_counts_nothing_and_one_of_nothing_neither() {
 #[test]
 fn terminating_pods_and_other_namespaces_do_not_count() {
     let mut cluster = zones();
-    cluster.add_pod("a", PodInfo {
-        deleted: Some(1),
-        ..labelled_pod("terminating", &[("app", "web")])
-    });
-    cluster.add_pod("a", PodInfo {
-        namespace: "other".into(),
-        ..labelled_pod("elsewhere", &[("app", "web")])
-    });
+    cluster.add_pod(
+        "a",
+        PodInfo {
+            deleted: Some(1),
+            ..labelled_pod("terminating", &[("app", "web")])
+        },
+    );
+    cluster.add_pod(
+        "a",
+        PodInfo {
+            namespace: "other".into(),
+            ..labelled_pod("elsewhere", &[("app", "web")])
+        },
+    );
     assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [OK, OK, OK, UNLABELLED]);
 }
 
@@ -174,7 +185,10 @@ fn tainted(spec: NodeSpec, effect: Effect) -> NodeSpec {
 fn inclusion_policies_say_which_nodes_count() {
     let mut cluster = zones();
     put(&mut cluster, "a", 1);
-    cluster.set_node(tainted(node("c", &[(HOSTNAME, "c"), ("zone", "2")]), Effect::NoSchedule));
+    cluster.set_node(tainted(
+        node("c", &[(HOSTNAME, "c"), ("zone", "2")]),
+        Effect::NoSchedule,
+    ));
     let honor = |honor_taints, honor_affinity| {
         web([SpreadConstraint {
             honor_taints,
@@ -200,8 +214,14 @@ fn inclusion_policies_say_which_nodes_count() {
         node_selector: Labels::clone(&labels(&[("zone", "1")])),
         ..pod
     };
-    assert_eq!(codes(&mut cluster, &in_zone_1(honor(false, true))), [OK, OK, OK, UNLABELLED]);
-    assert_eq!(codes(&mut cluster, &in_zone_1(honor(false, false))), [FULL, FULL, OK, UNLABELLED]);
+    assert_eq!(
+        codes(&mut cluster, &in_zone_1(honor(false, true))),
+        [OK, OK, OK, UNLABELLED]
+    );
+    assert_eq!(
+        codes(&mut cluster, &in_zone_1(honor(false, false))),
+        [FULL, FULL, OK, UNLABELLED]
+    );
 }
 
 #[test]
@@ -223,20 +243,20 @@ fn nominated_pods_and_victims_count_on_their_node() {
     let plugin = by_default();
     let victim = cluster.add_pod("a", labelled_pod("victim", &[("app", "web")]));
     let state = cluster.state(&plugin, &web([hard("zone", 1)])).unwrap();
-    let with = |cluster: &FakeCluster, slot, added: &[Arc<PodInfo>], removed: &[Arc<PodInfo>]| {
+    let with = |cluster: &FakeCluster, slot, added: &[&Arc<PodInfo>], removed: &[&Arc<PodInfo>]| {
         let delta = NodeDelta {
-            added: added.to_vec(),
-            removed: removed.to_vec(),
+            added: added.iter().copied().cloned().collect(),
+            removed: removed.iter().copied().cloned().collect(),
         };
         cluster.answer(&plugin, &state, Slot(slot), Some(&delta)).code
     };
     let nominated = Arc::new(labelled_pod("nominated", &[("app", "web")]));
     assert_eq!(with(&cluster, 0, &[], &[]), FULL);
-    assert_eq!(with(&cluster, 0, &[], &[victim.clone()]), OK);
-    assert_eq!(with(&cluster, 0, &[nominated.clone()], &[victim]), FULL);
+    assert_eq!(with(&cluster, 0, &[], &[&victim]), OK);
+    assert_eq!(with(&cluster, 0, &[&nominated], &[&victim]), FULL);
     // One more in zone 2 raises the minimum: even.
-    assert_eq!(with(&cluster, 2, &[nominated.clone()], &[]), OK);
-    assert_eq!(with(&cluster, 2, &[nominated.clone(), nominated], &[]), FULL);
+    assert_eq!(with(&cluster, 2, &[&nominated], &[]), OK);
+    assert_eq!(with(&cluster, 2, &[&nominated, &nominated], &[]), FULL);
 }
 
 #[test]
@@ -244,10 +264,13 @@ fn thought_experiments_count_what_counting_leaves_out() {
     // AddPod and RemovePod mind neither termination nor an empty selector: the count can fall below nothing.
     let mut cluster = zones();
     let plugin = by_default();
-    let terminating = cluster.add_pod("a", PodInfo {
-        deleted: Some(1),
-        ..labelled_pod("terminating", &[("app", "web")])
-    });
+    let terminating = cluster.add_pod(
+        "a",
+        PodInfo {
+            deleted: Some(1),
+            ..labelled_pod("terminating", &[("app", "web")])
+        },
+    );
     let removed = NodeDelta {
         removed: vec![terminating.clone()],
         ..NodeDelta::default()
@@ -288,7 +311,10 @@ fn details_tell_skew_minimum_and_domain() {
         let slot = Slot(slot);
         let view = NodeView::new(&cluster, slot, cluster.info(slot), plugin.reads());
         let (details, remedies) = plugin.detail(&state, verdict, &view);
-        (details[0].clone(), remedies.into_iter().map(|r| r.text).collect::<Vec<_>>())
+        (
+            details[0].clone(),
+            remedies.into_iter().map(|r| r.text).collect::<Vec<_>>(),
+        )
     };
     let (detail, remedies) = told(0, Verdict::unschedulable(0));
     assert_eq!((&*detail.what, &*detail.wanted), ("skew over zone", "at most 1"));
@@ -310,10 +336,18 @@ fn soft_constraints_score_the_emptier_domain_higher() {
     let scores = cluster.scores(&by_default(), &web([soft("zone", 1)])).unwrap();
     // ln(2 zones + 2) is 1.386: 2 pods round to 3, 1 pod to 1. d is ignored.
     assert_eq!(scores.iter().map(|s| s.raw).collect::<Vec<_>>(), [3, 3, 1, 0]);
-    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [33, 33, 100, 0]);
+    assert_eq!(
+        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
+        [33, 33, 100, 0]
+    );
     // Among a and b alone there is one zone: equal, ln 3 times 2.
-    let scores = cluster.scores_of(&by_default(), &web([soft("zone", 1)]), &[Slot(0), Slot(1)]).unwrap();
-    assert_eq!(scores.iter().map(|s| (s.raw, s.normalized)).collect::<Vec<_>>(), [(2, 100), (2, 100)]);
+    let scores = cluster
+        .scores_of(&by_default(), &web([soft("zone", 1)]), &[Slot(0), Slot(1)])
+        .unwrap();
+    assert_eq!(
+        scores.iter().map(|s| (s.raw, s.normalized)).collect::<Vec<_>>(),
+        [(2, 100), (2, 100)]
+    );
     assert!(cluster.scores(&by_default(), &web([hard("zone", 1)])).is_none());
 }
 
@@ -321,7 +355,10 @@ fn soft_constraints_score_the_emptier_domain_higher() {
 fn an_empty_cluster_gives_every_node_the_best_score() {
     let mut cluster = zones();
     let scores = cluster.scores(&by_default(), &web([soft("zone", 1)])).unwrap();
-    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 100, 100, 0]);
+    assert_eq!(
+        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
+        [100, 100, 100, 0]
+    );
 }
 
 #[test]
@@ -339,7 +376,10 @@ fn defaults_need_a_selector_and_do_not_ask_for_every_label() {
         {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"},
     ]}));
     let scores = cluster.scores(&list, &plain).unwrap();
-    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 100, 100, 0]);
+    assert_eq!(
+        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
+        [100, 100, 100, 0]
+    );
     assert_eq!(cluster.passing(&list, &plain), ["a", "b", "c"]);
 }
 
@@ -411,6 +451,12 @@ fn hints_follow_pods_that_count_and_nodes_with_the_labels() {
     assert!(node_event(Some(&in_zone("1")), Some(&in_zone("2"))));
     assert!(node_event(Some(&in_zone("1")), Some(&bare)));
     assert!(!node_event(Some(&in_zone("1")), Some(&in_zone("1"))));
-    assert!(node_event(Some(&in_zone("1")), Some(&tainted(in_zone("1"), Effect::NoSchedule))));
-    assert!(!node_event(Some(&bare), Some(&tainted(bare.clone(), Effect::NoSchedule))));
+    assert!(node_event(
+        Some(&in_zone("1")),
+        Some(&tainted(in_zone("1"), Effect::NoSchedule))
+    ));
+    assert!(!node_event(
+        Some(&bare),
+        Some(&tainted(bare.clone(), Effect::NoSchedule))
+    ));
 }

@@ -108,7 +108,7 @@ fn plugins(dice: &mut Dice) -> Value {
         }
         // Left out at one extension point only.
         1 => {
-            let point = *dice.pick(&["filter", "score", "preScore"]);
+            let point = *dice.pick(&["filter", "score"]);
             let gone = dice.some(&SCORING, 1, 3);
             json!({point: {"disabled": gone.iter().map(name).collect::<Vec<_>>()}})
         }

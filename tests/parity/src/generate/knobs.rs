@@ -27,6 +27,8 @@ pub(super) struct Knobs {
     pub(super) config: f64,
     /// The share of a node's resources that its pods take: smallest and largest.
     pub(super) fill: (f64, f64),
+    /// The cluster has little room: full nodes, and more of what excludes nodes.
+    pub(super) tight: bool,
 }
 
 impl Knobs {
@@ -38,15 +40,15 @@ impl Knobs {
         spread: 0.0,
         ports: 0.0,
         images: 0.0,
-        preemption: 0.1,
+        preemption: 0.35,
         gates: 0.02,
         config: 0.4,
         fill: (0.0, 0.9),
+        tight: false,
     };
 
     pub(super) const RESOURCES: Self = Self {
         resources: 0.5,
-        preemption: 0.2,
         config: 0.6,
         fill: (0.2, 1.05),
         ..Self::QUIET
@@ -74,7 +76,6 @@ impl Knobs {
     };
     pub(super) const PORTS: Self = Self {
         ports: 0.8,
-        preemption: 0.3,
         ..Self::QUIET
     };
     pub(super) const IMAGES: Self = Self {
@@ -86,9 +87,9 @@ impl Knobs {
         resources: 0.1,
         taints: 0.1,
         node_affinity: 0.1,
-        pod_affinity: 0.12,
-        spread: 0.12,
-        ports: 0.12,
+        pod_affinity: 0.25,
+        spread: 0.25,
+        ports: 0.25,
         fill: (0.7, 1.05),
         ..Self::QUIET
     };
@@ -114,6 +115,16 @@ impl Knobs {
             gates: strength(0.15),
             config: 0.7,
             fill: (0.1, 1.0),
+            tight: false,
+        }
+    }
+
+    /// The same with little room.
+    pub(super) fn tightened(self) -> Self {
+        Self {
+            fill: (0.85, 1.1),
+            tight: true,
+            ..self
         }
     }
 }

@@ -110,7 +110,10 @@ impl fmt::Display for Profile {
 /// The cluster of a profile and a seed, with the pods to judge. The request's id is `profile/seed`.
 pub fn generate(profile: Profile, seed: u64) -> Request {
     let mut dice = Dice::new(profile.as_str(), seed);
-    let knobs = profile.knobs(&mut dice);
+    let mut knobs = profile.knobs(&mut dice);
+    if dice.chance(0.45) {
+        knobs = knobs.tightened();
+    }
     let namespaces = dice.count(1, NAMESPACES.len());
     let mut world = World {
         dice,
@@ -122,7 +125,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
     let config = config::config(&mut world);
     let mut objects = world::namespaces();
     objects.extend(world::priority_classes());
-    let count = match world.dice.weighted(&[(70, 0), (22, 1), (8, 2)]) {
+    let count = match world.dice.weighted(&[(75, 0), (18, 1), (7, 2)]) {
         0 => world.dice.count(5, 20),
         1 => world.dice.count(20, 90),
         _ => world.dice.count(100, 300),

@@ -65,16 +65,16 @@ pub(super) fn added(world: &mut World) -> Value {
 
 fn preferred(world: &mut World) -> Value {
     let weight = *world.dice.pick(&[1, 10, 33, 100]);
-    json!({"weight": weight, "preference": term(world)})
+    json!({"weight": weight, "preference": term(world, false)})
 }
 
 fn terms(world: &mut World) -> Vec<Value> {
     (0..world.dice.weighted(&[(3, 1), (2, 2), (1, 3)]))
-        .map(|_| term(world))
+        .map(|_| term(world, true))
         .collect()
 }
 
-fn term(world: &mut World) -> Value {
+fn term(world: &mut World, required: bool) -> Value {
     // An empty term is allowed, and matches nothing.
     if world.dice.chance(0.05) {
         return json!({});
@@ -90,7 +90,7 @@ fn term(world: &mut World) -> Value {
     }
     if term.is_empty() || world.dice.chance(0.5) {
         let expressions: Vec<_> = (0..world.dice.weighted(&[(4, 1), (2, 2)]))
-            .map(|_| expression(&mut world.dice))
+            .map(|_| expression(&mut world.dice, required))
             .collect();
         term.insert("matchExpressions".to_owned(), json!(expressions));
     }
@@ -110,14 +110,16 @@ fn pins(world: &mut World) -> Vec<Value> {
             }
             let mut term = json!({"matchFields": fields});
             if world.dice.chance(0.2) {
-                term["matchExpressions"] = json!([expression(&mut world.dice)]);
+                term["matchExpressions"] = json!([expression(&mut world.dice, true)]);
             }
             term
         })
         .collect()
 }
 
-fn expression(dice: &mut Dice) -> Value {
+/// A requirement on a node's labels. Only a required term may hold one that can not be read: it never matches. Among the
+/// preferred ones it would fail the whole cycle.
+fn expression(dice: &mut Dice, required: bool) -> Value {
     match dice.count(0, 8) {
         0 => json!({"key": "disk", "operator": "In", "values": dice.some(&DISKS, 1, 2)}),
         1 => json!({"key": "disk", "operator": "NotIn", "values": dice.some(&DISKS, 1, 2)}),

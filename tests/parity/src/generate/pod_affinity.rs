@@ -13,7 +13,11 @@ pub(super) fn of_pod(world: &mut World, affinity: &mut Object, judged: bool) {
     if !world.dice.chance(strength) {
         return;
     }
-    let required = if judged { 0.45 } else { 0.25 };
+    let required = match (judged, world.knobs.tight) {
+        (true, false) => 0.45,
+        (true, true) => 0.75,
+        (false, _) => 0.25,
+    };
     for field in ["podAffinity", "podAntiAffinity"] {
         if !world.dice.chance(0.6) {
             continue;

@@ -8,9 +8,9 @@ const PORTS: [i64; 4] = [80, 443, 8080, 9090];
 
 /// `ports` of a container. `taken` holds what other containers of the pod have: all must differ.
 pub(super) fn of_container(world: &mut World, host_network: bool, taken: &mut Vec<String>) -> Vec<Value> {
-    let strength = world.knobs.ports;
+    let (strength, tight) = (world.knobs.ports, world.knobs.tight);
     let dice = &mut world.dice;
-    if !dice.chance(strength * 0.6) {
+    if !dice.chance(strength * if tight { 0.95 } else { 0.5 }) {
         return Vec::new();
     }
     let mut ports = Vec::new();

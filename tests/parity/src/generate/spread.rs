@@ -12,10 +12,11 @@ pub(super) fn of_pod(world: &mut World, spec: &mut Object, labels: &Object) {
     }
     let mut constraints = Vec::new();
     let mut present = Vec::new();
+    let tight = world.knobs.tight;
     for _ in 0..world.dice.weighted(&[(4, 1), (4, 2), (1, 3)]) {
         let dice = &mut world.dice;
         let key = dice.weighted(&[(8, HOSTNAME), (8, ZONE), (4, TOPOLOGY[2]), (1, TOPOLOGY[3])]);
-        let hard = dice.chance(0.5);
+        let hard = dice.chance(if tight { 0.7 } else { 0.5 });
         // Key and action together are unique in a pod.
         if present.contains(&(key, hard)) {
             continue;
@@ -27,10 +28,11 @@ pub(super) fn of_pod(world: &mut World, spec: &mut Object, labels: &Object) {
 }
 
 fn constraint(world: &mut World, key: &str, hard: bool, labels: &Object) -> Value {
+    let tight = world.knobs.tight;
     let dice = &mut world.dice;
     let mut constraint = json!({
         "topologyKey": key,
-        "maxSkew": dice.weighted(&[(5, 1), (3, 2), (2, 3), (1, 5)]),
+        "maxSkew": if tight { dice.weighted(&[(8, 1), (1, 2)]) } else { dice.weighted(&[(5, 1), (3, 2), (2, 3), (1, 5)]) },
         "whenUnsatisfiable": if hard { "DoNotSchedule" } else { "ScheduleAnyway" },
     });
     if dice.chance(0.95) {

@@ -11,18 +11,25 @@ const KEYS: [(&str, &[&str]); 3] = [
     ("maintenance", &["soon", "now"]),
 ];
 const EFFECTS: [(u32, &str); 3] = [(4, "PreferNoSchedule"), (2, "NoSchedule"), (1, "NoExecute")];
+/// Where most taints exclude.
+const HARD_EFFECTS: [(u32, &str); 3] = [(1, "PreferNoSchedule"), (3, "NoSchedule"), (1, "NoExecute")];
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
 /// A node's taints, and whether it is unschedulable.
 pub(super) fn of_node(world: &mut World) -> (Vec<Value>, bool) {
     let strength = world.knobs.taints;
+    let (effects, least) = if world.knobs.tight {
+        (&HARD_EFFECTS, 1)
+    } else {
+        (&EFFECTS, 0)
+    };
     let dice = &mut world.dice;
     let mut taints = Vec::new();
     let mut present = Vec::new();
     if dice.chance(strength) {
-        for _ in 0..dice.count(0, 3) {
+        for _ in 0..dice.count(least, 3) {
             let (key, values) = *dice.pick(&KEYS);
-            let effect = dice.weighted(&EFFECTS);
+            let effect = dice.weighted(effects);
             // Key and effect together are unique on a node.
             if present.contains(&(key, effect)) {
                 continue;

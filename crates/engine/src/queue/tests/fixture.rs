@@ -88,56 +88,66 @@ impl QueueingHints for OwnHints {
     }
 }
 
-const fn descriptor(
-    name: &'static str,
-    events: &'static [ClusterEvent],
-    build: fn(&serde_json::Value) -> Result<Plugin, Vec<loadline_framework::FieldError>>,
-) -> Descriptor {
-    Descriptor {
-        name,
-        help: "",
-        points: &[],
-        default_profile: DefaultProfile::Absent,
-        args: &[],
-        validate: no_further_checks,
-        events,
-        build,
-    }
-}
+const BASE: Descriptor = Descriptor {
+    name: "",
+    help: "",
+    points: &[],
+    default_profile: DefaultProfile::Absent,
+    args: &[],
+    validate: no_further_checks,
+    events: &[],
+    build: |_| Ok(Plugin::new("")),
+};
 
 const fn event(resource: Resource, action: Action) -> ClusterEvent {
     ClusterEvent::new(resource, action)
 }
 
-pub(super) static SORT: Descriptor = descriptor("Sort", &[], |_| Ok(Plugin::new("Sort").with_queue_sort(Sort)));
-pub(super) static REVERSE: Descriptor = descriptor("Reverse", &[], |_| {
-    Ok(Plugin::new("Reverse").with_queue_sort(ReverseSort))
-});
-pub(super) static GATES: Descriptor = descriptor(
-    "Gates",
-    &[event(Resource::Pod, Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED)],
-    |_| Ok(Plugin::new("Gates").with_pre_enqueue(Gates).with_hints(OwnHints)),
-);
-pub(super) static LOCK: Descriptor = descriptor("Lock", &[event(Resource::Pod, Action::UPDATE_POD_LABEL)], |_| {
-    Ok(Plugin::new("Lock").with_pre_enqueue(Lock))
-});
-/// Hints decide; an event of its own for taints, so that no implicit one is added.
-pub(super) static FIT: Descriptor = descriptor(
-    "Fit",
-    &[
+pub(super) static SORT: Descriptor = Descriptor {
+    name: "Sort",
+    build: |_| Ok(Plugin::new("Sort").with_queue_sort(Sort)),
+    ..BASE
+};
+pub(super) static REVERSE: Descriptor = Descriptor {
+    name: "Reverse",
+    build: |_| Ok(Plugin::new("Reverse").with_queue_sort(ReverseSort)),
+    ..BASE
+};
+pub(super) static GATES: Descriptor = Descriptor {
+    name: "Gates",
+    events: &[event(Resource::Pod, Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED)],
+    build: |_| Ok(Plugin::new("Gates").with_pre_enqueue(Gates).with_hints(OwnHints)),
+    ..BASE
+};
+pub(super) static LOCK: Descriptor = Descriptor {
+    name: "Lock",
+    events: &[event(Resource::Pod, Action::UPDATE_POD_LABEL)],
+    build: |_| Ok(Plugin::new("Lock").with_pre_enqueue(Lock)),
+    ..BASE
+};
+/// Hints decide; changes of taints are registered, so that none are implied.
+pub(super) static FIT: Descriptor = Descriptor {
+    name: "Fit",
+    events: &[
         event(Resource::Pod, Action::DELETE),
         event(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_TAINT)),
     ],
-    |_| Ok(Plugin::new("Fit").with_hints(FitHints)),
-);
+    build: |_| Ok(Plugin::new("Fit").with_hints(FitHints)),
+    ..BASE
+};
 /// No hints, and changes of taints implied.
-pub(super) static NEWCOMER: Descriptor = descriptor("Newcomer", &[event(Resource::Node, Action::ADD)], |_| {
-    Ok(Plugin::new("Newcomer"))
-});
-pub(super) static CLAIM: Descriptor =
-    descriptor("Claim", &[event(Resource::PersistentVolumeClaim, Action::ADD)], |_| {
-        Ok(Plugin::new("Claim"))
-    });
+pub(super) static NEWCOMER: Descriptor = Descriptor {
+    name: "Newcomer",
+    events: &[event(Resource::Node, Action::ADD)],
+    build: |_| Ok(Plugin::new("Newcomer")),
+    ..BASE
+};
+pub(super) static CLAIM: Descriptor = Descriptor {
+    name: "Claim",
+    events: &[event(Resource::PersistentVolumeClaim, Action::ADD)],
+    build: |_| Ok(Plugin::new("Claim")),
+    ..BASE
+};
 
 /// One profile for each scheduler name, with these plugins.
 pub(super) fn profiles(of: &[(&str, &[&'static Descriptor])]) -> Profiles {
@@ -145,7 +155,7 @@ pub(super) fn profiles(of: &[(&str, &[&'static Descriptor])]) -> Profiles {
         let plugins: Vec<ProfilePlugin> = descriptors
             .iter()
             .map(|descriptor| ProfilePlugin {
-                plugin: (descriptor.build)(&serde_json::Value::Null).expect("builds"),
+                plugin: (descriptor.build)(&Default::default()).expect("builds"),
                 descriptor,
             })
             .collect();

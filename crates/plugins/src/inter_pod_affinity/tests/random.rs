@@ -9,19 +9,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::labels;
-use crate::tracking::testing::Column;
+use crate::tracking::testing::{self as tracking, Column, Run, Step};
 
 const NODES: usize = 5;
 
 type Pairs = BTreeMap<(Str, Str), i64>;
-
-/// What happens to the cluster.
-#[derive(Clone, Debug)]
-enum Step {
-    Place { node: usize, pod: PodInfo },
-    Delete { pod: usize },
-    Relabel(NodeSpec),
-}
 
 fn any_labels() -> impl Strategy<Value = Arc<Labels>> {
     (0..3_u8, 0..2_u8).prop_map(|(app, tier)| labels(&[("app", &app.to_string()), ("tier", &tier.to_string())]))
@@ -101,56 +93,13 @@ fn any_nodes() -> impl Strategy<Value = Vec<NodeSpec>> {
 }
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        6 => (0..NODES, any_pod()).prop_map(|(node, pod)| Step::Place { node, pod }),
-        3 => (0..100_usize).prop_map(|pod| Step::Delete { pod }),
-        1 => (0..NODES).prop_flat_map(any_node).prop_map(Step::Relabel),
-    ];
-    prop::collection::vec(step, 0..20)
+    tracking::any_steps(20, NODES, any_pod, any_node)
 }
 
-struct Run {
-    cluster: FakeCluster,
-    pods: Vec<(Slot, Str)>,
-    names: usize,
-}
-
-impl Run {
-    fn new(nodes: Vec<NodeSpec>) -> Self {
-        let mut cluster = FakeCluster::new(nodes);
-        cluster.set_namespace("other", &[("env", "other")]);
-        Self {
-            cluster,
-            pods: Vec::new(),
-            names: 0,
-        }
-    }
-
-    fn named(&mut self, mut pod: PodInfo) -> PodInfo {
-        self.names += 1;
-        pod.name = format!("p{}", self.names).into();
-        pod.uid = pod.name.clone();
-        pod
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Place { node, pod } => {
-                let pod = self.named(pod);
-                self.pods.push((Slot(node as u32), pod.name.clone()));
-                self.cluster.add_pod(&format!("n{node}"), pod);
-            }
-            Step::Delete { pod } => {
-                if !self.pods.is_empty() {
-                    let (slot, name) = self.pods.swap_remove(pod % self.pods.len());
-                    self.cluster.remove_pod(slot, &name);
-                }
-            }
-            Step::Relabel(spec) => {
-                self.cluster.set_node(spec);
-            }
-        }
-    }
+fn run(nodes: Vec<NodeSpec>) -> Run {
+    let mut run = Run::new(nodes);
+    run.cluster.set_namespace("other", &[("env", "other")]);
+    run
 }
 
 /// The rules for one pod.
@@ -172,7 +121,11 @@ fn add(pairs: &mut Pairs, node: &NodeSpec, key: &Str, by: i64) {
 
 impl Rules<'_> {
     fn means(&self, term: &PodAffinityTerm, pod: &PodInfo) -> bool {
-        term.pods.matches(&pod.namespace, self.cluster.namespace_labels(&pod.namespace), &pod.labels)
+        term.pods.matches(
+            &pod.namespace,
+            self.cluster.namespace_labels(&pod.namespace),
+            &pod.labels,
+        )
     }
 
     fn all_mean(&self, terms: &[PodAffinityTerm], pod: &PodInfo) -> bool {
@@ -184,19 +137,29 @@ impl Rules<'_> {
     }
 
     fn infos(&self) -> Vec<&NodeInfo> {
-        self.cluster.slots().into_iter().map(|slot| self.cluster.info(slot)).collect()
+        self.cluster
+            .slots()
+            .into_iter()
+            .map(|slot| self.cluster.info(slot))
+            .collect()
     }
 
     /// Counts a pod on a node in or out: affinity, anti-affinity, others' anti-affinity.
     fn count(&self, counts: &mut [Pairs; 3], node: &NodeSpec, pod: &PodInfo, by: i64) {
         let own = self.own();
         if self.all_mean(&own.pod_required, pod) {
-            own.pod_required.iter().for_each(|term| add(&mut counts[0], node, &term.topology_key, by));
+            own.pod_required
+                .iter()
+                .for_each(|term| add(&mut counts[0], node, &term.topology_key, by));
         }
         for term in own.anti_required.iter().filter(|term| self.means(term, pod)) {
             add(&mut counts[1], node, &term.topology_key, by);
         }
-        for term in pod.pod_affinity().into_iter().flat_map(|affinity| &affinity.anti_required) {
+        for term in pod
+            .pod_affinity()
+            .into_iter()
+            .flat_map(|affinity| &affinity.anti_required)
+        {
             if self.means(term, self.pod) {
                 add(&mut counts[2], node, &term.topology_key, by);
             }
@@ -207,14 +170,19 @@ impl Rules<'_> {
         let own = self.own();
         let mut counts: [Pairs; 3] = Default::default();
         for info in self.infos() {
-            info.pods.iter().for_each(|pod| self.count(&mut counts, &info.spec, pod, 1));
+            info.pods
+                .iter()
+                .for_each(|pod| self.count(&mut counts, &info.spec, pod, 1));
         }
         if own.pod_required.is_empty() && own.anti_required.is_empty() && counts[2].is_empty() {
             return OK;
         }
         let node = &self.cluster.info(slot).spec;
         delta.added.iter().for_each(|pod| self.count(&mut counts, node, pod, 1));
-        delta.removed.iter().for_each(|pod| self.count(&mut counts, node, pod, -1));
+        delta
+            .removed
+            .iter()
+            .for_each(|pod| self.count(&mut counts, node, pod, -1));
         let [affinity, anti, existing] = &counts;
         let at = |pairs: &Pairs, key: &Str| {
             let value = node.labels.get(key)?;
@@ -228,7 +196,10 @@ impl Rules<'_> {
         if required().any(|count| count <= Some(0)) && !first {
             return NEVER;
         }
-        let hated = own.anti_required.iter().any(|term| at(anti, &term.topology_key) > Some(0));
+        let hated = own
+            .anti_required
+            .iter()
+            .any(|term| at(anti, &term.topology_key) > Some(0));
         let hates = node.labels.iter().any(|(key, _)| at(existing, key) > Some(0));
         if hated || hates { NO } else { OK }
     }
@@ -249,17 +220,34 @@ impl Rules<'_> {
         for info in self.infos() {
             for pod in &info.pods {
                 let theirs = pod.affinity.as_deref().cloned().unwrap_or_default();
-                own.pod_preferred.iter().for_each(|w| credit(&info.spec, &w.term, pod, w.weight));
-                own.anti_preferred.iter().for_each(|w| credit(&info.spec, &w.term, pod, -w.weight));
+                own.pod_preferred
+                    .iter()
+                    .for_each(|w| credit(&info.spec, &w.term, pod, w.weight));
+                own.anti_preferred
+                    .iter()
+                    .for_each(|w| credit(&info.spec, &w.term, pod, -w.weight));
                 if hard > 0 {
-                    theirs.pod_required.iter().for_each(|term| credit(&info.spec, term, self.pod, hard));
+                    theirs
+                        .pod_required
+                        .iter()
+                        .for_each(|term| credit(&info.spec, term, self.pod, hard));
                 }
-                theirs.pod_preferred.iter().for_each(|w| credit(&info.spec, &w.term, self.pod, w.weight));
-                theirs.anti_preferred.iter().for_each(|w| credit(&info.spec, &w.term, self.pod, -w.weight));
+                theirs
+                    .pod_preferred
+                    .iter()
+                    .for_each(|w| credit(&info.spec, &w.term, self.pod, w.weight));
+                theirs
+                    .anti_preferred
+                    .iter()
+                    .for_each(|w| credit(&info.spec, &w.term, self.pod, -w.weight));
             }
         }
         let score = |info: &&NodeInfo| {
-            let pairs = info.spec.labels.iter().map(|(key, value)| scores.get(&(key.clone(), value.clone())));
+            let pairs = info
+                .spec
+                .labels
+                .iter()
+                .map(|(key, value)| scores.get(&(key.clone(), value.clone())));
             pairs.flatten().sum()
         };
         (!scores.is_empty()).then(|| self.infos().iter().map(score).collect())
@@ -267,17 +255,12 @@ impl Rules<'_> {
 }
 
 fn any_args() -> impl Strategy<Value = Arguments> {
-    (0..3, any::<bool>()).prop_map(|(hard_pod_affinity_weight, ignore_preferred_terms_of_existing_pods)| Arguments {
-        hard_pod_affinity_weight,
-        ignore_preferred_terms_of_existing_pods,
-    })
-}
-
-fn delta_on(cluster: &FakeCluster, slot: Slot, added: &[PodInfo], removed: usize) -> NodeDelta {
-    NodeDelta {
-        added: added.iter().cloned().map(Arc::new).collect(),
-        removed: cluster.info(slot).pods.iter().take(removed).cloned().collect(),
-    }
+    (0..3, any::<bool>()).prop_map(
+        |(hard_pod_affinity_weight, ignore_preferred_terms_of_existing_pods)| Arguments {
+            hard_pod_affinity_weight,
+            ignore_preferred_terms_of_existing_pods,
+        },
+    )
 }
 
 proptest! {
@@ -286,7 +269,7 @@ proptest! {
         nodes in any_nodes(), pod in any_pod(), steps in any_steps(), arguments in any_args(),
     ) {
         let plugin = InterPodAffinity { arguments };
-        let mut run = Run::new(nodes);
+        let mut run = run(nodes);
         for step in steps {
             run.take(step);
         }
@@ -305,7 +288,7 @@ proptest! {
         nodes in any_nodes(), pod in any_pod(), known in any_steps(), steps in any_steps(), arguments in any_args(),
     ) {
         let plugin = InterPodAffinity { arguments };
-        let mut run = Run::new(nodes);
+        let mut run = run(nodes);
         for step in known.iter().cloned() {
             run.take(step);
         }
@@ -327,14 +310,14 @@ proptest! {
         added in prop::collection::vec(any_pod(), 0..4), removed in 0..4_usize,
     ) {
         let plugin = by_default();
-        let mut run = Run::new(nodes);
+        let mut run = run(nodes);
         for step in steps {
             run.take(step);
         }
         let state = run.cluster.state(&plugin, &pod);
         let rules = Rules { pod: &pod, cluster: &run.cluster };
         for slot in run.cluster.slots() {
-            let delta = delta_on(&run.cluster, slot, &added, removed);
+            let delta = run.delta(slot, &added, removed);
             let expected = rules.filter(slot, &delta);
             let code = state.as_ref().map_or(OK, |state| run.cluster.answer(&plugin, state, slot, Some(&delta)).code);
             prop_assert_eq!(code, expected, "{:?}", slot);
@@ -348,23 +331,18 @@ proptest! {
         added in prop::collection::vec(any_pod(), 0..4), removed in 0..4_usize, slot in 0..NODES as u32,
     ) {
         let plugin = by_default();
-        let mut run = Run::new(nodes);
+        let mut run = run(nodes);
         for step in steps {
             run.take(step);
         }
         let slot = Slot(slot);
+        prop_assume!(run.cluster.slots().contains(&slot));
         let added: Vec<PodInfo> = added.into_iter().map(|pod| run.named(pod)).collect();
         let state = run.cluster.state(&plugin, &pod).filter(State::filters_now);
         prop_assume!(state.is_some());
-        let delta = delta_on(&run.cluster, slot, &added, removed);
+        let delta = run.delta(slot, &added, removed);
         let imagined = run.cluster.answer(&plugin, &state.unwrap(), slot, Some(&delta));
-        for pod in &delta.removed {
-            run.cluster.remove_pod(slot, &pod.name);
-        }
-        let name = run.cluster.info(slot).spec.name.clone();
-        for pod in added {
-            run.cluster.add_pod(&name, pod);
-        }
+        run.realize(slot, &delta);
         let answers = run.cluster.filter(&plugin, &pod).unwrap();
         let at = run.cluster.slots().iter().position(|other| *other == slot).unwrap();
         prop_assert_eq!(&imagined, &answers[at]);

@@ -6,38 +6,35 @@ use loadline_model::{NodeInfo, Operator, Requirement};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tracking::testing::Column;
+use crate::tracking::testing::{self as tracking, Column, Run, Step};
 
 const KEYS: [&str; 3] = ["zone", "rack", HOSTNAME];
-
-/// What happens to the cluster.
-#[derive(Clone, Debug)]
-enum Step {
-    Place { node: usize, pod: PodInfo },
-    Delete { pod: usize },
-    Relabel(NodeSpec),
-    Retire { node: usize },
-}
 
 fn any_labels() -> impl Strategy<Value = Arc<Labels>> {
     (0..3_u8, 0..2_u8).prop_map(|(app, tier)| labels(&[("app", &app.to_string()), ("tier", &tier.to_string())]))
 }
 
 fn any_pod() -> impl Strategy<Value = PodInfo> {
-    (any_labels(), prop::bool::weighted(0.15), prop::bool::weighted(0.15)).prop_map(|(labels, terminating, elsewhere)| {
-        PodInfo {
+    (any_labels(), prop::bool::weighted(0.15), prop::bool::weighted(0.15)).prop_map(
+        |(labels, terminating, elsewhere)| PodInfo {
             namespace: if elsewhere { "other" } else { "default" }.into(),
             labels,
             deleted: terminating.then_some(1),
             ..PodInfo::default()
-        }
-    })
+        },
+    )
 }
 
 fn any_node(name: usize) -> impl Strategy<Value = NodeSpec> {
     let value = || prop::option::weighted(0.8, prop::sample::select(vec!["", "1", "2", "3"]));
-    (value(), value(), prop::bool::weighted(0.8), any::<bool>(), any::<bool>()).prop_map(
-        move |(zone, rack, host, ssd, taint)| {
+    (
+        value(),
+        value(),
+        prop::bool::weighted(0.8),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(move |(zone, rack, host, ssd, taint)| {
             let name = format!("n{name}");
             let mut pairs: Vec<(&str, &str)> = Vec::new();
             pairs.extend(zone.map(|zone| ("zone", zone)));
@@ -46,8 +43,7 @@ fn any_node(name: usize) -> impl Strategy<Value = NodeSpec> {
             pairs.extend(ssd.then_some(("ssd", "yes")));
             let spec = node(&name, &pairs);
             if taint { tainted(spec, Effect::NoExecute) } else { spec }
-        },
-    )
+        })
 }
 
 fn any_constraint() -> impl Strategy<Value = SpreadConstraint> {
@@ -59,24 +55,36 @@ fn any_constraint() -> impl Strategy<Value = SpreadConstraint> {
         2 => Just(Selector::all(vec![Requirement::new("app".into(), Operator::NotIn, vec!["1".into()])])),
         2 => Just(Selector::all(vec![is("app", "0"), is("tier", "1")])),
     ];
-    let action = prop_oneof![Just(UnsatisfiableAction::DoNotSchedule), Just(UnsatisfiableAction::ScheduleAnyway)];
+    let action = prop_oneof![
+        Just(UnsatisfiableAction::DoNotSchedule),
+        Just(UnsatisfiableAction::ScheduleAnyway)
+    ];
     let keys = prop_oneof![4 => Just(vec![]), 1 => Just(vec!["tier"]), 1 => Just(vec!["absent", "tier"])];
     let least = prop_oneof![3 => Just(1), 1 => 2..5];
     let policies = (any::<bool>(), any::<bool>());
-    (prop::sample::select(&KEYS[..]), 1..4, action, selector, least, policies, keys).prop_map(
-        |(key, max_skew, when_unsatisfiable, selector, min_domains, (honor_affinity, honor_taints), keys)| {
-            SpreadConstraint {
-                max_skew,
-                topology_key: key.into(),
-                when_unsatisfiable,
-                selector,
-                min_domains,
-                honor_affinity,
-                honor_taints,
-                match_label_keys: keys.into_iter().map(Str::from).collect(),
-            }
-        },
+    (
+        prop::sample::select(&KEYS[..]),
+        1..4,
+        action,
+        selector,
+        least,
+        policies,
+        keys,
     )
+        .prop_map(
+            |(key, max_skew, when_unsatisfiable, selector, min_domains, (honor_affinity, honor_taints), keys)| {
+                SpreadConstraint {
+                    max_skew,
+                    topology_key: key.into(),
+                    when_unsatisfiable,
+                    selector,
+                    min_domains,
+                    honor_affinity,
+                    honor_taints,
+                    match_label_keys: keys.into_iter().map(Str::from).collect(),
+                }
+            },
+        )
 }
 
 fn any_incoming() -> impl Strategy<Value = PodInfo> {
@@ -100,69 +108,11 @@ fn any_incoming() -> impl Strategy<Value = PodInfo> {
 const NODES: usize = 6;
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        6 => (0..NODES, any_pod()).prop_map(|(node, pod)| Step::Place { node, pod }),
-        3 => (0..100_usize).prop_map(|pod| Step::Delete { pod }),
-        2 => (0..NODES).prop_flat_map(any_node).prop_map(Step::Relabel),
-        1 => (0..NODES).prop_map(|node| Step::Retire { node }),
-    ];
-    prop::collection::vec(step, 0..25)
+    tracking::any_steps(25, NODES, any_pod, any_node)
 }
 
 fn any_nodes() -> impl Strategy<Value = Vec<NodeSpec>> {
     (0..NODES).map(any_node).collect::<Vec<_>>()
-}
-
-struct Run {
-    cluster: FakeCluster,
-    pods: Vec<(Slot, Str)>,
-    names: usize,
-}
-
-impl Run {
-    fn new(nodes: Vec<NodeSpec>) -> Self {
-        Self {
-            cluster: FakeCluster::new(nodes),
-            pods: Vec::new(),
-            names: 0,
-        }
-    }
-
-    fn named(&mut self, mut pod: PodInfo) -> PodInfo {
-        self.names += 1;
-        pod.name = format!("p{}", self.names).into();
-        pod.uid = pod.name.clone();
-        pod
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Place { node, pod } => {
-                let name = format!("n{node}");
-                if let Some(slot) = self.cluster.slot(&name) {
-                    let pod = self.named(pod);
-                    self.pods.push((slot, pod.name.clone()));
-                    self.cluster.add_pod(&name, pod);
-                }
-            }
-            Step::Delete { pod } => {
-                if !self.pods.is_empty() {
-                    let (slot, name) = self.pods.swap_remove(pod % self.pods.len());
-                    self.cluster.remove_pod(slot, &name);
-                }
-            }
-            Step::Relabel(spec) => {
-                self.cluster.set_node(spec);
-            }
-            Step::Retire { node } => {
-                let name = format!("n{node}");
-                if let Some(slot) = self.cluster.slot(&name) {
-                    self.pods.retain(|(on, _)| *on != slot);
-                    self.cluster.remove_node(&name);
-                }
-            }
-        }
-    }
 }
 
 /// The rules, for constraints of one action.
@@ -178,13 +128,18 @@ impl<'a> Rules<'a> {
     }
 
     fn own_keys<'b>(&'b self, constraint: &'b SpreadConstraint) -> impl Iterator<Item = &'b Str> {
-        constraint.match_label_keys.iter().filter(|key| self.pod.labels.contains(key))
+        constraint
+            .match_label_keys
+            .iter()
+            .filter(|key| self.pod.labels.contains(key))
     }
 
     fn selects(&self, constraint: &SpreadConstraint, pod: &PodInfo) -> bool {
         pod.namespace == self.pod.namespace
             && constraint.selector.matches(&pod.labels)
-            && self.own_keys(constraint).all(|key| pod.labels.get(key) == self.pod.labels.get(key))
+            && self
+                .own_keys(constraint)
+                .all(|key| pod.labels.get(key) == self.pod.labels.get(key))
     }
 
     fn count(&self, constraint: &SpreadConstraint, info: &NodeInfo) -> i64 {
@@ -225,7 +180,11 @@ impl<'a> Rules<'a> {
                 *matching.get_mut(&**value).unwrap() += selected(&delta.added) as i64 - selected(&delta.removed) as i64;
             }
             let least = matching.values().min().copied().unwrap_or(0);
-            let least = if (matching.len() as i32) < constraint.min_domains { 0 } else { least };
+            let least = if (matching.len() as i32) < constraint.min_domains {
+                0
+            } else {
+                least
+            };
             let own = i64::from(self.selects(constraint, self.pod));
             if matching.get(&**value).copied().unwrap_or(0) + own - least > i64::from(constraint.max_skew) {
                 return FULL;
@@ -243,10 +202,16 @@ impl<'a> Rules<'a> {
         for constraint in &self.constraints {
             let key = &*constraint.topology_key;
             let values: BTreeSet<Str> = candidates.iter().map(|slot| value(&info(slot).spec, key)).collect();
-            let size = if key == HOSTNAME { candidates.len() } else { values.len() };
+            let size = if key == HOSTNAME {
+                candidates.len()
+            } else {
+                values.len()
+            };
             let weight = loadline_model::log::ln(size as u32 + 2);
             for (slot, sum) in feasible.iter().zip(&mut sums) {
-                let Some(domain) = info(slot).spec.labels.get(key) else { continue };
+                let Some(domain) = info(slot).spec.labels.get(key) else {
+                    continue;
+                };
                 let counts = |other: &NodeInfo| {
                     value(&other.spec, key) == *domain
                         && (self.has_all(&other.spec) || !require_all)
@@ -256,13 +221,24 @@ impl<'a> Rules<'a> {
                 let pods: i64 = if key == HOSTNAME {
                     self.count(constraint, info(slot))
                 } else {
-                    everywhere.iter().map(info).filter(|i| counts(i)).map(|i| self.count(constraint, i)).sum()
+                    everywhere
+                        .iter()
+                        .map(info)
+                        .filter(|i| counts(i))
+                        .map(|i| self.count(constraint, i))
+                        .sum()
                 };
                 *sum += pods as f64 * weight + f64::from(constraint.max_skew - 1);
             }
         }
         let raw: Vec<i64> = sums.iter().map(|sum| sum.round() as i64).collect();
-        let scored = || feasible.iter().zip(&raw).filter(|(slot, _)| !ignored(slot)).map(|(_, raw)| *raw);
+        let scored = || {
+            feasible
+                .iter()
+                .zip(&raw)
+                .filter(|(slot, _)| !ignored(slot))
+                .map(|(_, raw)| *raw)
+        };
         let (min, max) = (scored().min().unwrap_or(0), scored().max().unwrap_or(0));
         let normalized = |raw| if max == 0 { 100 } else { 100 * (max + min - raw) / max };
         let score = |(slot, raw): (&Slot, &i64)| {
@@ -276,13 +252,6 @@ impl<'a> Rules<'a> {
             }
         };
         feasible.iter().zip(&raw).map(score).collect()
-    }
-}
-
-fn delta_on(cluster: &FakeCluster, slot: Slot, added: &[PodInfo], removed: usize) -> NodeDelta {
-    NodeDelta {
-        added: added.iter().cloned().map(Arc::new).collect(),
-        removed: cluster.info(slot).pods.iter().take(removed).cloned().collect(),
     }
 }
 
@@ -365,7 +334,7 @@ proptest! {
         let state = run.cluster.state(&plugin, &pod).unwrap();
         let hard = Rules::new(&pod, UnsatisfiableAction::DoNotSchedule);
         for slot in run.cluster.slots() {
-            let delta = delta_on(&run.cluster, slot, &added, removed);
+            let delta = run.delta(slot, &added, removed);
             let answer = run.cluster.answer(&plugin, &state, slot, Some(&delta));
             prop_assert_eq!(answer.code, hard.filter(&run.cluster, slot, &delta), "{:?}", slot);
         }
@@ -383,7 +352,7 @@ proptest! {
         let mut run = Run::new(nodes);
         for step in steps {
             run.take(match step {
-                Step::Place { node, pod } => Step::Place { node, pod: live(pod) },
+                Step::Place(node, pod) => Step::Place(node, Box::new(live(*pod))),
                 other => other,
             });
         }
@@ -391,15 +360,9 @@ proptest! {
         prop_assume!(run.cluster.slots().contains(&slot));
         let added: Vec<PodInfo> = added.into_iter().map(|pod| run.named(live(pod))).collect();
         let state = run.cluster.state(&plugin, &pod).unwrap();
-        let delta = delta_on(&run.cluster, slot, &added, removed);
+        let delta = run.delta(slot, &added, removed);
         let imagined = run.cluster.answer(&plugin, &state, slot, Some(&delta));
-        for pod in &delta.removed {
-            run.cluster.remove_pod(slot, &pod.name);
-        }
-        let name = run.cluster.info(slot).spec.name.clone();
-        for pod in added {
-            run.cluster.add_pod(&name, pod);
-        }
+        run.realize(slot, &delta);
         let state = run.cluster.state(&plugin, &pod).unwrap();
         prop_assert_eq!(imagined, run.cluster.answer(&plugin, &state, slot, None));
     }

@@ -1,0 +1,77 @@
+//! What the engine wants done outside: values, performed through the API by the live scheduler and in memory by the
+//! simulator, and confirmed by events.
+
+use std::sync::Arc;
+
+use loadline_model::{DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind, WorkloadSelector};
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Bind the pod to the node; answer with [`crate::Scheduler::bound`].
+    Bind {
+        /// The pod.
+        pod: Arc<PodInfo>,
+        /// The node.
+        node: Str,
+    },
+    /// Change the pod's status.
+    PatchStatus {
+        /// The pod.
+        pod: Arc<PodInfo>,
+        /// Condition PodScheduled = False with this reason and message; `None` leaves conditions alone.
+        condition: Option<(&'static str, String)>,
+        /// `status.nominatedNodeName`: `Some(None)` clears it, `None` leaves it alone.
+        nominated_node_name: Option<Option<Str>>,
+    },
+    /// Delete the victims of a preemption: for each the condition DisruptionTarget, then DELETE; the last one alone, after
+    /// [`crate::Scheduler::release`] of the preemptor, so that its end is not missed.
+    DeleteVictims {
+        /// The pod that needs the room.
+        preemptor: Arc<PodInfo>,
+        /// The node.
+        node: Str,
+        /// The victims, never empty.
+        victims: Vec<Arc<PodInfo>>,
+    },
+    /// Record an event.
+    RecordEvent {
+        /// On this pod.
+        pod: Arc<PodInfo>,
+        /// `Scheduled`, `FailedScheduling` or `Preempted`.
+        reason: &'static str,
+        /// Whether it is a warning.
+        warning: bool,
+        /// Text.
+        note: String,
+    },
+}
+
+/// Something that happened outside.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A node is there, or changed.
+    Node(Arc<NodeSpec>),
+    /// A node is gone.
+    NodeGone(Str),
+    /// A pod is there, or changed.
+    Pod(Arc<PodInfo>),
+    /// A pod is gone.
+    PodGone(PodKey),
+    /// A namespace is there, or changed.
+    Namespace(Namespace),
+    /// A namespace is gone.
+    NamespaceGone(Str),
+    /// A service is there, or changed.
+    Service(ServiceSelector),
+    /// A service is gone: namespace and name.
+    ServiceGone(Str, Str),
+    /// A ReplicationController, ReplicaSet or StatefulSet is there, or changed.
+    Workload(WorkloadSelector),
+    /// One is gone: kind, namespace and name.
+    WorkloadGone(WorkloadKind, Str, Str),
+    /// A PodDisruptionBudget is there, or changed.
+    DisruptionBudget(DisruptionBudget),
+    /// One is gone: namespace and name.
+    DisruptionBudgetGone(Str, Str),
+}

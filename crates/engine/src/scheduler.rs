@@ -1,0 +1,477 @@
+//! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
+
+use std::sync::Arc;
+
+use loadline_framework::record::Outcome;
+use loadline_framework::{Action, ClusterEvent, Code, EventObject, PreBindStep, Profile, Profiles, Resource, Status};
+use loadline_model::{Map, NodeSpec, PodInfo, PodKey, Str, Time};
+
+use crate::cycle::{Cycle, Depth};
+use crate::effect::{Effect, Event};
+use crate::engine::{Engine, Settings};
+use crate::queue::{Gate, QueuedPod, Rejectors, SchedulingQueue, pod_changes};
+
+/// An attempt to place a pod.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What the cycle decided. Its table can be made until the next change.
+    pub cycle: Cycle,
+    /// Which attempt of the pod it was, from 1.
+    pub number: u32,
+}
+
+/// A placed pod on its way to its node.
+#[derive(Debug)]
+struct Binding {
+    queued: QueuedPod,
+    node: Str,
+    profile: Arc<Profile>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Permit plugins wait, until a time by which the pod is turned down.
+    Permit { until: Vec<(&'static str, Time)> },
+    /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
+    PreBind { left: Vec<usize>, at: Time },
+    /// The Bind effect is out.
+    Bind,
+}
+
+/// Engine, queue, and the pods between a decision and its confirmation.
+#[derive(Debug)]
+pub struct Scheduler {
+    engine: Engine,
+    queue: SchedulingQueue,
+    bindings: Map<PodKey, Binding>,
+    /// Pending pods as last heard of, whoever schedules them.
+    pending: Map<PodKey, Arc<PodInfo>>,
+}
+
+impl Scheduler {
+    /// A scheduler that knows of nothing yet.
+    pub fn new(profiles: Profiles, settings: Settings) -> Self {
+        Self {
+            queue: SchedulingQueue::new(&profiles),
+            engine: Engine::new(profiles, settings),
+            bindings: Map::default(),
+            pending: Map::default(),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &SchedulingQueue {
+        &self.queue
+    }
+
+    /// Number of pods between a decision and its confirmation.
+    pub fn in_flight(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Puts other profiles in force. Pods on their way to a node finish on the old ones. Returns the pods that no profile
+    /// schedules any more.
+    pub fn set_profiles(&mut self, profiles: Profiles, now: Time) -> Vec<Arc<PodInfo>> {
+        let left = self.queue.set_profiles(&profiles, &mut self.engine.nominator, now);
+        self.engine.set_profiles(profiles);
+        left
+    }
+
+    /// Takes over something that happened.
+    pub fn apply(&mut self, event: Event, now: Time) {
+        match event {
+            Event::Node(node) => self.apply_node(node, now),
+            Event::NodeGone(name) => {
+                if let Some(old) = self.engine.remove_node(&name) {
+                    let object = EventObject::Node { old: Some(&old), new: None };
+                    self.queue.move_for_event(ClusterEvent::new(Resource::Node, Action::DELETE), &object, now);
+                }
+            }
+            Event::Pod(pod) => self.apply_pod(pod, now),
+            Event::PodGone(uid) => self.pod_gone(&uid, now),
+            Event::Namespace(namespace) => self.engine.set_namespace(namespace),
+            Event::NamespaceGone(name) => self.engine.remove_namespace(&name),
+            Event::Service(service) => self.engine.set_service(service),
+            Event::ServiceGone(namespace, name) => self.engine.remove_service(&namespace, &name),
+            Event::Workload(workload) => self.engine.set_workload(workload),
+            Event::WorkloadGone(kind, namespace, name) => self.engine.remove_workload(kind, &namespace, &name),
+            Event::DisruptionBudget(budget) => self.engine.set_disruption_budget(budget),
+            Event::DisruptionBudgetGone(namespace, name) => self.engine.remove_disruption_budget(&namespace, &name),
+        }
+    }
+
+    fn apply_node(&mut self, node: Arc<NodeSpec>, now: Time) {
+        let old = self.engine.set_node(node.clone());
+        let object = EventObject::Node { old: old.as_deref(), new: Some(&node) };
+        for event in node_changes(old.as_deref(), &node) {
+            self.queue.move_for_event(event, &object, now);
+        }
+    }
+
+    fn apply_pod(&mut self, pod: Arc<PodInfo>, now: Time) {
+        if pod.finished {
+            self.pod_gone(&pod.uid, now);
+            return;
+        }
+        let Some(node) = pod.node_name.clone() else {
+            let old = self.pending.insert(pod.uid.clone(), pod.clone());
+            if self.bindings.contains_key(&pod.uid) {
+                // On its way: the pod is as good as placed, unless its deletion began.
+                if pod.is_terminating() {
+                    self.give_up(&pod.uid, now);
+                }
+                return;
+            }
+            if self.engine.profiles().get(&pod.scheduler_name).is_none() || pod.is_terminating() {
+                self.queue.delete(&pod.uid, &mut self.engine.nominator);
+                return;
+            }
+            let nominator = &mut self.engine.nominator;
+            match old {
+                Some(old) => self.queue.update(&old, pod, nominator, now),
+                None => self.queue.add(pod, nominator, now),
+            };
+            return;
+        };
+        self.pending.remove(&pod.uid);
+        self.bindings.remove(&pod.uid);
+        self.queue.delete(&pod.uid, &mut self.engine.nominator);
+        let old = self.engine.set_placed_pod(pod.clone(), &node);
+        // A pod that was only assumed is new to everybody else.
+        let old = old.filter(|old| !old.assumed).map(|old| old.pod);
+        let object = EventObject::Pod { old: old.as_deref(), new: Some(&pod) };
+        let events = old.as_deref().map_or_else(
+            || vec![ClusterEvent::new(Resource::AssignedPod, Action::ADD)],
+            |old| pod_changes(old, &pod),
+        );
+        for event in events {
+            self.queue.move_for_event(event, &object, now);
+        }
+    }
+
+    fn pod_gone(&mut self, uid: &str, now: Time) {
+        self.pending.remove(uid);
+        if self.bindings.contains_key(uid) {
+            self.give_up(uid, now);
+        }
+        let nominated = self.engine.end_nomination(uid);
+        self.queue.delete(uid, &mut self.engine.nominator);
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        if let Some(old) = self.engine.remove_pod(uid) {
+            let object = EventObject::Pod { old: Some(&old.pod), new: None };
+            self.queue.move_for_event(event, &object, now);
+        } else if let Some((pod, _)) = nominated {
+            // The room that was kept for it is free.
+            let object = EventObject::Pod { old: Some(&pod), new: None };
+            self.queue.move_up_to_priority(pod.priority, event, &object, now);
+        }
+    }
+
+    /// A pod that vanishes on its way to a node gives back what it holds.
+    fn give_up(&mut self, uid: &str, now: Time) {
+        if let Some(binding) = self.bindings.remove(uid) {
+            self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
+            self.queue.done(uid);
+        }
+    }
+
+    /// When something will be due without any event.
+    pub fn next_wakeup(&self, now: Time) -> Option<Time> {
+        let waiting = self.bindings.values().filter_map(|binding| match &binding.stage {
+            Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
+            Stage::PreBind { at, .. } => Some(*at),
+            Stage::Bind => None,
+        });
+        self.queue.next_wakeup(now).into_iter().chain(waiting).min()
+    }
+
+    /// Does what is due: backoffs that are over, pods that waited too long, steps of PreBind, ends of Permit.
+    pub fn tick(&mut self, now: Time) -> Vec<Effect> {
+        self.queue.flush(now);
+        let mut effects = Vec::new();
+        let mut due: Vec<PodKey> = self.bindings.keys().cloned().collect();
+        due.sort_unstable();
+        for uid in due {
+            self.advance(&uid, now, &mut effects);
+        }
+        effects
+    }
+
+    /// Takes the next pod from the queue, decides, and commits. `None` when no pod is to be decided now.
+    pub fn schedule_one(&mut self, now: Time) -> Option<(Attempt, Vec<Effect>)> {
+        let queued = self.queue.pop()?;
+        let mut effects = Vec::new();
+        let number = queued.attempts;
+        let cycle = self.engine.decide(&queued.pod, number, Depth::Decide);
+        match cycle.node.clone() {
+            Some(node) => self.commit(queued, &node, now, &mut effects),
+            None => self.failed(queued, &cycle, now, &mut effects),
+        }
+        Some((Attempt { cycle, number }, effects))
+    }
+
+    /// Keeps within the budget of memory. Ends the life of what [`Attempt`]s refer to.
+    pub fn trim(&mut self) {
+        self.engine.trim();
+    }
+
+    /// Record of an attempt with its full table. Nothing may have changed since.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    fn commit(&mut self, queued: QueuedPod, node: &Str, now: Time, effects: &mut Vec<Effect>) {
+        let pod = queued.pod.clone();
+        let Some(profile) = self.engine.profiles().get(&pod.scheduler_name).cloned() else { return };
+        self.engine.assume(&pod, node);
+        for plugin in &profile.reserve {
+            let Some(part) = &profile.plugins[*plugin].plugin.reserve else { continue };
+            let status = part.reserve(&pod, node);
+            if !status.is_success() {
+                self.unreserve(&profile, &pod, node, now);
+                let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
+                self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                return;
+            }
+        }
+        let mut until = Vec::new();
+        for plugin in &profile.permit {
+            let Some(part) = &profile.plugins[*plugin].plugin.permit else { continue };
+            let (status, wait) = part.permit(&pod, node);
+            match status.code {
+                Code::Success => {}
+                Code::Wait => {
+                    /// No pod waits longer, whatever a plugin says: 15 minutes.
+                    const LONGEST: Time = 900_000_000_000;
+                    until.push((profile.name(*plugin), now.saturating_add(wait.min(LONGEST))));
+                }
+                _ => {
+                    self.unreserve(&profile, &pod, node, now);
+                    let text = format!("running Permit plugin \"{}\": {}", profile.name(*plugin), status.message());
+                    self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                    return;
+                }
+            }
+        }
+        let uid = pod.uid.clone();
+        let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Permit { until } };
+        self.bindings.insert(uid.clone(), binding);
+        self.advance(&uid, now, effects);
+    }
+
+    /// Lets a pod that waits at Permit pass one plugin.
+    pub fn allow(&mut self, uid: &str, plugin: &str, now: Time) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(Binding { stage: Stage::Permit { until }, .. }) = self.bindings.get_mut(uid) {
+            until.retain(|(name, _)| *name != plugin);
+            self.advance(uid, now, &mut effects);
+        }
+        effects
+    }
+
+    fn advance(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) {
+        let Some(mut binding) = self.bindings.remove(uid) else { return };
+        if let Stage::Permit { until } = &binding.stage {
+            if let Some((plugin, _)) = until.iter().find(|(_, at)| *at <= now).copied() {
+                let text = format!("rejected due to timeout after waiting at plugin {plugin}");
+                self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
+                self.turned_down(binding.queued, plugin, &Status::unschedulable(text.clone()), text, now, effects);
+                return;
+            }
+            if until.is_empty() {
+                self.queue.done(uid);
+                binding.stage = Stage::PreBind { left: binding.profile.pre_bind.clone(), at: now };
+            }
+        }
+        if let Stage::PreBind { left, at } = &mut binding.stage {
+            let mut waiting = Vec::new();
+            *at = Time::MAX;
+            for plugin in std::mem::take(left) {
+                let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else { continue };
+                match part.pre_bind(&binding.queued.pod, &binding.node, now) {
+                    PreBindStep::Done => {}
+                    PreBindStep::WaitUntil(until, _) if until > now => {
+                        waiting.push(plugin);
+                        *at = until.min(*at);
+                    }
+                    PreBindStep::WaitUntil(_, status) | PreBindStep::Fail(status) => {
+                        let name = binding.profile.name(plugin);
+                        let text = format!("running PreBind plugin \"{name}\": {}", status.message());
+                        self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
+                        self.turned_down(binding.queued, name, &status, text, now, effects);
+                        return;
+                    }
+                }
+            }
+            *left = waiting;
+            if left.is_empty() {
+                let (pod, node) = (&binding.queued.pod, &binding.node);
+                let binds = |plugin: &usize| {
+                    let part = &binding.profile.plugins[*plugin].plugin.bind;
+                    part.as_ref().is_some_and(|part| part.binds(pod, node))
+                };
+                if binding.profile.bind.iter().any(binds) {
+                    effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
+                    binding.stage = Stage::Bind;
+                } else {
+                    let text = "no Bind plugin takes the pod".to_owned();
+                    self.unreserve(&binding.profile, pod, node, now);
+                    self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
+                    return;
+                }
+            }
+        }
+        self.bindings.insert(uid.into(), binding);
+    }
+
+    /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes.
+    pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Some(binding) = self.bindings.remove(uid) else { return effects };
+        let Binding { queued, node, profile, .. } = binding;
+        match result {
+            Ok(()) => {
+                let pod = queued.pod;
+                for plugin in &profile.post_bind {
+                    if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
+                        part.post_bind(&pod, &node);
+                    }
+                }
+                let note = format!("Successfully assigned {} to {node}", pod.full_name());
+                effects.push(Effect::RecordEvent { pod, reason: "Scheduled", warning: false, note });
+            }
+            Err(error) => {
+                self.unreserve(&profile, &queued.pod, &node, now);
+                let text = format!("running Bind plugin \"DefaultBinder\": {error}");
+                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// Undoes Reserve in reverse, and the assumption; pods that may fit now are woken.
+    fn unreserve(&mut self, profile: &Profile, pod: &Arc<PodInfo>, node: &Str, now: Time) {
+        for plugin in profile.reserve.iter().rev() {
+            if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
+                part.unreserve(pod, node);
+            }
+        }
+        if self.engine.forget(&pod.uid) {
+            let object = EventObject::Pod { old: Some(pod), new: None };
+            self.queue.move_for_event(ClusterEvent::new(Resource::AssignedPod, Action::DELETE), &object, now);
+        }
+    }
+
+    /// A pod that failed after a node was found for it.
+    fn turned_down(
+        &mut self,
+        queued: QueuedPod,
+        plugin: &'static str,
+        status: &Status,
+        text: String,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut rejectors = Rejectors::default();
+        match status.code {
+            Code::Pending => rejectors.pending.push(plugin),
+            Code::Unschedulable | Code::UnschedulableAndUnresolvable => rejectors.unschedulable.push(plugin),
+            _ => {}
+        }
+        let reason = if rejectors.is_empty() { "SchedulerError" } else { "Unschedulable" };
+        let pod = queued.pod.clone();
+        self.queue.requeue_after_failure(queued, rejectors, now);
+        report_failure(&pod, reason, text, Some(None), effects);
+    }
+
+    /// A cycle that found no node.
+    fn failed(&mut self, queued: QueuedPod, cycle: &Cycle, now: Time, effects: &mut Vec<Effect>) {
+        let pod = queued.pod.clone();
+        let rejectors = Rejectors { unschedulable: cycle.rejected_by.clone(), pending: Vec::new() };
+        let reason = if cycle.outcome == Outcome::Error { "SchedulerError" } else { "Unschedulable" };
+        if let (Some(Some(node)), false) = (&cycle.nominate, cycle.victims.is_empty()) {
+            self.preempt(&pod, node, &cycle.victims, now, effects);
+        }
+        match &cycle.nominate {
+            Some(Some(node)) => self.engine.nominate(pod.clone(), node.clone()),
+            Some(None) => {
+                self.engine.end_nomination(&pod.uid);
+            }
+            None => {}
+        }
+        self.queue.requeue_after_failure(queued, rejectors, now);
+        report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);
+    }
+
+    fn preempt(
+        &mut self,
+        pod: &Arc<PodInfo>,
+        node: &Str,
+        victims: &[Arc<PodInfo>],
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
+        for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
+            // The room is no longer theirs: they look again.
+            self.engine.end_nomination(&other.uid);
+            self.queue.activate(&other.uid, now);
+            effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
+        }
+        let victims: Vec<_> = victims.iter().filter(|victim| !victim.is_terminating()).cloned().collect();
+        if victims.is_empty() {
+            return;
+        }
+        let gate = Gate { plugin: PREEMPTION, message: WAITING.to_owned() };
+        self.queue.hold(pod.uid.clone(), gate);
+        effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
+    }
+
+    /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one.
+    pub fn release(&mut self, preemptor: &str) {
+        self.queue.release(preemptor);
+    }
+}
+
+/// The plugin whose work holds a preemptor back.
+const PREEMPTION: &str = "DefaultPreemption";
+const WAITING: &str = "waiting for the preemption for this pod to be finished";
+
+fn report_failure(
+    pod: &Arc<PodInfo>,
+    reason: &'static str,
+    message: String,
+    nominated_node_name: Option<Option<Str>>,
+    effects: &mut Vec<Effect>,
+) {
+    let nominated_node_name = nominated_node_name.filter(|wanted| *wanted != pod.nominated_node_name);
+    effects.push(Effect::RecordEvent {
+        pod: pod.clone(),
+        reason: "FailedScheduling",
+        warning: true,
+        note: message.clone(),
+    });
+    effects.push(Effect::PatchStatus { pod: pod.clone(), condition: Some((reason, message)), nominated_node_name });
+}
+
+/// The events of a node's change.
+fn node_changes(old: Option<&NodeSpec>, new: &NodeSpec) -> Vec<ClusterEvent> {
+    let event = |action| ClusterEvent::new(Resource::Node, action);
+    let Some(old) = old else { return vec![event(Action::ADD)] };
+    let changes = [
+        (old.unschedulable && !new.unschedulable || old.taints != new.taints, Action::UPDATE_NODE_TAINT),
+        (
+            old.allocatable != new.allocatable || old.allowed_pods != new.allowed_pods,
+            Action::UPDATE_NODE_ALLOCATABLE,
+        ),
+        (old.labels != new.labels, Action::UPDATE_NODE_LABEL),
+        (old.declared_features != new.declared_features, Action::UPDATE_NODE_DECLARED_FEATURE),
+    ];
+    changes.into_iter().filter(|(changed, _)| *changed).map(|(_, action)| event(action)).collect()
+}

@@ -1,0 +1,89 @@
+//! From paths to a [`Cluster`]: read, filled in, admitted, expanded, compiled.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+use loadline_api::doc::Problem;
+use loadline_api::intake::{Intake, load as read_all};
+use loadline_api::wire::Object;
+
+use crate::Progress;
+use crate::cluster::{Builder, Cluster};
+
+/// What to read.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Files, folders, or `-` for standard input.
+    pub paths: Vec<PathBuf>,
+    /// Go on without the objects that are wrong.
+    pub keep_going: bool,
+}
+
+/// A cluster, and what was left out of it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Number of objects of each kind that a scheduler has no use for.
+    pub ignored: BTreeMap<String, u64>,
+    /// Everything that is wrong; with `keep_going` these objects were left out.
+    pub problems: Vec<Problem>,
+    /// What a user should know although nothing is wrong.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a cluster.
+///
+/// # Errors
+/// All problems, when there are any and `keep_going` is off.
+pub fn load(
+    options: &LoadOptions,
+    stdin: &mut dyn Read,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Loaded, Vec<Problem>> {
+    let mut builder = Builder::default();
+    let bytes_total = options.paths.iter().filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum();
+    let file = options.paths.first().map_or_else(String::new, |path| path.display().to_string());
+    let mut objects = 0_u64;
+    let found = read_all(&options.paths, stdin, &mut |place, object| {
+        objects += 1;
+        if objects.is_multiple_of(4096) {
+            progress(Progress::Reading { file: file.clone(), objects, bytes_total });
+        }
+        builder.add(place, &object);
+    });
+    progress(Progress::Reading { file, objects, bytes_total });
+    if !found.summary.problems.is_empty() && !options.keep_going {
+        return Err(found.summary.problems);
+    }
+    let cluster = builder.finish(&found.missing);
+    let mut warnings = Vec::new();
+    if cluster.node_count() == 0 {
+        warnings.push("no Node in the input: no pod can be placed".to_owned());
+    }
+    Ok(Loaded {
+        cluster,
+        ignored: found.summary.ignored.into_iter().map(|(kind, count)| (kind, count as u64)).collect(),
+        problems: found.summary.problems,
+        warnings,
+    })
+}
+
+/// A cluster of objects that are at hand already, filled in and expanded like those of files.
+///
+/// # Errors
+/// What the API server would refuse, one line each.
+pub fn of_objects(objects: Vec<Object>) -> Result<Cluster, Vec<String>> {
+    let mut builder = Builder::default();
+    let mut intake = Intake::new();
+    for object in objects {
+        intake.push(object, &mut |place, object| builder.add(place, &object));
+    }
+    let finished = intake.finish(&mut |place, object| builder.add(place, &object));
+    if finished.refused.is_empty() {
+        Ok(builder.finish(&finished.missing))
+    } else {
+        Err(finished.refused.into_iter().map(|refusal| refusal.message).collect())
+    }
+}
