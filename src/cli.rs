@@ -1,10 +1,10 @@
 //! The command line as it is typed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use loadline_model::Time;
 
 use crate::output::Format;
 
@@ -131,7 +131,7 @@ pub(crate) struct Simulate {
     pub(crate) input: Input,
     /// Stop after this much virtual time, such as 90s, 10m or 1h30m.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
-    pub(crate) until: Duration,
+    pub(crate) until: Time,
     /// Show the last decision on a pod in full, as NAME or NAMESPACE/NAME. May be repeated.
     #[arg(long, value_name = "POD")]
     pub(crate) explain: Vec<String>,
@@ -143,11 +143,9 @@ pub(crate) struct Simulate {
     pub(crate) nodes: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let nanos = loadline_config::parse_duration(text).and_then(|nanos| u64::try_from(nanos).ok());
-    nanos
+fn duration(text: &str) -> Result<Time, String> {
+    loadline_config::parse_duration(text)
         .filter(|nanos| *nanos > 0)
-        .map(Duration::from_nanos)
         .ok_or_else(|| "not a duration above zero, such as 90s, 10m or 1h30m".to_owned())
 }
 
@@ -174,7 +172,7 @@ mod tests {
 
     #[test]
     fn durations_are_above_zero() {
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1h30m"), Ok(5_400_000_000_000));
         for wrong in ["0s", "-1s", "1", "soon", ""] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

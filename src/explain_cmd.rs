@@ -123,14 +123,15 @@ impl ListWriter {
 
     fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
         let first = !std::mem::replace(&mut self.begun, true);
-        if first {
-            out.write_all(self.head.as_bytes())?;
-        }
         if self.format == Format::Yaml {
             if first {
-                writeln!(out)?;
+                // A list that is not empty begins on the next line.
+                writeln!(out, "{}", self.head.trim_end())?;
             }
             return write_yaml(&[decision], out);
+        }
+        if first {
+            out.write_all(self.head.as_bytes())?;
         }
         out.write_all(if first { b"[" } else { b"," })?;
         lines::line(out, DEPTH)?;

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
         explain: args.explain.clone(),
     };
     let partial = !loaded.problems.is_empty();
-    let result = simulate(loaded.cluster, profiles, &options, &mut |progress| bar.show(&progress));
+    let result = simulate(&loaded.cluster, &profiles, &options, &mut |progress| bar.show(&progress));
     bar.clear();
     let (report, decisions) = result.map_err(|error| Failure::message(&error))?;
     let pending = report.pending.len() as u64;

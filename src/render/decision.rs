@@ -113,7 +113,7 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
         row.extend(differ.iter().map(|(plugin, _)| number(node.scores.get(*plugin).map(|score| score.weighted))));
         table.push(row);
     }
-    let mut text = section(&format!("{} of {} fit", fit.len(), count(nodes.len() as u64, "node")), view);
+    let mut text = section(&format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")), view);
     text += &table.render(view, 2);
     if fit.len() > TOP {
         let _ = writeln!(text, "  and {} more", fit.len() - TOP);
@@ -203,7 +203,7 @@ fn turned_down(nodes: &[NodeRecord], view: View) -> String {
         let which = first_few(names.iter().copied(), NAMED);
         table.row([names.len().to_string(), plugin.to_owned(), reason.to_owned(), which]);
     }
-    let head = format!("{number} of {} do not fit", count(nodes.len() as u64, "node"));
+    let head = format!("Turned down: {number} of {}", count(nodes.len() as u64, "node"));
     section(&head, view) + &table.render(view, 2)
 }
 
@@ -289,7 +289,13 @@ pub(super) fn in_short(decision: &Decision) -> String {
         }
         _ => match &decision.gated_by {
             Some(plugin) => format!("{plugin}: {}", decision.message),
-            None => super::without_head(&decision.message).to_owned(),
+            None => {
+                let room = decision.preemption.as_ref().map_or_else(String::new, |preemption| {
+                    let pods = count(preemption.victims.len() as u64, "pod");
+                    format!("; would preempt {pods} on {}", preemption.nominated_node)
+                });
+                super::in_short(&decision.message).to_owned() + &room
+            }
         },
     }
 }

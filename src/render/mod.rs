@@ -54,10 +54,11 @@ pub(crate) fn first_few<'a>(items: impl ExactSizeIterator<Item = &'a str>, shown
     text
 }
 
-/// What a kube-scheduler message says after how many nodes there are: in a list every pod has the same number of them.
-pub(crate) fn without_head(message: &str) -> &str {
+/// The reasons in a kube-scheduler message: without the number of nodes, which is the same for every pod in a list, and
+/// without preemption's part, which says once more that the pod does not fit.
+pub(crate) fn in_short(message: &str) -> &str {
     match message.split_once(" nodes are available: ") {
-        Some((head, rest)) if head.starts_with("0/") => rest,
+        Some((head, rest)) if head.starts_with("0/") => rest.split(" preemption: ").next().unwrap_or(rest),
         _ => message,
     }
 }

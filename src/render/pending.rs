@@ -7,7 +7,7 @@ use loadline_simulator::report::PendingPod;
 
 use super::decision::section;
 use super::table::{Column, Table};
-use super::{count, first_few, name_of, without_head};
+use super::{count, first_few, in_short, name_of};
 use crate::output::View;
 
 /// Pods or workloads named behind a reason.
@@ -33,7 +33,7 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
             result: name_of(pod.result),
             gated_by: &pod.gated_by,
             nominated_node: &pod.nominated_node,
-            message: &pod.message,
+            message: in_short(&pod.message),
         };
         groups.entry(why).or_default().push(pod);
     }
@@ -58,14 +58,11 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
 
 impl Why<'_> {
     fn in_words(&self) -> String {
-        let message = without_head(self.message);
-        if !self.gated_by.is_empty() {
-            return format!("{}: {message}", self.gated_by);
-        }
-        if self.nominated_node.is_empty() {
-            message.to_owned()
-        } else {
-            format!("waits for {}: {message}", self.nominated_node)
+        let Self { gated_by, nominated_node, message, .. } = self;
+        match (*gated_by, *nominated_node) {
+            ("", "") => (*message).to_owned(),
+            ("", node) => format!("waits for {node}: {message}"),
+            (plugin, _) => format!("{plugin}: {message}"),
         }
     }
 }

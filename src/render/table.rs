@@ -82,9 +82,11 @@ impl Table {
     pub(crate) fn render(&self, view: View, indent: u16) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        let has_head = self.columns.iter().any(|column| !column.head.is_empty());
-        if has_head {
-            table.set_header(self.columns.iter().map(|column| cell(&column.head, column)));
+        let heads = self.columns.iter().map(|column| column.head.lines().count()).max().unwrap_or(0);
+        if heads > 0 {
+            // Heads of several lines end on the same line, next to their columns.
+            let lowered = |column: &Column| "\n".repeat(heads - column.head.lines().count().max(1)) + &column.head;
+            table.set_header(self.columns.iter().map(|column| cell(&lowered(column), column)));
         }
         for row in &self.rows {
             table.add_row(row.iter().zip(&self.columns).map(|(text, column)| cell(&clean(text), column)));
@@ -102,24 +104,19 @@ impl Table {
                 ColumnConstraint::ContentWidth
             });
         }
-        let heads = if has_head { self.columns.iter().map(|column| column.head.lines().count()).max() } else { None };
         let head = view.styles.head;
         let mut text = String::new();
         for (number, line) in table.lines().enumerate() {
-            let line = format!("{:1$}{2}", "", usize::from(indent), line.trim_end());
-            if heads.is_some_and(|heads| number < heads) {
-                text += &format!("{head}{}{head:#}\n", line.trim_end());
-            } else {
-                text += line.trim_end();
-                text.push('\n');
-            }
+            let line = format!("{:1$}{2}", "", usize::from(indent), line);
+            let line = line.trim_end();
+            text += &if number < heads { format!("{head}{line}{head:#}\n") } else { format!("{line}\n") };
         }
         text
     }
 
     /// A text column is not made narrower than this, so that it does not become a strip of single words.
     fn narrowest(&self, column: usize) -> u16 {
-        const READABLE: usize = 24;
+        const READABLE: usize = 16;
         let cells = self.rows.iter().map(|row| row[column].chars().count());
         let widest = cells.max().unwrap_or(0).max(self.columns[column].head.chars().count());
         widest.clamp(1, READABLE) as u16

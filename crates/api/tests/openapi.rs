@@ -75,7 +75,7 @@ fn pod_spec() -> String {
     let term = format!(r#"{{"matchExpressions": [{requirement}], "matchFields": [{requirement}]}}"#);
     format!(
         r#"{{"nodeName": "node", "schedulerName": "s", "containers": [{container}], "initContainers": [{container}],
-        "resources": {{"requests": {{"cpu": 2}}, "limits": {{"cpu": "3"}}, "claims": [{{"name": "gpu", "request": "r"}}]}},
+        "resources": {{"requests": {{"cpu": "2"}}, "limits": {{"cpu": "3"}}, "claims": [{{"name": "gpu", "request": "r"}}]}},
         "overhead": {{"cpu": "10m"}}, "nodeSelector": {{"a": "b"}},
         "affinity": {{"nodeAffinity": {{"requiredDuringSchedulingIgnoredDuringExecution": {{"nodeSelectorTerms": [{term}]}},
             "preferredDuringSchedulingIgnoredDuringExecution": [{{"weight": 3, "preference": {term}}}]}},
@@ -109,10 +109,11 @@ fn pods() {
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]}, "allocatedResources": {"cpu": "1"},
         "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "c"}]}"#;
     let json = format!(r#"{{"apiVersion": "v1", "kind": "Pod", {METADATA}, "spec": {}, "status": {status}}}"#, pod_spec());
-    // The API takes a number for a quantity and gives text back.
-    same_fields::<wire::Pod, core::v1::Pod>(&json.replace(r#"{"cpu": 2}"#, r#"{"cpu": "2"}"#));
-    let pod: wire::Pod = serde_json::from_str(&json).unwrap();
-    assert_eq!(pod.spec.resources.unwrap().requests["cpu"].value(), 2);
+    same_fields::<wire::Pod, core::v1::Pod>(&json);
+    // A quantity may be a number as well.
+    let pod: wire::Pod = serde_json::from_str(&json.replace(r#"{"cpu": "2"}"#, r#"{"cpu": 2, "memory": 0.5, "x": null}"#)).unwrap();
+    let requests = pod.spec.resources.unwrap().requests;
+    assert_eq!((requests["cpu"].value(), requests["memory"].milli_value(), requests["x"].is_zero()), (2, 500, true));
     assert_eq!(pod.metadata.creation_timestamp, Some(wire::Time(1_778_487_121_000_000_000)));
 }
 

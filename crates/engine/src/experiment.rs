@@ -172,6 +172,8 @@ impl Trial<'_> {
 impl NodeTrial for Trial<'_> {
     fn remove(&mut self, pod: &Arc<PodInfo>) {
         self.load.remove(pod);
+        // kube-scheduler keeps a node's host ports as a set: with a pod its ports are free, whoever else has them.
+        self.load.ports.retain(|port| !pod.host_ports.contains(port));
         self.delta.removed.push(pod.clone());
     }
 

@@ -202,7 +202,9 @@ fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) 
         return (Vec::new(), rejections);
     }
     let by_name = what_if.slots_by_name().iter().copied();
-    let slots: Vec<Slot> = by_name.filter(|slot| what_if.code(*slot) == Code::Unschedulable).collect();
+    let slots: Vec<Slot> = by_name
+        .filter(|slot| what_if.code(*slot) == Code::Unschedulable)
+        .collect();
     let results: Vec<OnceLock<Result<Candidate, Status>>> = slots.iter().map(|_| OnceLock::new()).collect();
     what_if.each(slots.len(), &|i| {
         // `each` runs every index once; a second result for one would equal the first.
@@ -330,8 +332,11 @@ fn violates_budget(pods: &[OnNode<'_>], what_if: &dyn WhatIf) -> Vec<bool> {
 
 /// kube-scheduler's text for "no candidate": how many nodes had which reason, nodes that were not tried included.
 fn no_candidate(nodes: usize, rejections: &Rejections) -> String {
-    let mut items: Vec<String> =
-        rejections.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let mut items: Vec<String> = rejections
+        .reasons
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
     if rejections.nodes < nodes {
         items.push(format!("{} {NOT_HELPFUL}", nodes - rejections.nodes));
     }

@@ -102,25 +102,23 @@ impl NodePlugin for NodeResourcesBalancedAllocation {
 
     fn score(&self, state: &Self::State, node: &NodeView<'_>) -> i64 {
         let (allocatable, load) = (node.allocatable(), node.load());
-        let evenness = |with_pod: bool| {
-            let mut fractions = SmallVec::<[f64; 8]>::new();
-            for resource in state {
-                let capacity = resource.capacity(allocatable);
-                if capacity != 0 {
-                    let pod = if with_pod { resource.amount() } else { 0 };
-                    let requested = resource.used(load).wrapping_add(pod);
-                    fractions.push((requested as f64 / capacity as f64).min(1.0));
-                }
+        let (mut with, mut without) = (SmallVec::<[f64; 8]>::new(), SmallVec::<[f64; 8]>::new());
+        for resource in state {
+            let capacity = resource.capacity(allocatable);
+            if capacity != 0 {
+                let used = resource.used(load);
+                let fraction = |requested: i64| (requested as f64 / capacity as f64).min(1.0);
+                with.push(fraction(used.wrapping_add(resource.amount())));
+                without.push(fraction(used));
             }
-            evenness_of(&fractions)
-        };
+        }
         // 75 where the pod changes nothing; 50 and 100 are the worst and the best that it can do.
-        MAX_SCORE / 2 + (MAX_SCORE / 2 + evenness(true) - evenness(false)) / 2
+        MAX_SCORE / 2 + (MAX_SCORE / 2 + evenness(&with) - evenness(&without)) / 2
     }
 }
 
 /// 100 for equal fractions, less by their standard deviation.
-fn evenness_of(fractions: &[f64]) -> i64 {
+fn evenness(fractions: &[f64]) -> i64 {
     let deviation = match fractions {
         // Half of the difference is what the general formula gives for two, computed as kube-scheduler does it.
         [a, b] => ((a - b) / 2.0).abs(),
@@ -180,9 +178,9 @@ mod tests {
 
     #[test]
     fn three_resources_go_by_the_standard_deviation() {
-        assert_eq!(evenness_of(&[0.0, 0.0, 0.6]), 71);
-        assert_eq!(evenness_of(&[0.5, 0.5, 0.5]), 100);
-        assert_eq!(evenness_of(&[0.9]), 100);
+        assert_eq!(evenness(&[0.0, 0.0, 0.6]), 71);
+        assert_eq!(evenness(&[0.5, 0.5, 0.5]), 100);
+        assert_eq!(evenness(&[0.9]), 100);
     }
 
     #[test]

@@ -1,19 +1,15 @@
 //! Plugins of kube-scheduler 1.36 that this version does not have: GangScheduling, TopologyPlacementGenerator and
 //! PodGroupPodsCount. Their feature gates are alpha and off in kube-scheduler, so that its default profile does not have
 //! them either. They are listed so that a configuration that names one is refused with the reason, and not as a
-//! misspelling.
+//! misspelling: a descriptor without extension points is one that can not be enabled.
 
-use loadline_framework::{DefaultProfile, Descriptor, ExtensionPoint, FieldError, no_further_checks};
+use loadline_framework::{DefaultProfile, Descriptor, FieldError, no_further_checks};
 
 /// Placement of pod groups as one (gate GenericWorkload with GangScheduling).
 pub static GANG_SCHEDULING: Descriptor = Descriptor {
     name: "GangScheduling",
     help: "Places the pods of a group together or not at all. Alpha in kube-scheduler 1.36 and not part of this version.",
-    points: &[
-        ExtensionPoint::PreEnqueue,
-        ExtensionPoint::Reserve,
-        ExtensionPoint::Permit,
-    ],
+    points: &[],
     default_profile: DefaultProfile::Absent,
     args: &[],
     validate: no_further_checks,
@@ -71,6 +67,7 @@ mod tests {
             assert!(errors[0].message.contains(descriptor.name));
             assert!(errors[0].message.contains("not part of this version"));
             assert_eq!(descriptor.default_profile, DefaultProfile::Absent);
+            assert!(descriptor.points.is_empty());
         }
     }
 }

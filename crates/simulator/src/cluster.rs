@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loadline_api::convert::Converter;
 use loadline_api::expand;
 use loadline_api::wire::Object;
-use loadline_engine::{Engine, Settings};
+use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, WorkloadSelector};
 
@@ -121,30 +121,58 @@ impl Cluster {
         self.pods.iter().filter(|pod| is_pending(pod))
     }
 
+    /// Nodes, in the order of the input.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<NodeSpec>> {
+        self.nodes.iter()
+    }
+
+    /// Namespaces, in the order of the input.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter()
+    }
+
+    /// Pods on nodes that have not finished, in the order of the input.
+    pub fn placed(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.pods.iter().filter(|pod| !pod.finished && pod.node_name.is_some())
+    }
+
     /// An engine that knows the cluster: everything but the pods that wait.
     pub fn engine(&self, profiles: Profiles, settings: Settings) -> Engine {
         let mut engine = Engine::new(profiles, settings);
-        for namespace in &self.namespaces {
-            engine.set_namespace(namespace.clone());
-        }
-        for service in &self.services {
-            engine.set_service(service.clone());
-        }
-        for workload in &self.workloads {
-            engine.set_workload(workload.clone());
-        }
-        for budget in &self.budgets {
-            engine.set_disruption_budget(budget.clone());
-        }
-        for node in &self.nodes {
-            engine.set_node(node.clone());
-        }
-        for pod in self.pods.iter().filter(|pod| !pod.finished) {
-            if let Some(node) = &pod.node_name {
-                engine.set_placed_pod(pod.clone(), node);
+        for event in self.events() {
+            match event {
+                Event::Namespace(namespace) => engine.set_namespace(namespace),
+                Event::Service(service) => engine.set_service(service),
+                Event::Workload(workload) => engine.set_workload(workload),
+                Event::DisruptionBudget(budget) => engine.set_disruption_budget(budget),
+                Event::Node(node) => {
+                    engine.set_node(node);
+                }
+                Event::Pod(pod) => {
+                    if let Some(node) = pod.node_name.clone() {
+                        engine.set_placed_pod(pod, &node);
+                    }
+                }
+                Event::NodeGone(_)
+                | Event::PodGone(_)
+                | Event::NamespaceGone(_)
+                | Event::ServiceGone(..)
+                | Event::WorkloadGone(..)
+                | Event::DisruptionBudgetGone(..) => {}
             }
         }
         engine
+    }
+
+    /// What a watch would tell first: everything but the pods that wait.
+    pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
+        let namespaces = self.namespaces.iter().cloned().map(Event::Namespace);
+        namespaces
+            .chain(self.services.iter().cloned().map(Event::Service))
+            .chain(self.workloads.iter().cloned().map(Event::Workload))
+            .chain(self.budgets.iter().cloned().map(Event::DisruptionBudget))
+            .chain(self.nodes.iter().cloned().map(Event::Node))
+            .chain(self.placed().cloned().map(Event::Pod))
     }
 }
 

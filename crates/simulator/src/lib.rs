@@ -4,8 +4,10 @@ mod cluster;
 mod explain;
 mod load;
 pub mod report;
+mod simulate;
 
 pub use cluster::Cluster;
+pub use simulate::{SimulateError, SimulateOptions, simulate};
 pub use load::{LoadOptions, Loaded, load, of_objects};
 pub use loadline_api::doc::Problem;
 pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sort"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
@@ -52,6 +55,7 @@ func newCluster(cfg *config.KubeSchedulerConfiguration, parallelism int32, objec
 		}
 	}
 	swallowWrites(client)
+	listInOrder(client, objects)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &cluster{ctx: ctx, cancel: cancel, informers: scheduler.NewInformerFactory(client, 0)}
@@ -73,6 +77,39 @@ func newCluster(cfg *config.KubeSchedulerConfiguration, parallelism int32, objec
 		return nil, err
 	}
 	return c, nil
+}
+
+// listInOrder makes lists come in the order of the request, as an API server's come in one order: the tracker's own is that
+// of a Go map. It decides which node reports an image first, and how pods that are equal to preemption are ordered.
+func listInOrder(client *fake.Clientset, objects []runtime.Object) {
+	place := map[string]int{}
+	for i, object := range objects {
+		if accessor, err := meta.Accessor(object); err == nil {
+			place[accessor.GetNamespace()+"/"+accessor.GetName()] = i
+		}
+	}
+	where := func(object runtime.Object) int {
+		accessor, err := meta.Accessor(object)
+		if err != nil {
+			return len(objects)
+		}
+		return place[accessor.GetNamespace()+"/"+accessor.GetName()]
+	}
+	for resource, kind := range map[string]string{"nodes": "Node", "pods": "Pod"} {
+		client.PrependReactor("list", resource, func(action clienttesting.Action) (bool, runtime.Object, error) {
+			kind := v1.SchemeGroupVersion.WithKind(kind)
+			list, err := client.Tracker().List(action.GetResource(), kind, metav1.NamespaceAll)
+			if err != nil {
+				return true, nil, err
+			}
+			items, err := meta.ExtractList(list)
+			if err != nil {
+				return true, nil, err
+			}
+			sort.SliceStable(items, func(i, j int) bool { return where(items[i]) < where(items[j]) })
+			return true, list, meta.SetList(list, items)
+		})
+	}
 }
 
 // swallowWrites makes every later write succeed without effect. Preemption deletes its victims in the background; without

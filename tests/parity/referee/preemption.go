@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -16,6 +17,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
+
+// evictionPoll is how often the end of the background evictions is looked for; they take microseconds.
+const evictionPoll = 20 * time.Microsecond
 
 // postFilter runs the real PostFilter plugins on the state that the real algorithm left, which completes the message, and
 // lists the preemption candidates when a node was nominated.
@@ -33,6 +37,10 @@ func (cy *cycle) postFilter(state fwk.CycleState, fitError *framework.FitError, 
 	plugin, ok := cy.plugins[cy.profile.ProfileName()][names.DefaultPreemption].(*defaultpreemption.DefaultPreemption)
 	if !ok {
 		return errors.New("a node was nominated without DefaultPreemption")
+	}
+	// The evictions, which change nothing here, run in the background and gate the pod until they are through.
+	for plugin.Executor.IsPodRunningPreemption(cy.pod.UID) {
+		time.Sleep(evictionPoll)
 	}
 	preemption, err := cy.candidates(state, plugin, fitError.Diagnosis.NodeToStatus)
 	if err != nil {

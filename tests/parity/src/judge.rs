@@ -3,6 +3,7 @@
 use loadline_framework::record::Decision;
 
 use crate::engine::Cold;
+use crate::history::History;
 use crate::protocol::{Candidate, Request};
 
 /// Our decision on a pod, with what the record does not hold.
@@ -32,7 +33,7 @@ pub struct JudgeKind {
 }
 
 /// The judges that every cluster is put before.
-pub const JUDGES: &[JudgeKind] = &[JudgeKind {
-    name: "cold",
-    make: || Box::new(Cold),
-}];
+pub const JUDGES: &[JudgeKind] = &[
+    JudgeKind { name: "cold", make: || Box::new(Cold) },
+    JudgeKind { name: "history", make: || Box::new(History) },
+];

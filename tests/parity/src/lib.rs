@@ -9,6 +9,7 @@ mod coverage;
 mod engine;
 mod floors;
 mod generate;
+mod history;
 mod judge;
 pub mod mutants;
 mod protocol;

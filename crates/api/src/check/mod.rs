@@ -38,7 +38,8 @@ pub fn check(object: &Object, report: &mut Report<'_>) {
         Object::DaemonSet(it) => check_workload(&spec, None, &it.spec.template, report),
         Object::Job(it) => {
             check_not_negative(spec.field("completions"), it.spec.completions, report);
-            check_workload(&spec, it.spec.parallelism, &it.spec.template, report);
+            check_not_negative(spec.field("parallelism"), it.spec.parallelism, report);
+            check_workload(&spec, None, &it.spec.template, report);
         }
         Object::PriorityClass(class) => {
             check_choice(

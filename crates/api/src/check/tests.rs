@@ -1,1 +1,152 @@
+use crate::read::Reader;
 
+/// Problems of a text, each as `line: path: message`.
+fn problems(text: &str) -> Vec<String> {
+    let mut reader = Reader::new(|object| panic!("nothing is wrong with {object:?}"));
+    reader.read_text(text, "f");
+    let found = reader.finish().problems.into_iter();
+    found.map(|problem| format!("{}: {}: {}", problem.line, problem.path, problem.message)).collect()
+}
+
+#[test]
+fn everything_wrong_with_a_pod_is_said() {
+    let text = r#"apiVersion: v1
+kind: Pod
+metadata: {name: bad}
+spec:
+  preemptionPolicy: Sometimes
+  nodeSelector: {"-a": b}
+  overhead: {cpu: -1}
+  containers:
+  - name: c
+    resources:
+      requests: {cpu: -100m}
+      limits: {memory: "-1"}
+    ports:
+    - {containerPort: 70000}
+    - {containerPort: 80, hostPort: -1, protocol: ICMP}
+  tolerations:
+  - {key: a, operator: Is}
+  - {operator: Equal, value: x}
+  - {key: a, operator: Exists, value: x, effect: NoRun}
+  topologySpreadConstraints:
+  - maxSkew: 0
+    whenUnsatisfiable: Never
+    minDomains: 0
+    nodeTaintsPolicy: Maybe
+    labelSelector: {matchExpressions: [{key: a, operator: In}]}
+  - {maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, matchLabelKeys: [a, /b]}
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms:
+        - matchExpressions:
+          - {key: a, operator: Gt, values: [x]}
+          - {key: a, operator: Lt, values: ["1", "2"]}
+          - {key: a, operator: Exists, values: [x]}
+          - {key: a, operator: Almost}
+          matchFields: [{key: metadata.uid, operator: Exists}]
+      preferredDuringSchedulingIgnoredDuringExecution:
+      - {weight: 101, preference: {}}
+    podAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+      - {topologyKey: "", labelSelector: {matchLabels: {a: "x y"}}}
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 0
+        podAffinityTerm: {topologyKey: zone, namespaceSelector: {matchExpressions: [{key: a, operator: Gt, values: ["1"]}]}}
+"#;
+    let required = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]";
+    let expected = [
+        "11: spec.containers[0].resources.requests.cpu: expected 0 or more, found `-100m`".to_owned(),
+        "12: spec.containers[0].resources.limits.memory: expected 0 or more, found `-1`".into(),
+        "14: spec.containers[0].ports[0].containerPort: expected a port from 1 to 65535, found 70000".into(),
+        "15: spec.containers[0].ports[1].hostPort: expected a port from 1 to 65535, found -1".into(),
+        "15: spec.containers[0].ports[1].protocol: expected one of TCP, UDP, SCTP, found `ICMP`".into(),
+        "7: spec.overhead.cpu: expected 0 or more, found `-1`".into(),
+        "6: spec.nodeSelector.-a: expected a label key such as app or example.com/app, found `-a`".into(),
+        format!("33: {required}.matchExpressions[1].values: expected exactly one value for Lt, found 2"),
+        format!("34: {required}.matchExpressions[2].values: expected no values for Exists, found 1"),
+        format!("35: {required}.matchExpressions[3].operator: expected one of In, NotIn, Exists, DoesNotExist, Gt, Lt, found `Almost`"),
+        format!("36: {required}.matchFields[0].key: expected one of metadata.name, found `metadata.uid`"),
+        format!("36: {required}.matchFields[0].operator: expected one of In, NotIn, found `Exists`"),
+        format!("36: {required}.matchFields[0].values: expected exactly one value, found 0"),
+        "38: spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: expected a weight from 1 to 100, found 101".into(),
+        "41: spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: expected a label key such as app or example.com/app, found nothing".into(),
+        "41: spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.a: expected a label value (up to 63 letters, digits, `-`, `_` and `.`), found `x y`".into(),
+        "44: spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: expected a weight from 1 to 100, found 0".into(),
+        "45: spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.namespaceSelector.matchExpressions[0].operator: expected one of In, NotIn, Exists, DoesNotExist, found `Gt`".into(),
+        "17: spec.tolerations[0].operator: expected one of Exists, Equal, Lt, Gt, found `Is`".into(),
+        "18: spec.tolerations[1].operator: expected Exists, as there is no key".into(),
+        "19: spec.tolerations[2].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found `NoRun`".into(),
+        "19: spec.tolerations[2].value: expected no value for Exists, found `x`".into(),
+        "21: spec.topologySpreadConstraints[0].maxSkew: expected 1 or more, found 0".into(),
+        "21: spec.topologySpreadConstraints[0].topologyKey: expected a label key such as app or example.com/app, found nothing".into(),
+        "22: spec.topologySpreadConstraints[0].whenUnsatisfiable: expected one of DoNotSchedule, ScheduleAnyway, found `Never`".into(),
+        "25: spec.topologySpreadConstraints[0].labelSelector.matchExpressions[0].values: expected at least one value for In, found none".into(),
+        "23: spec.topologySpreadConstraints[0].minDomains: expected 1 or more, found 0".into(),
+        "24: spec.topologySpreadConstraints[0].nodeTaintsPolicy: expected one of Honor, Ignore, found `Maybe`".into(),
+        "26: spec.topologySpreadConstraints[1].matchLabelKeys[1]: expected a label key such as app or example.com/app, found `/b`".into(),
+        "5: spec.preemptionPolicy: expected one of PreemptLowerPriority, Never, found `Sometimes`".into(),
+    ];
+    let found = problems(text);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn other_kinds_are_looked_at_too() {
+    let text = r#"apiVersion: v1
+kind: Node
+metadata: {name: node-a}
+spec: {taints: [{key: "", effect: Evict}]}
+status: {allocatable: {cpu: -1}, capacity: {example.com/gpu: -2}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: -1
+  selector: {matchLabels: {"a/b/c": d}}
+  template: {spec: {containers: [{resources: {requests: {cpu: -1}}}]}}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, preemptionPolicy: Always}
+---
+{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: kata}, overhead: {podFixed: {cpu: -1}}, scheduling: {tolerations: [{key: a, effect: Non}]}}
+---
+{apiVersion: v1, kind: LimitRange, metadata: {name: limits}, spec: {limits: [{type: Node, default: {cpu: -1}}]}}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: pdb}, spec: {selector: {matchExpressions: [{operator: Exists}]}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: svc}, spec: {selector: {app: "a b"}}}
+---
+{apiVersion: batch/v1, kind: Job, metadata: {name: job}, spec: {completions: -1, parallelism: -2}}
+---
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {}}
+"#;
+    let key = "expected a label key such as app or example.com/app, found";
+    assert_eq!(
+        problems(text),
+        [
+            format!("4: spec.taints[0].key: {key} nothing"),
+            "4: spec.taints[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found `Evict`".into(),
+            "5: status.capacity[example.com/gpu]: expected 0 or more, found `-2`".into(),
+            "5: status.allocatable.cpu: expected 0 or more, found `-1`".into(),
+            "11: spec.replicas: expected 0 or more, found -1".into(),
+            "13: spec.template.spec.containers[0].resources.requests.cpu: expected 0 or more, found `-1`".into(),
+            format!("12: spec.selector.matchLabels[a/b/c]: {key} `a/b/c`"),
+            "15: preemptionPolicy: expected one of PreemptLowerPriority, Never, found `Always`".into(),
+            "17: overhead.podFixed.cpu: expected 0 or more, found `-1`".into(),
+            "17: scheduling.tolerations[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found `Non`".into(),
+            "19: spec.limits[0].type: expected one of Container, Pod, PersistentVolumeClaim, found `Node`".into(),
+            "19: spec.limits[0].default.cpu: expected 0 or more, found `-1`".into(),
+            format!("21: spec.selector.matchExpressions[0].key: {key} nothing"),
+            "23: spec.selector.app: expected a label value (up to 63 letters, digits, `-`, `_` and `.`), found `a b`".into(),
+            "25: spec.completions: expected 0 or more, found -1".into(),
+            "25: spec.parallelism: expected 0 or more, found -2".into(),
+            "27: metadata.name: expected a name, found none".into(),
+        ]
+    );
+}

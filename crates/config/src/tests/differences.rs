@@ -7,7 +7,8 @@ use crate::diff::diff;
 #[track_caller]
 fn changes(old: &str, new: &str) -> String {
     let changes = diff(&config(old), &config(new), &registry());
-    changes.iter().map(|change| format!("{change}\n")).collect()
+    let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 #[test]

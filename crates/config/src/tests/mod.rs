@@ -1,5 +1,6 @@
 //! Whole files in, configurations and messages out.
 
+mod built_in;
 mod converting;
 mod defaults;
 mod differences;
@@ -55,7 +56,8 @@ fn refused_text(text: &str) -> String {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 /// Names at an extension point.

@@ -108,14 +108,20 @@ fn types_of_the_api() {
             "NodeAffinity",
             "{addedAffinity: {requiredDuringScheduling: {}, preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: a, operator: Is}]}}]}}"
         ),
-        @""
+        @r#"
+    c.yaml:6:28: profiles[0].pluginConfig[0].args.addedAffinity.requiredDuringScheduling: unknown field "requiredDuringScheduling"; did you mean "requiredDuringSchedulingIgnoredDuringExecution"?
+    c.yaml:6:161: profiles[0].pluginConfig[0].args.addedAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator: Unsupported value: "Is": supported values: "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"; did you mean "In"?
+    "#
     );
     insta::assert_snapshot!(
         refused_args(
             "PodTopologySpread",
             "{defaultingType: List, defaultConstraints: [{maxSkew: 1, topologyKey: zone, labelSelector: {}, minDomains: many}]}"
         ),
-        @""
+        @r#"
+    c.yaml:6:87: profiles[0].pluginConfig[0].args.defaultConstraints[0].labelSelector: Forbidden: constraint must not define a selector, as they deduced for each pod
+    c.yaml:6:106: profiles[0].pluginConfig[0].args.defaultConstraints[0].minDomains: expected a whole number, found the text `many`
+    "#
     );
 }
 

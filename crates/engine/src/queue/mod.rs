@@ -122,7 +122,7 @@ impl SchedulingQueue {
             return None;
         }
         let cause = Cause::Event(ClusterEvent::new(Resource::UnscheduledPod, Action::ADD));
-        self.enter(pod, cause, nominator, now)
+        self.enter(&pod, cause, nominator, now)
     }
 
     /// Takes over a change of a pod that is neither placed nor assumed. Returns where it is now: `None` when no profile
@@ -143,16 +143,19 @@ impl SchedulingQueue {
             old: Some(old),
             new: Some(&new),
         };
-        if let Some(flight) = self.in_flight.get_mut(&new.uid) {
-            flight.latest = Some(new.clone());
+        if self.is_in_flight(&new.uid) {
             for event in events {
                 self.in_flight.record(event, &object);
+            }
+            let uid = new.uid.clone();
+            if let Some(flight) = self.in_flight.get_mut(&uid) {
+                flight.latest = Some(new);
             }
             return None;
         }
         let Some(id) = self.pods.id(&new.uid) else {
             let cause = Cause::Event(ClusterEvent::new(Resource::UnscheduledPod, Action::UPDATE));
-            return self.enter(new, cause, nominator, now);
+            return self.enter(&new, cause, nominator, now);
         };
         self.pods[id].queued.pod = new.clone();
         nominator.update(old, &new);
@@ -230,13 +233,11 @@ impl SchedulingQueue {
     ) -> Option<QueueName> {
         let uid = queued.pod.uid.clone();
         if let Some(flight) = self.in_flight.get(&uid) {
-            match &flight.latest {
-                Some(latest) => queued.pod = latest.clone(),
-                None => {
-                    self.in_flight.end(&uid);
-                    return None;
-                }
-            }
+            let Some(latest) = &flight.latest else {
+                self.in_flight.end(&uid);
+                return None;
+            };
+            queued.pod = latest.clone();
         }
         let profile = self.profile_of(&queued.pod);
         let (Some(profile), None) = (profile, self.pods.id(&uid)) else {
@@ -346,8 +347,8 @@ impl SchedulingQueue {
     }
 
     /// A pod that the queue does not know yet.
-    fn enter(&mut self, pod: Arc<PodInfo>, cause: Cause, nominator: &mut Nominator, now: Time) -> Option<QueueName> {
-        let profile = self.profile_of(&pod)?;
+    fn enter(&mut self, pod: &Arc<PodInfo>, cause: Cause, nominator: &mut Nominator, now: Time) -> Option<QueueName> {
+        let profile = self.profile_of(pod)?;
         let queued = QueuedPod {
             pod: pod.clone(),
             timestamp: now,
@@ -367,7 +368,7 @@ impl SchedulingQueue {
         });
         let queue = self.make_active(id, cause, true, now);
         if queue == QueueName::Active {
-            nominator.add_by_status(&pod);
+            nominator.add_by_status(pod);
         }
         Some(queue)
     }

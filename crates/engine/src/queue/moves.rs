@@ -230,10 +230,10 @@ impl SchedulingQueue {
     fn is_gated(&mut self, id: Id) -> bool {
         let gate = self.gate(id);
         let queued = &mut self.pods[id].queued;
-        if let Some(gate) = &gate {
-            if !queued.rejectors.unschedulable.contains(&gate.plugin) {
-                queued.rejectors.unschedulable.push(gate.plugin);
-            }
+        if let Some(gate) = &gate
+            && !queued.rejectors.contains(gate.plugin)
+        {
+            queued.rejectors.unschedulable.push(gate.plugin);
         }
         queued.gate = gate;
         queued.gate.is_some()

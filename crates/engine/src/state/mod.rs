@@ -317,6 +317,11 @@ impl ClusterState {
         self.slots.get(name).and_then(|slot| self.nodes[slot.index()].as_ref())
     }
 
+    /// All nodes, in no particular order.
+    pub fn node_infos(&self) -> impl Iterator<Item = &Arc<NodeInfo>> {
+        self.nodes.iter().flatten()
+    }
+
     /// Orders of the nodes: by name, and kube-scheduler's visiting order.
     pub fn order(&self) -> &NodeOrder {
         &self.order

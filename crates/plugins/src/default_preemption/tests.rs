@@ -103,7 +103,12 @@ impl WhatIf for Fake {
         self.codes.iter().filter(|code| **code == Code::Unschedulable).count()
     }
     fn lowest_priority(&self) -> Option<i32> {
-        self.nodes.iter().flatten().flat_map(|node| &node.pods).map(|pod| pod.priority).min()
+        self.nodes
+            .iter()
+            .flatten()
+            .flat_map(|node| &node.pods)
+            .map(|pod| pod.priority)
+            .min()
     }
     fn scheduler_name(&self) -> &Str {
         &self.scheduler

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loadline_framework::record::{Detail, Remedy};
-use loadline_framework::{NodeDelta, NodeView, Verdict};
+use loadline_framework::{NodeDelta, NodeView, Slot, Verdict};
 use loadline_model::{PodAffinityTerm, PodInfo, Str};
 use serde_json::json;
 use smallvec::SmallVec;
@@ -195,13 +195,7 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
 }
 
 /// One of the pods in the way, on the first node by name: `namespace/name on node`.
-fn example(
-    state: &State,
-    role: Role,
-    node: &NodeView<'_>,
-    members: &[loadline_framework::Slot],
-    key: &Str,
-) -> Option<String> {
+fn example(state: &State, role: Role, node: &NodeView<'_>, members: &[Slot], key: &Str) -> Option<String> {
     let cluster = node.cluster();
     let in_the_way = |pod: &Arc<PodInfo>| {
         if role == Role::Existing {

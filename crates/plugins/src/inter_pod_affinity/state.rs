@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use loadline_framework::{Cluster, DomainId, MatchedTerm, Prepare, Query, Slot, TermKind, TopologyId, Touched};
+use loadline_framework::{
+    Cluster, DomainId, MatchedTerm, Prepare, Query, QueryId, Slot, TermKind, TopologyId, Touched,
+};
 use loadline_model::{Labels, PodAffinityTerm, PodInfo, PodMatcher, Str, Weighted};
 use smallvec::SmallVec;
 
@@ -139,14 +141,7 @@ impl State {
     }
 
     /// `once`: a second term with the same topology adds nothing.
-    fn add_use(
-        &mut self,
-        query: loadline_framework::QueryId,
-        role: Role,
-        topology: TopologyId,
-        factor: i64,
-        once: bool,
-    ) {
+    fn add_use(&mut self, query: QueryId, role: Role, topology: TopologyId, factor: i64, once: bool) {
         let same = |tally: &Tally| tally.role == role && tally.topology == topology;
         let tally = self.tallies.iter().position(same).unwrap_or_else(|| {
             self.tallies.push(Tally {
@@ -264,7 +259,7 @@ fn domain_of(cluster: &dyn Cluster, topology: TopologyId, slot: Slot) -> Option<
 }
 
 /// Counts pods that match all of `matchers`, terminating ones too.
-fn matching<'a>(matchers: impl Iterator<Item = &'a PodMatcher>, cx: &mut dyn Prepare) -> loadline_framework::QueryId {
+fn matching<'a>(matchers: impl Iterator<Item = &'a PodMatcher>, cx: &mut dyn Prepare) -> QueryId {
     cx.track(&Query::Matching {
         all: matchers.cloned().collect(),
         skip_terminating: false,

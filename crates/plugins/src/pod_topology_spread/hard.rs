@@ -1,6 +1,7 @@
 //! `whenUnsatisfiable: DoNotSchedule`: one constraint's counts by domain, their minimum, and which domains are full.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use loadline_framework::{Cluster, DomainId, NodeDelta, Slot, Topology, TopologyId};
 use loadline_model::{PodInfo, Str};
@@ -186,7 +187,7 @@ impl HardConstraint {
         let Some(delta) = delta.filter(|_| self.domain_counted(slot).is_some()) else {
             return standing;
         };
-        let meant = |pods: &[std::sync::Arc<PodInfo>]| {
+        let meant = |pods: &[Arc<PodInfo>]| {
             let meant = |pod: &PodInfo| pod.namespace == *namespace && self.constraint.selector.matches(&pod.labels);
             pods.iter().filter(|pod| meant(pod)).count() as i64
         };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loadline_framework::{Cluster, DomainId, NodeView, Prepare, Query, Touched, Verdict};
-use loadline_model::{NamespaceMatch, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
+use loadline_model::{NamespaceMatch, NodeSpec, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
 
 use super::arguments::Arguments;
 use super::constraint::{Constraint, Key, NodeRules, tolerate};
@@ -169,7 +169,7 @@ impl Eligibility {
     fn new(state: &State, cluster: &dyn Cluster) -> Self {
         let nodes = cluster.nodes();
         let (rules, tolerations) = (state.rules.as_ref(), state.tolerations.as_deref());
-        let each = |meets: &dyn Fn(&loadline_model::NodeSpec) -> bool| {
+        let each = |meets: &dyn Fn(&NodeSpec) -> bool| {
             nodes
                 .iter()
                 .map(|node| node.as_ref().is_some_and(|node| meets(&node.spec)))

@@ -41,7 +41,7 @@ impl Knobs {
         ports: 0.0,
         images: 0.0,
         preemption: 0.35,
-        gates: 0.02,
+        gates: 0.05,
         config: 0.4,
         fill: (0.0, 0.9),
         tight: false,

@@ -1,14 +1,15 @@
 //! Random clusters. A profile says what they are about; a seed makes one of them.
 //!
 //! Objects are what an API server would hold: valid, with the fields that it fills in (uid, times, priority of the class,
-//! tolerations of every pod), but for defaults that both sides must know (requests from limits, selectors from
-//! matchLabelKeys, host ports of host-network pods).
+//! tolerations of every pod, selectors merged from matchLabelKeys), but for defaults that both sides must know (requests
+//! from limits, host ports of host-network pods).
 
 mod budgets;
 mod config;
 mod dice;
 mod images;
 mod knobs;
+mod merge;
 mod node_affinity;
 mod nodes;
 mod pod_affinity;
@@ -150,6 +151,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
         .map(|(_, pod)| format!("{}/{}", text(pod, "namespace"), text(pod, "name")))
         .collect();
     placed.extend(pending.drain(..).map(|(_, pod)| pod));
+    placed.iter_mut().for_each(merge::label_keys);
     world.dice.shuffle(&mut placed);
     objects.extend(placed);
     Request {

@@ -129,7 +129,7 @@ fn expression(dice: &mut Dice, required: bool) -> Value {
         // Some nodes have a generation that is not a number, some have none.
         5 => json!({"key": "generation", "operator": "Gt", "values": [dice.range(0, 6).to_string()]}),
         6 => json!({"key": "generation", "operator": "Lt", "values": [dice.range(2, 9).to_string()]}),
-        7 => {
+        7 if required => {
             json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [dice.pick(&["x", "007", "1.5"])]})
         }
         _ => json!({"key": "example.com/absent", "operator": "NotIn", "values": ["a"]}),

@@ -58,7 +58,10 @@ pub(super) fn pod(world: &mut World, name: &str, role: Role) -> Value {
         Role::Placed(at) => place(world, &mut pod, at, wants.total),
         Role::Nominated => pod["status"]["nominatedNodeName"] = json!(world.node_name()),
         Role::Judged => {
-            if pod["spec"].get("schedulingGates").is_none() && world.dice.chance(world.knobs.preemption * 0.25) {
+            // A nominated node that PreFilter left out is looked at all the same.
+            let pinned = pod["spec"]["affinity"]["nodeAffinity"].to_string().contains("metadata.name");
+            let nominated = if pinned { 0.3 } else { world.knobs.preemption * 0.25 };
+            if pod["spec"].get("schedulingGates").is_none() && world.dice.chance(nominated) {
                 pod["status"]["nominatedNodeName"] = json!(world.node_name());
             }
         }
@@ -231,8 +234,9 @@ fn place(world: &mut World, pod: &mut Value, at: usize, total: Amount) {
     // A node may be deleted before its pods are.
     let gone = world.dice.chance(0.004);
     pod["spec"]["nodeName"] = json!(if gone { GONE_NODE } else { &machine.name });
-    // Few different times, so that victims tie on them.
-    let start = time(60 + world.dice.range(0, 8), *world.dice.pick(&[0, 0, 0, 30]));
+    // Few different times over all nodes, so that candidates tie on them, but none twice on one node: among victims that
+    // started at the same time kube-scheduler's order follows from its sort.
+    let start = time(60 + world.dice.range(0, 8), machine.pods.clamp(0, 59));
     pod["status"] = json!({"phase": "Running", "startTime": start});
     // kube-scheduler never hears of pods that have ended: they take nothing.
     if world.dice.chance(0.015) {

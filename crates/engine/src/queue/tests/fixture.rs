@@ -149,13 +149,18 @@ pub(super) static CLAIM: Descriptor = Descriptor {
     ..BASE
 };
 
+/// Arguments of plugins that take none, of the type that building asks for.
+fn no_arguments<T: Default>() -> T {
+    T::default()
+}
+
 /// One profile for each scheduler name, with these plugins.
 pub(super) fn profiles(of: &[(&str, &[&'static Descriptor])]) -> Profiles {
     let profiles = of.iter().map(|(name, descriptors)| {
         let plugins: Vec<ProfilePlugin> = descriptors
             .iter()
             .map(|descriptor| ProfilePlugin {
-                plugin: (descriptor.build)(&Default::default()).expect("builds"),
+                plugin: (descriptor.build)(&no_arguments()).expect("builds"),
                 descriptor,
             })
             .collect();

@@ -326,7 +326,7 @@ fn an_update_of_an_unknown_pod_is_an_addition() {
         queue.update(&pod("a", 0), Arc::new(told), &mut nominator, 1),
         Some(QueueName::Active)
     );
-    assert_eq!(nominator.node_of("a").map(|n| n.as_str()), Some("n"));
+    assert_eq!(nominator.node_of("a").map(loadline_model::Str::as_str), Some("n"));
     queue.delete("a", &mut nominator);
     assert_eq!((queue.len(), nominator.node_of("a")), (0, None));
 }

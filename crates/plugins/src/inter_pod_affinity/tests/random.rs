@@ -328,20 +328,18 @@ proptest! {
     #[test]
     fn a_thought_experiment_equals_the_real_thing(
         nodes in any_nodes(), pod in any_pod(), steps in any_steps(),
-        added in prop::collection::vec(any_pod(), 0..4), removed in 0..4_usize, slot in 0..NODES as u32,
+        added in prop::collection::vec(any_pod(), 0..4), removed in 0..4_usize, slot in 0..NODES,
     ) {
         let plugin = by_default();
         let mut run = run(nodes);
         for step in steps {
             run.take(step);
         }
-        let slot = Slot(slot);
-        prop_assume!(run.cluster.slots().contains(&slot));
+        let Some(slot) = run.cluster.slots().into_iter().cycle().nth(slot) else { return Ok(()) };
         let added: Vec<PodInfo> = added.into_iter().map(|pod| run.named(pod)).collect();
-        let state = run.cluster.state(&plugin, &pod).filter(State::filters_now);
-        prop_assume!(state.is_some());
+        let Some(state) = run.cluster.state(&plugin, &pod).filter(State::filters_now) else { return Ok(()) };
         let delta = run.delta(slot, &added, removed);
-        let imagined = run.cluster.answer(&plugin, &state.unwrap(), slot, Some(&delta));
+        let imagined = run.cluster.answer(&plugin, &state, slot, Some(&delta));
         run.realize(slot, &delta);
         let answers = run.cluster.filter(&plugin, &pod).unwrap();
         let at = run.cluster.slots().iter().position(|other| *other == slot).unwrap();

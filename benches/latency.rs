@@ -1,0 +1,186 @@
+//! `cargo bench --bench latency`: median and 99th percentile of a decision, record kept, for each kind of pod and size of
+//! cluster, in the situations that a scheduler meets.
+//!
+//! first: the first pod of its class, nothing kept. repeated: the next pod of a class after the one before was assumed.
+//! interleaved: 100 classes in turn, each placement confirmed, a node's allocatable changing for one node in a hundred
+//! and a pod deleted between two decisions. own labels: repeated, each pod with a label of its own. nominated: repeated,
+//! with a pod of higher priority nominated to one node in ten.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark measures time and prints it")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser;
+use comfy_table::{CellAlignment, Table, presets};
+use loadline_benches::{Kind, engine, node, pod, requests};
+use loadline_engine::{Depth, Engine, Settings};
+use loadline_model::{NodeSpec, PodInfo, Str};
+
+/// Latency of decisions.
+#[derive(Parser)]
+struct Options {
+    /// Sizes of the cluster.
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,5000,20000,100000")]
+    nodes: Vec<usize>,
+    /// Kinds whose name contains this.
+    #[arg(long, default_value = "")]
+    kind: String,
+    /// Situations whose name contains this.
+    #[arg(long, default_value = "")]
+    situation: String,
+    /// Decisions measured in each situation but `first` and preemption, which take fewer.
+    #[arg(long, default_value_t = 1000)]
+    decisions: usize,
+    /// Threads of the engine.
+    #[arg(long, default_value_t = 2)]
+    parallelism: usize,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Situation {
+    First,
+    Repeated,
+    Interleaved,
+    OwnLabels,
+    Nominated,
+}
+
+impl Situation {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::First, "first"),
+        (Self::Repeated, "repeated"),
+        (Self::Interleaved, "interleaved"),
+        (Self::OwnLabels, "own labels"),
+        (Self::Nominated, "nominated"),
+    ];
+}
+
+/// Classes in turn.
+const CLASSES: usize = 100;
+
+fn main() {
+    let options = Options::parse();
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["nodes", "kind", "situation", "median µs", "p99 µs", "placed"]);
+    for nodes in &options.nodes {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.name().contains(&options.kind)) {
+            for (situation, name) in Situation::ALL {
+                if !name.contains(&options.situation) || (kind == Kind::Preemption && situation != Situation::First) {
+                    continue;
+                }
+                let (mut times, placed) = measure(*nodes, kind, situation, &options);
+                times.sort_unstable();
+                let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
+                table.add_row([
+                    nodes.to_string(),
+                    kind.name().to_owned(),
+                    name.to_owned(),
+                    format!("{:.1}", at(0.5)),
+                    format!("{:.1}", at(0.99)),
+                    format!("{placed}/{}", times.len()),
+                ]);
+            }
+        }
+    }
+    for column in [0, 3, 4, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("{table}");
+}
+
+/// Nanoseconds of each decision, and how many found a node.
+fn measure(nodes: usize, kind: Kind, situation: Situation, options: &Options) -> (Vec<u64>, usize) {
+    let settings = Settings { parallelism: options.parallelism, ..Settings::default() };
+    let mut engine = engine(nodes, kind.sitting(), kind, settings);
+    let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0 };
+    match situation {
+        Situation::First => {
+            for number in 0..20 {
+                run.engine.drop_kept();
+                run.decide(Arc::new(kind.pod(0, number, false)));
+            }
+        }
+        Situation::Repeated | Situation::OwnLabels => {
+            let own_labels = situation == Situation::OwnLabels;
+            run.repeat(kind, options.decisions, own_labels);
+        }
+        Situation::Nominated => {
+            let big = Arc::new(requests(1000, 1 << 30));
+            for index in (0..nodes).step_by(10) {
+                let name: Str = format!("nominated-{index}").into();
+                let waiting = PodInfo { priority: 100, requests: big.clone(), ..pod(name) };
+                run.engine.nominate(Arc::new(waiting), format!("node-{index:06}").into());
+            }
+            run.repeat(kind, options.decisions, false);
+        }
+        Situation::Interleaved => run.interleave(kind, nodes, options.decisions),
+    }
+    (run.times, run.placed)
+}
+
+struct Run<'a> {
+    engine: &'a mut Engine,
+    times: Vec<u64>,
+    placed: usize,
+}
+
+impl Run<'_> {
+    fn decide(&mut self, pod: Arc<PodInfo>) -> Option<(Arc<PodInfo>, Str)> {
+        let start = Instant::now();
+        let cycle = self.engine.decide(&pod, 1, Depth::Decide);
+        self.times.push(start.elapsed().as_nanos() as u64);
+        let node = cycle.node?;
+        self.placed += 1;
+        self.engine.assume(&pod, &node);
+        Some((pod, node))
+    }
+
+    fn repeat(&mut self, kind: Kind, decisions: usize, own_labels: bool) {
+        for number in 0..=decisions {
+            self.decide(Arc::new(kind.pod(0, number, own_labels)));
+        }
+        // The first one is another situation.
+        self.times.remove(0);
+    }
+
+    fn interleave(&mut self, kind: Kind, nodes: usize, decisions: usize) {
+        let mut placed: VecDeque<Arc<PodInfo>> = VecDeque::new();
+        let rounds = decisions.div_ceil(CLASSES) + 1;
+        let mut moved = 0;
+        for round in 0..rounds {
+            if round == 1 {
+                self.times.clear();
+                self.placed = 0;
+            }
+            for class in 0..CLASSES {
+                if let Some((pod, node)) = self.decide(Arc::new(kind.pod(class, round, false))) {
+                    let confirmed = Arc::new(PodInfo { node_name: Some(node.clone()), ..PodInfo::clone(&pod) });
+                    self.engine.set_placed_pod(confirmed.clone(), &node);
+                    placed.push_back(confirmed);
+                }
+                if let Some(gone) = placed.pop_front().filter(|_| placed.len() > 2 * CLASSES) {
+                    self.engine.remove_pod(&gone.uid);
+                }
+                self.heartbeats(nodes, &mut moved);
+            }
+        }
+    }
+
+    /// One node in a hundred says something new in each round of all classes.
+    fn heartbeats(&mut self, nodes: usize, moved: &mut usize) {
+        for _ in 0..nodes.div_ceil(100).div_ceil(CLASSES) {
+            let mut spec: NodeSpec = node(*moved % nodes);
+            spec.allocatable.milli_cpu -= (*moved / nodes % 2) as i64 * 10 + 10;
+            self.engine.set_node(Arc::new(spec));
+            *moved += 7;
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The scheduler run to rest in virtual time, its effects performed in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loadline_engine::queue::QueueName;
+use loadline_engine::{Attempt, Effect, Event, Scheduler, Settings};
+use loadline_framework::Profiles;
+use loadline_framework::record::{API_VERSION, Decision, Outcome};
+use loadline_model::{Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
+
+use crate::Progress;
+use crate::cluster::Cluster;
+use crate::explain::{gate, judge};
+use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage};
+
+const SECOND: f64 = 1e9;
+
+/// How to simulate.
+#[derive(Clone, Debug)]
+pub struct SimulateOptions {
+    /// Seed of the tie-break.
+    pub seed: u64,
+    /// Virtual time after which a simulation ends that does not come to rest, nanoseconds.
+    pub until: Time,
+    /// Threads.
+    pub parallelism: usize,
+    /// Pods (`namespace/name`, or a name in `default`) whose last decision is wanted whole.
+    pub explain: Vec<String>,
+}
+
+/// Why nothing was simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// A pod was asked for that never came to be.
+    #[error("there is no pod `{0}` in the input, nor did any controller make one of that name")]
+    NoSuchPod(String),
+}
+
+/// What is known of a pod while the simulation runs.
+#[derive(Debug, Default)]
+struct History {
+    last: Option<(Outcome, String)>,
+}
+
+struct Simulation<'a> {
+    scheduler: Scheduler,
+    now: Time,
+    until: Time,
+    seed: u64,
+    histories: Map<PodKey, History>,
+    /// Pods as the API would hold them.
+    pods: Map<PodKey, Arc<PodInfo>>,
+    placements: Vec<Placement>,
+    preempted: Vec<PreemptedPod>,
+    /// Wanted decisions by `namespace/name`.
+    wanted: BTreeMap<String, Option<Decision>>,
+    /// Pods that failed since something last changed: the same cluster gives them the same answer.
+    idle: Set<PodKey>,
+    replaced: u64,
+    not_ours: u64,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+/// Runs the scheduler over a cluster until nothing more can happen, or the limit of virtual time.
+///
+/// # Errors
+/// When a pod that is to be explained does not exist.
+pub fn simulate(
+    cluster: &Cluster,
+    profiles: &Profiles,
+    options: &SimulateOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Report, Vec<Decision>), SimulateError> {
+    let settings =
+        Settings { seed: options.seed, parallelism: options.parallelism, record_bytes: 0, ..Settings::default() };
+    let full_name = |name: &String| if name.contains('/') { name.clone() } else { format!("default/{name}") };
+    let mut simulation = Simulation {
+        scheduler: Scheduler::new(profiles.clone(), settings),
+        now: 0,
+        until: options.until,
+        seed: options.seed,
+        histories: Map::default(),
+        pods: Map::default(),
+        placements: Vec::new(),
+        preempted: Vec::new(),
+        wanted: options.explain.iter().map(|name| (full_name(name), None)).collect(),
+        idle: Set::default(),
+        replaced: 0,
+        not_ours: 0,
+        progress,
+    };
+    simulation.load(cluster);
+    let before = usages(simulation.scheduler.engine().cluster().node_infos());
+    let at_rest = simulation.run();
+    let decisions = simulation.explained(options, &full_name)?;
+    Ok((simulation.report(at_rest, &before), decisions))
+}
+
+impl Simulation<'_> {
+    /// Tells the scheduler of the cluster, pods that wait last and in queue order.
+    fn load(&mut self, cluster: &Cluster) {
+        let start = self.now;
+        for event in cluster.events() {
+            self.scheduler.apply(event, start);
+        }
+        let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
+        let mut waiting: Vec<&Arc<PodInfo>> = cluster.pending().chain(of_workloads).collect();
+        // The sort is stable: among equals the place in the input decides.
+        waiting.sort_by_key(|pod| pod.created.unwrap_or(Time::MAX));
+        for pod in waiting {
+            // A nanosecond apart, so that the queue has them in this order.
+            self.now += 1;
+            self.add(pod.clone());
+        }
+    }
+
+    fn add(&mut self, pod: Arc<PodInfo>) {
+        if self.scheduler.engine().profiles().get(&pod.scheduler_name).is_none() {
+            self.not_ours += 1;
+        }
+        self.pods.insert(pod.uid.clone(), pod.clone());
+        self.scheduler.apply(Event::Pod(pod), self.now);
+    }
+
+    /// Whether the cluster came to rest before the limit.
+    fn run(&mut self) -> bool {
+        let mut steps = 0_u64;
+        loop {
+            let effects = self.scheduler.tick(self.now);
+            self.perform(effects);
+            while let Some((attempt, effects)) = self.scheduler.schedule_one(self.now) {
+                self.note(&attempt);
+                self.perform(effects);
+                if steps.is_multiple_of(64) {
+                    self.scheduler.trim();
+                }
+                // Decisions take no virtual time, but two of them are never at the same moment.
+                self.now += 1;
+                steps += 1;
+                if steps.is_multiple_of(256) {
+                    self.tell();
+                }
+                if self.now > self.until {
+                    break;
+                }
+            }
+            self.tell();
+            match self.next_change() {
+                None => return true,
+                Some(at) if at > self.until => return false,
+                Some(at) => self.now = at.max(self.now + 1),
+            }
+        }
+    }
+
+    /// When something will happen that can change anything. Pods that are only tried again, by the clock, get the same
+    /// answer from the same cluster: once all that wait are such, the cluster is at rest.
+    fn next_change(&self) -> Option<Time> {
+        let counts = self.scheduler.queue().counts();
+        let rests = self.scheduler.in_flight() == 0 && self.idle.len() >= counts.active + counts.backoff;
+        if rests { None } else { self.scheduler.next_wakeup(self.now) }
+    }
+
+    fn tell(&mut self) {
+        let waiting = self.scheduler.queue().len() as u64;
+        (self.progress)(Progress::Simulating {
+            placed: self.placements.len() as u64,
+            waiting,
+            virtual_seconds: self.now as f64 / SECOND,
+        });
+    }
+
+    fn note(&mut self, attempt: &Attempt) {
+        let cycle = &attempt.cycle;
+        let history = self.histories.entry(cycle.pod.uid.clone()).or_default();
+        history.last = Some((cycle.outcome, cycle.message.clone()));
+        if cycle.node.is_some() || !cycle.victims.is_empty() {
+            self.idle.clear();
+        } else {
+            self.idle.insert(cycle.pod.uid.clone());
+        }
+        if let (Some(node), Some(decided_by)) = (&cycle.node, cycle.decided_by) {
+            self.placements.push(Placement {
+                namespace: cycle.pod.namespace.to_string(),
+                name: cycle.pod.name.to_string(),
+                owner: owner(&cycle.pod),
+                node: node.to_string(),
+                decided_by,
+                feasible: cycle.feasible,
+                attempts: attempt.number,
+                at_seconds: self.now as f64 / SECOND,
+            });
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Bind { pod, node } => self.bind(&pod, &node),
+                Effect::PatchStatus { pod, nominated_node_name: Some(wanted), .. } => self.nominate(&pod.uid, wanted),
+                Effect::DeleteVictims { preemptor, node, victims } => self.delete_victims(&preemptor, &node, &victims),
+                // Conditions and events are for people; the report has what they say.
+                Effect::PatchStatus { .. } | Effect::RecordEvent { .. } => {}
+            }
+        }
+    }
+
+    fn bind(&mut self, pod: &Arc<PodInfo>, node: &Str) {
+        let name = pod.full_name();
+        if self.wanted.contains_key(&name) {
+            // Judged once more with everything, the pod itself left out: the cluster is as the decision found it.
+            self.explain_before_binding(pod, &name);
+        }
+        // Effects of Bind are recorded as events, which the report does without.
+        self.scheduler.bound(&pod.uid, Ok(()), self.now);
+        let mut bound = PodInfo::clone(pod);
+        bound.node_name = Some(node.clone());
+        bound.nominated_node_name = None;
+        bound.started = Some(self.now);
+        let bound = Arc::new(bound);
+        self.pods.insert(bound.uid.clone(), bound.clone());
+        self.scheduler.apply(Event::Pod(bound), self.now);
+    }
+
+    fn explain_before_binding(&mut self, pod: &Arc<PodInfo>, name: &str) {
+        let engine = self.scheduler.engine_mut();
+        let assumed = engine.cluster().pod(&pod.uid).map(|cached| cached.node.clone());
+        engine.forget(&pod.uid);
+        let mut decision = judge(engine, pod);
+        if let Some(node) = assumed {
+            engine.assume(pod, &node);
+            // The tie-break goes by the attempt: the node that was taken is the one to show.
+            decision.node = Some(node.to_string());
+        }
+        self.wanted.insert(name.to_owned(), Some(decision));
+    }
+
+    fn nominate(&mut self, uid: &str, node: Option<Str>) {
+        let Some(pod) = self.pods.get(uid) else { return };
+        let mut changed = PodInfo::clone(pod);
+        changed.nominated_node_name = node;
+        let changed = Arc::new(changed);
+        self.pods.insert(changed.uid.clone(), changed.clone());
+        self.scheduler.apply(Event::Pod(changed), self.now);
+    }
+
+    fn delete_victims(&mut self, preemptor: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>]) {
+        for (index, victim) in victims.iter().enumerate() {
+            if index + 1 == victims.len() {
+                self.scheduler.release(&preemptor.uid);
+            }
+            self.pods.remove(&victim.uid);
+            self.scheduler.apply(Event::PodGone(victim.uid.clone()), self.now);
+            let successor = victim.owner.is_some().then(|| self.successor(victim));
+            self.preempted.push(PreemptedPod {
+                victim: victim.full_name(),
+                node: node.to_string(),
+                preemptor: preemptor.full_name(),
+                replaced_by: successor.as_ref().map_or_else(String::new, |pod| pod.name.to_string()),
+                at_seconds: self.now as f64 / SECOND,
+            });
+            if let Some(successor) = successor {
+                self.add(successor);
+            }
+        }
+    }
+
+    /// The pod that a controller puts in the place of one that was deleted.
+    fn successor(&mut self, victim: &PodInfo) -> Arc<PodInfo> {
+        self.replaced += 1;
+        // StatefulSets and indexed Jobs give a new pod the old one's name; others a new one.
+        let keeps_name = victim.owner.as_ref().is_some_and(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "Job"));
+        let mut pod = victim.clone();
+        if !keeps_name {
+            let stem = victim.name.rsplit_once('-').map_or(victim.name.as_str(), |(stem, _)| stem);
+            pod.name = format!("{stem}-r{}", self.replaced).into();
+        }
+        pod.uid = format!("{}-r{}", victim.uid, self.replaced).into();
+        pod.node_name = None;
+        pod.nominated_node_name = None;
+        pod.started = None;
+        pod.created = Some(self.now);
+        pod.preempted = false;
+        Arc::new(pod)
+    }
+
+    /// The wanted decisions: of pods that were placed as they were decided, of those left over as they stand now.
+    fn explained(
+        &mut self,
+        options: &SimulateOptions,
+        full_name: &dyn Fn(&String) -> String,
+    ) -> Result<Vec<Decision>, SimulateError> {
+        let mut decisions = Vec::new();
+        for wanted in &options.explain {
+            let name = full_name(wanted);
+            if let Some(Some(decision)) = self.wanted.get(&name) {
+                decisions.push(decision.clone());
+                continue;
+            }
+            let pod = self.pods.values().find(|pod| pod.node_name.is_none() && pod.full_name() == name).cloned();
+            let pod = pod.ok_or_else(|| SimulateError::NoSuchPod(wanted.clone()))?;
+            decisions.push(judge(self.scheduler.engine_mut(), &pod));
+        }
+        Ok(decisions)
+    }
+
+    fn report(self, at_rest: bool, before: &BTreeMap<Str, Usage>) -> Report {
+        let engine = self.scheduler.engine();
+        let mut waiting: Vec<_> = self.scheduler.queue().pending().collect();
+        waiting.sort_by_key(|pending| (std::cmp::Reverse(pending.queued.pod.priority), pending.queued.timestamp));
+        let pending = waiting.iter().map(|pending| {
+            let pod = &pending.queued.pod;
+            let last = self.histories.get(&pod.uid).and_then(|history| history.last.clone());
+            let gated = (pending.queue == QueueName::Gated)
+                .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| gate(profile, pod)))
+                .flatten();
+            let (result, message, gated_by) = match (gated, last) {
+                (Some((plugin, status)), _) => (Outcome::Gated, status.message(), plugin.to_owned()),
+                (None, Some((outcome, message))) => (outcome, message, String::new()),
+                (None, None) => (Outcome::Unschedulable, "not tried before the simulation ended".to_owned(), String::new()),
+            };
+            PendingPod {
+                namespace: pod.namespace.to_string(),
+                name: pod.name.to_string(),
+                owner: owner(pod),
+                result,
+                message,
+                gated_by,
+                attempts: pending.queued.attempts,
+                nominated_node: engine.nominator().node_of(&pod.uid).map_or_else(String::new, ToString::to_string),
+            }
+        });
+        let pending: Vec<PendingPod> = pending.collect();
+        let circling = if at_rest { Vec::new() } else { self.circling(&waiting) };
+        let after = usages(engine.cluster().node_infos());
+        let nodes = engine.cluster().node_infos().map(|info| NodeUse {
+            name: info.spec.name.to_string(),
+            allocatable: usage(&info.spec.allocatable, info.spec.allowed_pods),
+            before: before.get(&info.spec.name).cloned().unwrap_or_default(),
+            after: after.get(&info.spec.name).cloned().unwrap_or_default(),
+        });
+        let mut nodes: Vec<NodeUse> = nodes.collect();
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Report {
+            api_version: API_VERSION.to_owned(),
+            kind: "SimulationReport".to_owned(),
+            config_hash: engine.profiles().config_hash.to_string(),
+            seed: self.seed,
+            elapsed_seconds: self.now as f64 / SECOND,
+            at_rest,
+            circling,
+            placements: self.placements,
+            preempted: self.preempted,
+            pending,
+            not_ours: self.not_ours,
+            nodes,
+        }
+    }
+
+    fn circling(&self, waiting: &[loadline_engine::queue::Pending<'_>]) -> Vec<Circling> {
+        let moving = waiting.iter().filter(|pending| matches!(pending.queue, QueueName::Active | QueueName::Backoff));
+        moving
+            .map(|pending| {
+                let pod = &pending.queued.pod;
+                let preempted = self.preempted.iter().filter(|gone| gone.preemptor == pod.full_name()).count();
+                let why = if preempted > 0 {
+                    format!("it preempted {preempted} pods and was not placed for good")
+                } else {
+                    "events keep waking it although nothing fits".to_owned()
+                };
+                Circling { pod: pod.full_name(), attempts: pending.queued.attempts, why }
+            })
+            .collect()
+    }
+}
+
+fn owner(pod: &PodInfo) -> String {
+    pod.owner.as_ref().map_or_else(String::new, |owner| format!("{}/{}", owner.kind, owner.name))
+}
+
+fn usages<'a>(nodes: impl Iterator<Item = &'a Arc<NodeInfo>>) -> BTreeMap<Str, Usage> {
+    nodes.map(|info| (info.spec.name.clone(), usage(&info.load.requested, info.load.pods))).collect()
+}
+
+fn usage(resources: &loadline_model::Resources, pods: i64) -> Usage {
+    let mut others: BTreeMap<String, i64> =
+        resources.scalars.iter().map(|(name, amount)| (name.to_string(), *amount)).collect();
+    if resources.ephemeral_storage != 0 {
+        others.insert("ephemeral-storage".to_owned(), resources.ephemeral_storage);
+    }
+    others.retain(|_, amount| *amount != 0);
+    Usage { milli_cpu: resources.milli_cpu, memory: resources.memory, pods, others }
+}

@@ -1,0 +1,100 @@
+//! What goes in: paths, standard input, what is wrong with it, and the exit codes that scripts rely on.
+
+use std::fs;
+
+use crate::run::{NODE, loadline, loadline_with, pod};
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
+    for args in [&["explain", "--no-such-flag"][..], &["no-such-command"], &["simulate", "-f", "x", "--until", "soon"], &[]] {
+        let done = loadline(args);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{args:?}\n{done}");
+        assert!(!done.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_input_the_way_to_a_cluster_is_shown() {
+    let done = loadline(&["explain"]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.contains("kubectl get nodes,pods,") && done.err.contains("| loadline explain -f -"), "{done}");
+    assert_eq!(loadline(&["simulate"]).code, 2);
+}
+
+#[test]
+fn every_problem_is_reported_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file can be written");
+        path.to_string_lossy().into_owned()
+    };
+    let pods = write("pods.yaml", &(pod("good", "1") + &pod("bad", "much") + &pod("worse", "-1")));
+    let config = write(
+        "config.yaml",
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nparallelism: 0\nprofils: []\n",
+    );
+    let done = loadline(&["explain", "-f", &pods, "--config", &config]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    for place in [
+        format!("{config}:3:"),
+        format!("{config}:4:"),
+        format!("{pods}:21:"),
+        format!("{pods}:32:"),
+        "spec.containers[0].resources.requests.cpu: ".to_owned(),
+    ] {
+        assert!(done.err.contains(&place), "{place} is missing in\n{done}");
+    }
+    assert!(done.err.ends_with("problems found; nothing was done\n"), "{done}");
+}
+
+#[test]
+fn a_missing_file_is_a_problem_of_that_file() {
+    let done = loadline(&["simulate", "-f", "no/such/file.yaml"]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.starts_with("no/such/file.yaml: "), "{done}");
+    let done = loadline(&["simulate", "-f", "examples/cluster", "--config", "no/such/config.yaml"]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.starts_with("no/such/config.yaml: "), "{done}");
+}
+
+#[test]
+fn keep_going_leaves_out_what_is_wrong_and_says_so_by_3() {
+    let text = NODE.to_owned() + &pod("good", "1") + &pod("bad", "much");
+    for command in ["explain", "simulate"] {
+        let done = loadline_with(&[command, "-f", "-"], &text);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        let done = loadline_with(&[command, "-f", "-", "--keep-going"], &text);
+        assert_eq!(done.code, 3, "{done}");
+        assert!(done.out.contains("good") && !done.out.contains("bad"), "{done}");
+        assert!(done.err.contains("-:28:") && done.err.contains("left out"), "{done}");
+    }
+}
+
+#[test]
+fn pending_pods_fail_only_when_asked_to() {
+    let fits = NODE.to_owned() + &pod("fits", "1");
+    let does_not = fits.clone() + &pod("too-big", "3");
+    for command in ["explain", "simulate"] {
+        let code = |args: &[&str], text: &str| loadline_with(&[&[command, "-f", "-"], args].concat(), text).code;
+        assert_eq!(code(&[], &does_not), 0);
+        assert_eq!(code(&["--fail-on-pending"], &does_not), 1);
+        assert_eq!(code(&["--fail-on-pending", "-o", "json"], &does_not), 1);
+        assert_eq!(code(&["--fail-on-pending"], &fits), 0);
+    }
+}
+
+#[test]
+fn kinds_without_use_are_counted_on_standard_error() {
+    let text = NODE.to_owned() + &pod("a", "1") + "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+    let done = loadline_with(&["explain", "-f", "-"], &text);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.err.contains("1 ConfigMap") && !done.out.contains("ConfigMap"), "{done}");
+}
+
+#[test]
+fn a_pod_that_is_not_there_is_named() {
+    let done = loadline_with(&["explain", "-f", "-", "nobody"], NODE);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.contains("nobody"), "{done}");
+}

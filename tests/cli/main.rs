@@ -1,0 +1,7 @@
+//! The command as people and scripts use it: what it prints where, and how it ends.
+
+mod explain;
+mod input;
+mod output;
+mod run;
+mod simulate;

@@ -1,0 +1,90 @@
+//! `loadline simulate` on the example cluster.
+
+use loadline_simulator::report::Report;
+
+use crate::run::{Done, loadline};
+
+const CLUSTER: [&str; 3] = ["simulate", "-f", "examples/cluster"];
+
+fn simulate(args: &[&str]) -> Done {
+    loadline(&[&CLUSTER, args].concat())
+}
+
+fn report(args: &[&str]) -> Report {
+    let done = simulate(&[&["-o", "json"], args].concat());
+    assert_eq!(done.code, 0, "{done}");
+    serde_json::from_str(&done.out).expect("a report")
+}
+
+#[test]
+fn the_example_cluster() {
+    insta::assert_snapshot!(simulate(&[]));
+}
+
+#[test]
+fn every_placement_and_node() {
+    let done = simulate(&["--placements", "--nodes"]);
+    let report = report(&[]);
+    for placement in &report.placements {
+        assert!(done.out.contains(&placement.name), "{} is missing in\n{done}", placement.name);
+    }
+    assert!(report.nodes.iter().all(|node| done.out.contains(&node.name)), "{done}");
+}
+
+#[test]
+fn an_explained_pod_is_in_every_format() {
+    let args = ["--explain", "shop/too-big"];
+    let table = simulate(&args);
+    assert!(table.out.contains("shop/too-big: Unschedulable") && table.out.contains("Insufficient cpu"), "{table}");
+    let json: serde_json::Value = serde_json::from_str(&simulate(&[&args[..], &["-o", "json"]].concat()).out).expect("JSON");
+    assert_eq!(json["decisions"][0]["name"], "too-big");
+    assert!(json["decisions"][0]["nodes"].as_array().is_some_and(|nodes| nodes.len() == 6));
+    let yaml: serde_json::Value =
+        serde_saphyr::from_str(&simulate(&[&args[..], &["-o", "yaml"]].concat()).out).expect("YAML");
+    assert_eq!(json, yaml);
+}
+
+#[test]
+fn the_same_bytes_each_time_and_at_any_number_of_threads() {
+    let first = simulate(&["-o", "json", "--parallelism", "1"]).out;
+    assert!(first.len() > 1000);
+    assert_eq!(first, simulate(&["-o", "json", "--parallelism", "4"]).out);
+    assert_eq!(first, simulate(&["-o", "json"]).out);
+}
+
+#[test]
+fn nothing_is_placed_beyond_what_a_node_has() {
+    let report = report(&["--seed", "5"]);
+    assert!(report.at_rest);
+    assert_eq!(report.nodes.len(), 6);
+    for node in &report.nodes {
+        assert!(node.after.milli_cpu <= node.allocatable.milli_cpu && node.after.memory <= node.allocatable.memory, "{node:?}");
+    }
+    assert!(!report.preempted.is_empty(), "checkout needs room that the batch job has");
+    assert_eq!(report.not_ours, 1);
+}
+
+#[test]
+fn the_example_configurations_work() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config");
+    let mut hashes = vec![report(&[]).config_hash];
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        hashes.push(report(&["--config", &path.to_string_lossy()]).config_hash);
+    }
+    let number = hashes.len();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!((number, hashes.len()), (4, 4), "each is another configuration");
+}
+
+#[test]
+fn packing_leaves_nodes_emptier_than_spreading() {
+    let busiest_two = |args: &[&str]| {
+        let mut pods: Vec<i64> = report(args).nodes.iter().map(|node| node.after.pods).collect();
+        pods.sort_unstable();
+        pods.iter().rev().take(2).sum::<i64>()
+    };
+    let packed = busiest_two(&["--config", "examples/config/bin-packing.yaml"]);
+    assert!(packed > busiest_two(&[]), "MostAllocated fills nodes up");
+}
