@@ -16,10 +16,16 @@ use loadline_api::wire::Object;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let pods: usize = arguments.next().map_or(150_000, |count| count.parse().expect("a number of pods"));
+    let pods: usize = arguments
+        .next()
+        .map_or(150_000, |count| count.parse().expect("a number of pods"));
     let yaml = arguments.next().is_some_and(|format| format == "yaml");
     let text = list(pods, yaml, "250m");
-    println!("{pods} pods, {:.0} MB, {:.1} KB each", megabytes(&text), megabytes(&text) * 1000.0 / pods as f64);
+    println!(
+        "{pods} pods, {:.0} MB, {:.1} KB each",
+        megabytes(&text),
+        megabytes(&text) * 1000.0 / pods as f64
+    );
 
     measure("wire types", &text, |text| {
         let mut reader = Reader::new(|_| {});
@@ -61,7 +67,10 @@ fn measure(what: &str, text: &str, read: impl FnOnce(&str) -> usize) {
     let start = Instant::now();
     let objects = read(text);
     let seconds = start.elapsed().as_secs_f64();
-    println!("{what}: {objects} objects in {seconds:.2} s, {:.0} MB/s", megabytes(text) / seconds);
+    println!(
+        "{what}: {objects} objects in {seconds:.2} s, {:.0} MB/s",
+        megabytes(text) / seconds
+    );
 }
 
 /// A list of pods; every thousandth asks for `cpu`.
@@ -78,7 +87,10 @@ fn list(pods: usize, yaml: bool, cpu: &str) -> String {
         return text;
     }
     let items: Vec<String> = items.map(|item| indent(&item)).collect();
-    format!("{{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n{}\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {{\"resourceVersion\": \"\"}}\n}}\n", items.join(",\n"))
+    format!(
+        "{{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n{}\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {{\"resourceVersion\": \"\"}}\n}}\n",
+        items.join(",\n")
+    )
 }
 
 /// As kubectl prints JSON: four spaces a level.
@@ -88,7 +100,9 @@ fn indent(item: &str) -> String {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     serde::Serialize::serialize(&value, &mut serializer).expect("a value can be written");
-    String::from_utf8(bytes).expect("JSON is UTF-8").replace('\n', "\n        ")
+    String::from_utf8(bytes)
+        .expect("JSON is UTF-8")
+        .replace('\n', "\n        ")
 }
 
 /// As kubectl prints YAML: lists not indented below their key.
@@ -133,7 +147,11 @@ fn write_yaml(value: &serde_json::Value, level: usize, text: &mut String) {
 
 fn pod(number: usize, cpu: &str) -> String {
     let (app, team, node) = (number % 3000, number % 40, number % 5000);
-    let toleration = |key: &str| format!(r#"{{"effect":"NoExecute","key":"node.kubernetes.io/{key}","operator":"Exists","tolerationSeconds":300}}"#);
+    let toleration = |key: &str| {
+        format!(
+            r#"{{"effect":"NoExecute","key":"node.kubernetes.io/{key}","operator":"Exists","tolerationSeconds":300}}"#
+        )
+    };
     format!(
         r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"annotations":{{"cni.projectcalico.org/podIP":"10.244.{team}.7/32","kubectl.kubernetes.io/restartedAt":"2026-03-01T10:22:33+01:00","prometheus.io/scrape":"true"}},
 "creationTimestamp":"2026-05-11T08:12:01Z","generateName":"web-{app}-6c5f7b9d4-","labels":{{"app":"web-{app}","app.kubernetes.io/name":"web","pod-template-hash":"6c5f7b9d4","tier":"frontend"}},

@@ -18,7 +18,14 @@ fn same_fields<W: DeserializeOwned + std::fmt::Debug, A: Serialize + for<'de> De
     }
     let wire: W = serde_json::from_str(json).unwrap();
     let shown = format!("{wire:#?}");
-    let unread: Vec<&str> = shown.lines().filter(|line| [": \"\",", ": None,", ": [],", ": {},", ": 0,", ": false,"].iter().any(|default| line.ends_with(default))).collect();
+    let unread: Vec<&str> = shown
+        .lines()
+        .filter(|line| {
+            [": \"\",", ": None,", ": [],", ": {},", ": 0,", ": false,"]
+                .iter()
+                .any(|default| line.ends_with(default))
+        })
+        .collect();
     assert!(unread.is_empty(), "not read: {unread:?}\nin {shown}");
     // Read through the tree with places, it is the same.
     let nodes = loadline_api::doc::Document::parse(json, "f.json").unwrap();
@@ -36,9 +43,12 @@ fn lost(a: &Value, b: &Value, path: String) -> Vec<String> {
                 None => vec![format!("{path}.{key}")],
             })
             .collect(),
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().flat_map(|(index, (a, b))| lost(a, b, format!("{path}[{index}]"))).collect()
-        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .flat_map(|(index, (a, b))| lost(a, b, format!("{path}[{index}]")))
+            .collect(),
         _ if a == b => Vec::new(),
         _ => vec![format!("{path} (as {a})")],
     }
@@ -48,7 +58,8 @@ const METADATA: &str = r#""metadata": {"name": "n", "namespace": "ns", "uid": "u
     "creationTimestamp": "2026-05-11T08:12:01Z", "deletionTimestamp": "2026-05-11T08:12:02Z",
     "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "x", "controller": true}]}"#;
 
-const SELECTOR: &str = r#"{"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]}"#;
+const SELECTOR: &str =
+    r#"{"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]}"#;
 
 fn container() -> String {
     r#"{"name": "c", "image": "i:1", "restartPolicy": "Always", "restartPolicyRules": [{"action": "RestartAllContainers"}],
@@ -108,13 +119,27 @@ fn pods() {
             "allocatedResources": {"cpu": "1"}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]}, "allocatedResources": {"cpu": "1"},
         "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "c"}]}"#;
-    let json = format!(r#"{{"apiVersion": "v1", "kind": "Pod", {METADATA}, "spec": {}, "status": {status}}}"#, pod_spec());
+    let json = format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod", {METADATA}, "spec": {}, "status": {status}}}"#,
+        pod_spec()
+    );
     same_fields::<wire::Pod, core::v1::Pod>(&json);
     // A quantity may be a number as well.
-    let pod: wire::Pod = serde_json::from_str(&json.replace(r#"{"cpu": "2"}"#, r#"{"cpu": 2, "memory": 0.5, "x": null}"#)).unwrap();
+    let pod: wire::Pod =
+        serde_json::from_str(&json.replace(r#"{"cpu": "2"}"#, r#"{"cpu": 2, "memory": 0.5, "x": null}"#)).unwrap();
     let requests = pod.spec.resources.unwrap().requests;
-    assert_eq!((requests["cpu"].value(), requests["memory"].milli_value(), requests["x"].is_zero()), (2, 500, true));
-    assert_eq!(pod.metadata.creation_timestamp, Some(wire::Time(1_778_487_121_000_000_000)));
+    assert_eq!(
+        (
+            requests["cpu"].value(),
+            requests["memory"].milli_value(),
+            requests["x"].is_zero()
+        ),
+        (2, 500, true)
+    );
+    assert_eq!(
+        pod.metadata.creation_timestamp,
+        Some(wire::Time(1_778_487_121_000_000_000))
+    );
 }
 
 #[test]
@@ -130,7 +155,9 @@ fn nodes() {
 #[test]
 fn small_ones() {
     same_fields::<wire::Namespace, core::v1::Namespace>(&format!("{{{METADATA}}}"));
-    same_fields::<wire::Service, core::v1::Service>(&format!(r#"{{{METADATA}, "spec": {{"selector": {{"a": "b"}}}}}}"#));
+    same_fields::<wire::Service, core::v1::Service>(&format!(
+        r#"{{{METADATA}, "spec": {{"selector": {{"a": "b"}}}}}}"#
+    ));
     same_fields::<wire::PriorityClass, scheduling::v1::PriorityClass>(&format!(
         r#"{{{METADATA}, "value": 5, "globalDefault": true, "preemptionPolicy": "Never"}}"#
     ));
@@ -164,7 +191,9 @@ fn workloads() {
         r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}, "ordinals": {{"start": 2}},
             "volumeClaimTemplates": [{{"apiVersion": "v1", "kind": "PersistentVolumeClaim", {METADATA}}}]}}}}"#
     ));
-    same_fields::<wire::DaemonSet, apps::v1::DaemonSet>(&format!(r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}}}}}"#));
+    same_fields::<wire::DaemonSet, apps::v1::DaemonSet>(&format!(
+        r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}}}}}"#
+    ));
     same_fields::<wire::Job, batch::v1::Job>(&format!(
         r#"{{{METADATA}, "spec": {{"parallelism": 2, "completions": 3, "completionMode": "Indexed", "suspend": true, "selector": {SELECTOR}, "template": {template}}},
         "status": {{"succeeded": 1, "failed": 1, "completedIndexes": "0", "conditions": [{{"type": "Complete", "status": "True", "reason": "r"}}]}}}}"#
@@ -173,7 +202,9 @@ fn workloads() {
 
 #[test]
 fn stored_objects_keep_everything() {
-    let json = format!(r#"{{"apiVersion": "v1", "kind": "PersistentVolume", {METADATA}, "spec": {{"capacity": {{"storage": "1Gi"}}}}}}"#);
+    let json = format!(
+        r#"{{"apiVersion": "v1", "kind": "PersistentVolume", {METADATA}, "spec": {{"capacity": {{"storage": "1Gi"}}}}}}"#
+    );
     let stored: wire::StoredObject = serde_json::from_str(&json).unwrap();
     assert_eq!(stored.metadata.name, "n");
     assert_eq!(stored.value, serde_json::from_str::<Value>(&json).unwrap());

@@ -95,6 +95,7 @@ impl Engine {
             let message = "no nodes available to schedule pods".to_owned();
             return Cycle::failed(pod, index, Outcome::Unschedulable, message);
         }
+        self.know_nominated_terms();
         // The pod must not make room for itself.
         let own = self.nominator.take(&pod.uid);
         let cycle = self.decide_without_own(pod, attempt, depth, index, &profile);
@@ -106,6 +107,25 @@ impl Engine {
             self.records.push(summary);
         }
         cycle
+    }
+
+    /// A nominated pod is put on its node in thought experiments, with the terms that it carries.
+    fn know_nominated_terms(&mut self) {
+        let now = self.nominator.position();
+        if self.nominations_known == Some(now) {
+            return;
+        }
+        let changed = self.nominations_known.and_then(|position| self.nominator.since(position));
+        let nodes: Vec<Str> = match changed {
+            Some(nodes) => nodes.to_vec(),
+            None => self.nominator.nodes().cloned().collect(),
+        };
+        for node in nodes {
+            for pod in self.nominator.pods_on(&node) {
+                self.cluster.know_terms(pod);
+            }
+        }
+        self.nominations_known = Some(now);
     }
 
     fn summary(&self, cycle: &Cycle, profile: &Profile, attempt: u32) -> Summary {

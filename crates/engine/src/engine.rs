@@ -50,6 +50,8 @@ pub struct Engine {
     pub(crate) nominator: Nominator,
     pub(crate) budgets: Map<Str, Vec<DisruptionBudget>>,
     pub(crate) pool: Option<Arc<ThreadPool>>,
+    /// Nominations up to here have their terms known to the cluster.
+    pub(crate) nominations_known: Option<u64>,
     /// Where the next search among a share of the nodes begins.
     pub(crate) next_start: usize,
     pub(crate) records: Records,
@@ -84,6 +86,7 @@ impl Engine {
             nominator: Nominator::default(),
             budgets: Map::default(),
             pool,
+            nominations_known: None,
             next_start: 0,
             cache: Arc::default(),
             keeping: true,
@@ -130,6 +133,7 @@ impl Engine {
     pub fn drop_kept(&mut self) {
         self.kept = Kept::new(self.pool.clone());
         self.cluster.forget_derived();
+        self.nominations_known = None;
     }
 
     /// Keeps within the budget; called between decisions, since it ends the life of what a cycle refers to.

@@ -133,10 +133,17 @@ impl Scheduler {
                 return;
             }
             let nominator = &mut self.engine.nominator;
-            match old {
-                Some(old) => self.queue.update(&old, pod, nominator, now),
-                None => self.queue.add(pod, nominator, now),
+            let Some(old) = old else {
+                self.queue.add(pod, nominator, now);
+                return;
             };
+            self.queue.update(&old, pod.clone(), nominator, now);
+            if old.nominated_node_name.is_some() && old.nominated_node_name != pod.nominated_node_name {
+                // The room that was kept for it is free for others.
+                let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+                let object = EventObject::Pod { old: Some(&old), new: None };
+                self.queue.move_up_to_priority(old.priority, event, &object, now);
+            }
             return;
         };
         self.pending.remove(&pod.uid);
@@ -386,6 +393,7 @@ impl Scheduler {
         }
         let reason = if rejectors.is_empty() { "SchedulerError" } else { "Unschedulable" };
         let pod = queued.pod.clone();
+        self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
         report_failure(&pod, reason, text, Some(None), effects);
     }
@@ -396,14 +404,14 @@ impl Scheduler {
         let rejectors = Rejectors { unschedulable: cycle.rejected_by.clone(), pending: Vec::new() };
         let reason = if cycle.outcome == Outcome::Error { "SchedulerError" } else { "Unschedulable" };
         if let (Some(Some(node)), false) = (&cycle.nominate, cycle.victims.is_empty()) {
-            self.preempt(&pod, node, &cycle.victims, now, effects);
+            self.preempt(&pod, node, &cycle.victims, effects);
         }
         match &cycle.nominate {
             Some(Some(node)) => self.engine.nominate(pod.clone(), node.clone()),
             Some(None) => {
                 self.engine.end_nomination(&pod.uid);
             }
-            None => {}
+            None => self.engine.nominator.add_by_status(&pod),
         }
         self.queue.requeue_after_failure(queued, rejectors, now);
         report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);
@@ -414,14 +422,12 @@ impl Scheduler {
         pod: &Arc<PodInfo>,
         node: &Str,
         victims: &[Arc<PodInfo>],
-        now: Time,
         effects: &mut Vec<Effect>,
     ) {
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
         for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
-            // The room is no longer theirs: they look again.
+            // The room is no longer theirs; the update of their status wakes them.
             self.engine.end_nomination(&other.uid);
-            self.queue.activate(&other.uid, now);
             effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
         }
         let victims: Vec<_> = victims.iter().filter(|victim| !victim.is_terminating()).cloned().collect();

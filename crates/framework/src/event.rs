@@ -110,16 +110,6 @@ impl ClusterEvent {
 
     /// Matches everything.
     pub const WILDCARD: Self = Self::new(Resource::Wildcard, Action::ALL);
-
-    /// Whether this registration is for `event`.
-    pub fn covers(&self, event: &Self) -> bool {
-        let resource = self.resource == Resource::Wildcard
-            || event.resource == Resource::Wildcard
-            || self.resource == event.resource
-            || (self.resource == Resource::Pod
-                && matches!(event.resource, Resource::AssignedPod | Resource::UnscheduledPod));
-        resource && self.action.overlaps(event.action)
-    }
 }
 
 /// Names of the single actions, as metrics and logs show them.

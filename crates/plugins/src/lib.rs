@@ -164,7 +164,12 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_everything_is_explained() {
         for descriptor in ALL {
-            assert_eq!((descriptor.validate)(&args::defaults(descriptor.args)), [], "{}", descriptor.name);
+            assert_eq!(
+                (descriptor.validate)(&args::defaults(descriptor.args)),
+                [],
+                "{}",
+                descriptor.name
+            );
             assert!(!descriptor.help.is_empty(), "{}", descriptor.name);
             for field in descriptor.args {
                 assert!(!field.help.is_empty(), "{}.{}", descriptor.name, field.name);

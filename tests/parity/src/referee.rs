@@ -1,8 +1,9 @@
 //! The referee: a Go program that decides with kube-scheduler's own code. It is a child of this process.
 
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use thiserror::Error;
 
@@ -25,13 +26,15 @@ pub enum RefereeError {
         /// Why.
         source: io::Error,
     },
-    /// The pipe to or from it broke: it has ended, and its stderr says why.
-    #[error("the referee ended while it was asked about {id}: {source}")]
+    /// The pipe to or from it broke: it has ended.
+    #[error("the referee ended while it was asked about {id}: {source}\n{stderr}")]
     Pipe {
         /// The request.
         id: String,
         /// What the pipe says.
         source: io::Error,
+        /// What the referee said last.
+        stderr: String,
     },
     /// It does not speak the protocol.
     #[error("the referee's answer about {id} can not be read: {source}")]
@@ -66,6 +69,8 @@ pub struct Referee {
     /// Closed first on drop: at its end the referee ends itself.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
+    /// Reads its stderr to the end. kube-scheduler logs there what is no fault, so it is shown only when the referee ends.
+    stderr: Option<JoinHandle<String>>,
 }
 
 impl Referee {
@@ -83,6 +88,7 @@ impl Referee {
         let mut child = Command::new(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
         let stdin = child.stdin.take();
@@ -90,10 +96,12 @@ impl Referee {
             .stdout
             .take()
             .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let stderr = child.stderr.take().map(|stderr| thread::spawn(move || last_of(stderr)));
         Ok(Self {
             child,
             stdin,
             stdout: BufReader::new(stdout),
+            stderr,
         })
     }
 
@@ -101,9 +109,13 @@ impl Referee {
     pub fn ask(&mut self, request: &Request) -> Result<Answer, RefereeError> {
         let id = || request.id.clone();
         let protocol = |source| RefereeError::Protocol { id: id(), source };
-        let line = self
-            .exchange(request)
-            .map_err(|source| RefereeError::Pipe { id: id(), source })?;
+        let line = match self.exchange(request) {
+            Ok(line) => line,
+            Err(source) => {
+                let stderr = self.end();
+                return Err(RefereeError::Pipe { id: id(), source, stderr });
+            }
+        };
         let answer: Answer = serde_json::from_str(&line).map_err(protocol)?;
         if answer.id != request.id {
             return Err(RefereeError::OutOfStep {
@@ -139,13 +151,33 @@ impl Referee {
     }
 }
 
-impl Drop for Referee {
-    fn drop(&mut self) {
+impl Referee {
+    /// Ends it, and gives what it said last.
+    fn end(&mut self) -> String {
         drop(self.stdin.take());
         // After the end of its input it has nothing left to do; one that is stuck must not keep us.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let stderr = self.stderr.take().and_then(|reader| reader.join().ok());
+        stderr.unwrap_or_default()
     }
+}
+
+impl Drop for Referee {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Reads to the end and keeps the last part: enough for the message of a panic and the top of its stack.
+fn last_of(mut stderr: ChildStderr) -> String {
+    const KEPT: usize = 4096;
+    let (mut last, mut part) = (Vec::new(), [0; KEPT]);
+    while let Ok(read @ 1..) = stderr.read(&mut part) {
+        last.extend_from_slice(&part[..read]);
+        last.drain(..last.len().saturating_sub(KEPT));
+    }
+    String::from_utf8_lossy(&last).into_owned()
 }
 
 #[cfg(test)]

@@ -68,7 +68,13 @@ fn check_node_requirement(at: &At<'_>, requirement: &NodeSelectorRequirement, re
         // A value that is no number is let through, as the API server lets it: the term never matches.
         let values = requirement.values.len();
         if values != 1 {
-            report(at.field("values"), format!("expected exactly one value for {}, found {values}", requirement.operator));
+            report(
+                at.field("values"),
+                format!(
+                    "expected exactly one value for {}, found {values}",
+                    requirement.operator
+                ),
+            );
         }
     }
 }

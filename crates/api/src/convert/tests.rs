@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use loadline_model::{Effect, Operator, Protocol, Resources, Selector, TolerationOperator, UnsatisfiableAction, VolumeSource};
+use loadline_model::{
+    Effect, Operator, Protocol, Resources, Selector, TolerationOperator, UnsatisfiableAction, VolumeSource,
+};
 
 use super::*;
 use crate::wire;
@@ -11,8 +13,16 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
 }
 
 fn resources(milli_cpu: i64, memory: i64, ephemeral_storage: i64, scalars: &[(&str, i64)]) -> Resources {
-    let scalars = scalars.iter().map(|(name, amount)| (Str::from(*name), *amount)).collect();
-    Resources { milli_cpu, memory, ephemeral_storage, scalars }
+    let scalars = scalars
+        .iter()
+        .map(|(name, amount)| (Str::from(*name), *amount))
+        .collect();
+    Resources {
+        milli_cpu,
+        memory,
+        ephemeral_storage,
+        scalars,
+    }
 }
 
 fn requests(text: &str) -> PodRequests {
@@ -33,18 +43,47 @@ status:
   declaredFeatures: [Z, A]
 "#,
     ));
-    assert_eq!((node.name.as_str(), node.uid.as_str(), node.allowed_pods, node.unschedulable), ("a", "u", 110, true));
-    assert_eq!(node.allocatable, resources(3920, 1 << 30, 10, &[("attachable-volumes-x", 3), ("example.com/gpu", 4), ("hugepages-2Mi", 1 << 30)]));
+    assert_eq!(
+        (
+            node.name.as_str(),
+            node.uid.as_str(),
+            node.allowed_pods,
+            node.unschedulable
+        ),
+        ("a", "u", 110, true)
+    );
+    assert_eq!(
+        node.allocatable,
+        resources(
+            3920,
+            1 << 30,
+            10,
+            &[
+                ("attachable-volumes-x", 3),
+                ("example.com/gpu", 4),
+                ("hugepages-2Mi", 1 << 30)
+            ]
+        )
+    );
     assert_eq!(node.taints.len(), 1);
     assert_eq!(node.taints[0].effect, Effect::NoExecute);
-    let images: Vec<_> = node.images.iter().map(|image| (image.name.as_str(), image.size)).collect();
+    let images: Vec<_> = node
+        .images
+        .iter()
+        .map(|image| (image.name.as_str(), image.size))
+        .collect();
     assert_eq!(images, [("a", 5), ("b", 6)]);
-    assert_eq!(node.declared_features.iter().map(Str::as_str).collect::<Vec<_>>(), ["A", "Z"]);
+    assert_eq!(
+        node.declared_features.iter().map(Str::as_str).collect::<Vec<_>>(),
+        ["A", "Z"]
+    );
 }
 
 #[test]
 fn sums_are_exact_and_rounded_once() {
-    let found = requests("spec: {containers: [{name: a, resources: {requests: {cpu: 100.5m, memory: 0.5}}}, {name: b, resources: {requests: {cpu: 100.5m, memory: 0.5}}}]}");
+    let found = requests(
+        "spec: {containers: [{name: a, resources: {requests: {cpu: 100.5m, memory: 0.5}}}, {name: b, resources: {requests: {cpu: 100.5m, memory: 0.5}}}]}",
+    );
     assert_eq!(found.spec, resources(201, 1, 0, &[]));
     assert_eq!(found.usage, found.spec);
     assert_eq!(found.score, found.spec);
@@ -52,7 +91,9 @@ fn sums_are_exact_and_rounded_once() {
 
 #[test]
 fn containers_without_requests_get_defaults_for_scoring() {
-    let found = requests("spec: {containers: [{name: a, resources: {requests: {cpu: 0}}}, {name: b, resources: {requests: {memory: 1Mi}}}], overhead: {cpu: 5m, memory: 1Mi}}");
+    let found = requests(
+        "spec: {containers: [{name: a, resources: {requests: {cpu: 0}}}, {name: b, resources: {requests: {memory: 1Mi}}}], overhead: {cpu: 5m, memory: 1Mi}}",
+    );
     assert_eq!(found.spec, resources(5, 2 * MI, 0, &[]));
     assert_eq!((found.non_zero_milli_cpu, found.non_zero_memory), (105, 202 * MI));
     assert_eq!(found.score, resources(105, 202 * MI, 0, &[]));
@@ -91,9 +132,14 @@ status:
     assert_eq!(found.usage, resources(200, 30 * MI, 0, &[]));
     let found = pod("{type: PodResizePending, status: 'True', reason: Infeasible}");
     assert_eq!(found.usage, resources(200, 20 * MI, 0, &[]));
-    assert_eq!(pod("{type: PodResizePending, status: 'True', reason: Deferred}").usage, resources(200, 30 * MI, 0, &[]));
+    assert_eq!(
+        pod("{type: PodResizePending, status: 'True', reason: Deferred}").usage,
+        resources(200, 30 * MI, 0, &[])
+    );
     // Without reported resources the status says nothing.
-    let silent = requests("{spec: {containers: [{name: a, resources: {requests: {cpu: 1}}}]}, status: {containerStatuses: [{name: a, allocatedResources: {cpu: 5}}]}}");
+    let silent = requests(
+        "{spec: {containers: [{name: a, resources: {requests: {cpu: 1}}}]}, status: {containerStatuses: [{name: a, allocatedResources: {cpu: 5}}]}}",
+    );
     assert_eq!(silent.usage.milli_cpu, 1000);
 }
 
@@ -113,8 +159,13 @@ spec:
     // Scoring does not look at the pod as a whole.
     assert_eq!(found.score, resources(810, 210 * MI, 3, &[]));
     let memory_missing = requests("spec: {resources: {requests: {cpu: 1}}, containers: [{name: a}, {name: b}]}");
-    assert_eq!((memory_missing.non_zero_milli_cpu, memory_missing.non_zero_memory), (1000, 400 * MI));
-    let resized = requests("{spec: {resources: {requests: {cpu: 1}}, containers: [{name: a}]}, status: {resources: {requests: {cpu: 2}}, allocatedResources: {cpu: 3}}}");
+    assert_eq!(
+        (memory_missing.non_zero_milli_cpu, memory_missing.non_zero_memory),
+        (1000, 400 * MI)
+    );
+    let resized = requests(
+        "{spec: {resources: {requests: {cpu: 1}}, containers: [{name: a}]}, status: {resources: {requests: {cpu: 2}}, allocatedResources: {cpu: 3}}}",
+    );
     assert_eq!((resized.spec.milli_cpu, resized.usage.milli_cpu), (1000, 3000));
 }
 
@@ -163,19 +214,56 @@ status:
 "#;
     let pod = converter.pod(&yaml(text));
     assert_eq!(pod.full_name(), "ns/p");
-    assert_eq!((pod.uid.as_str(), pod.scheduler_name.as_str(), pod.priority), ("u", "s", 7));
+    assert_eq!(
+        (pod.uid.as_str(), pod.scheduler_name.as_str(), pod.priority),
+        ("u", "s", 7)
+    );
     assert_eq!(pod.preemption_policy, loadline_model::PreemptionPolicy::Never);
     assert_eq!(pod.owner.as_ref().unwrap().name, "rs");
     assert_eq!(pod.created, Some(1_778_487_121_000_000_000));
-    assert_eq!((pod.node_name.clone(), pod.nominated_node_name.clone()), (None, Some(Str::from("node"))));
+    assert_eq!(
+        (pod.node_name.clone(), pod.nominated_node_name.clone()),
+        (None, Some(Str::from("node")))
+    );
     assert!(pod.finished && pod.preempted && !pod.is_terminating());
     assert_eq!(pod.node_selector.get("disk").unwrap(), "ssd");
-    assert_eq!((pod.scheduling_gates[0].as_str(), pod.resource_claims[0].as_str(), pod.pod_group.as_ref().unwrap().as_str()), ("g", "gpu", "pg"));
-    assert_eq!(pod.images.iter().map(Str::as_str).collect::<Vec<_>>(), ["init:latest", "side@sha256:00", "repo:5000/app:latest", "app:1", "models:latest"]);
+    assert_eq!(
+        (
+            pod.scheduling_gates[0].as_str(),
+            pod.resource_claims[0].as_str(),
+            pod.pod_group.as_ref().unwrap().as_str()
+        ),
+        ("g", "gpu", "pg")
+    );
+    assert_eq!(
+        pod.images.iter().map(Str::as_str).collect::<Vec<_>>(),
+        [
+            "init:latest",
+            "side@sha256:00",
+            "repo:5000/app:latest",
+            "app:1",
+            "models:latest"
+        ]
+    );
     assert_eq!(pod.container_count, 4);
-    let ports: Vec<_> = pod.host_ports.iter().map(|port| (port.protocol, port.ip.as_str(), port.port)).collect();
-    assert_eq!(ports, [(Protocol::Tcp, "0.0.0.0", 80), (Protocol::Udp, "127.0.0.1", 53), (Protocol::Sctp, "0.0.0.0", 98)]);
-    let volumes: Vec<_> = pod.volumes.iter().map(|volume| (volume.name.as_str(), volume.source.clone())).collect();
+    let ports: Vec<_> = pod
+        .host_ports
+        .iter()
+        .map(|port| (port.protocol, port.ip.as_str(), port.port))
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            (Protocol::Tcp, "0.0.0.0", 80),
+            (Protocol::Udp, "127.0.0.1", 53),
+            (Protocol::Sctp, "0.0.0.0", 98)
+        ]
+    );
+    let volumes: Vec<_> = pod
+        .volumes
+        .iter()
+        .map(|volume| (volume.name.as_str(), volume.source.clone()))
+        .collect();
     assert_eq!(
         volumes,
         [
@@ -185,7 +273,11 @@ status:
             ("inline", VolumeSource::InlineCsi("drv".into())),
         ]
     );
-    let operators: Vec<_> = pod.tolerations.iter().map(|toleration| (toleration.operator, toleration.effect)).collect();
+    let operators: Vec<_> = pod
+        .tolerations
+        .iter()
+        .map(|toleration| (toleration.operator, toleration.effect))
+        .collect();
     assert_eq!(
         operators,
         [
@@ -196,17 +288,52 @@ status:
         ]
     );
     let spread = &pod.spread[0];
-    assert_eq!((spread.max_skew, spread.min_domains, spread.honor_affinity, spread.honor_taints), (2, 3, false, true));
-    assert_eq!((spread.when_unsatisfiable, spread.match_label_keys[0].as_str()), (UnsatisfiableAction::DoNotSchedule, "v"));
-    assert_eq!((pod.spread[1].selector.clone(), pod.spread[1].min_domains, pod.spread[1].honor_affinity), (Selector::Nothing, 1, true));
-    assert_eq!(pod.required_features.iter().map(Str::as_str).collect::<Vec<_>>(), ["RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"]);
+    assert_eq!(
+        (
+            spread.max_skew,
+            spread.min_domains,
+            spread.honor_affinity,
+            spread.honor_taints
+        ),
+        (2, 3, false, true)
+    );
+    assert_eq!(
+        (spread.when_unsatisfiable, spread.match_label_keys[0].as_str()),
+        (UnsatisfiableAction::DoNotSchedule, "v")
+    );
+    assert_eq!(
+        (
+            pod.spread[1].selector.clone(),
+            pod.spread[1].min_domains,
+            pod.spread[1].honor_affinity
+        ),
+        (Selector::Nothing, 1, true)
+    );
+    assert_eq!(
+        pod.required_features.iter().map(Str::as_str).collect::<Vec<_>>(),
+        [
+            "RestartAllContainersOnContainerExits",
+            "UserNamespacesHostNetworkSupport"
+        ]
+    );
     // A second pod of the same template shares what is equal.
     let twin = converter.pod(&yaml(&text.replace("name: p\n", "name: q\n")));
-    assert!(Arc::ptr_eq(&pod.labels, &twin.labels) && Arc::ptr_eq(&pod.requests, &twin.requests) && Arc::ptr_eq(&pod.spread, &twin.spread));
+    assert!(
+        Arc::ptr_eq(&pod.labels, &twin.labels)
+            && Arc::ptr_eq(&pod.requests, &twin.requests)
+            && Arc::ptr_eq(&pod.spread, &twin.spread)
+    );
     assert!(Arc::ptr_eq(&pod.tolerations, &twin.tolerations) && Arc::ptr_eq(&pod.images, &twin.images));
     drop((pod, twin));
     converter.shrink();
-    assert_eq!((converter.labels.0.len(), converter.requests.0.len(), converter.names.0.len()), (0, 0, 0));
+    assert_eq!(
+        (
+            converter.labels.0.len(),
+            converter.requests.0.len(),
+            converter.names.0.len()
+        ),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -237,13 +364,30 @@ spec:
     assert_eq!(terms[0].expressions[0].operator, Operator::In);
     assert!(!terms[0].invalid && terms[0].fields[0].negated);
     assert!(terms[1].invalid && terms[2].is_empty() && !terms[2].invalid);
-    let names = |index: usize| affinity.pod_required[index].pods.namespaces.names.iter().map(Str::to_string).collect::<Vec<_>>();
-    assert_eq!((names(0), names(1), names(2)), (vec!["ns".to_owned()], vec!["a".into(), "z".into()], vec![]));
+    let names = |index: usize| {
+        affinity.pod_required[index]
+            .pods
+            .namespaces
+            .names
+            .iter()
+            .map(Str::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(0), names(1), names(2)),
+        (vec!["ns".to_owned()], vec!["a".into(), "z".into()], vec![])
+    );
     assert_eq!(affinity.pod_required[1].pods.selector, Selector::Nothing);
     assert_eq!(affinity.pod_required[0].pods.namespaces.selector, Selector::Nothing);
     assert!(affinity.pod_required[2].pods.namespaces.selector.is_everything());
     // What cannot be understood matches nothing.
-    assert_eq!((affinity.anti_preferred[0].weight, &affinity.anti_preferred[0].term.pods.selector), (9, &Selector::Nothing));
+    assert_eq!(
+        (
+            affinity.anti_preferred[0].weight,
+            &affinity.anti_preferred[0].term.pods.selector
+        ),
+        (9, &Selector::Nothing)
+    );
 }
 
 #[test]
@@ -254,9 +398,28 @@ fn small_objects() {
     ));
     assert_eq!(budget.disruptions_allowed, 2);
     assert!(budget.disrupted_pods.contains("p"));
-    let controller = converter.replication_controller(&yaml("{metadata: {name: rc, namespace: ns}, spec: {selector: {a: b}}}"));
-    assert_eq!(controller.selector, converter.selector(Some(&yaml("{matchLabels: {a: b}}"))));
-    assert_eq!(converter.stateful_set(&yaml("{metadata: {name: s}}")).selector, Selector::Nothing);
-    assert_eq!(converter.service(&yaml("{metadata: {name: s}, spec: {selector: {a: b}}}")).selector.len(), 1);
-    assert_eq!(converter.namespace(&yaml("{metadata: {name: x, labels: {a: b}}}")).labels.len(), 1);
+    let controller =
+        converter.replication_controller(&yaml("{metadata: {name: rc, namespace: ns}, spec: {selector: {a: b}}}"));
+    assert_eq!(
+        controller.selector,
+        converter.selector(Some(&yaml("{matchLabels: {a: b}}")))
+    );
+    assert_eq!(
+        converter.stateful_set(&yaml("{metadata: {name: s}}")).selector,
+        Selector::Nothing
+    );
+    assert_eq!(
+        converter
+            .service(&yaml("{metadata: {name: s}, spec: {selector: {a: b}}}"))
+            .selector
+            .len(),
+        1
+    );
+    assert_eq!(
+        converter
+            .namespace(&yaml("{metadata: {name: x, labels: {a: b}}}"))
+            .labels
+            .len(),
+        1
+    );
 }

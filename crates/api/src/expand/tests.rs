@@ -25,7 +25,11 @@ fn expanded(text: &str) -> Expansion {
 
 /// For each workload: kind, name and number of missing pods.
 fn counts(expansion: &Expansion) -> Vec<String> {
-    expansion.missing.iter().map(|missing| format!("{} {} {}", missing.kind.name(), missing.name, missing.pods.len())).collect()
+    expansion
+        .missing
+        .iter()
+        .map(|missing| format!("{} {} {}", missing.kind.name(), missing.name, missing.pods.len()))
+        .collect()
 }
 
 fn pod(name: &str, owner: &str, more: &str) -> String {
@@ -52,21 +56,52 @@ fn a_replica_set_lacks_what_is_not_there_and_active() {
     assert_eq!(counts(&expansion), ["ReplicaSet rs 3"]);
     let pods = &expansion.missing[0].pods;
     let owner = &pods[0].metadata.owner_references[0];
-    assert_eq!((&*owner.api_version, &*owner.kind, &*owner.name, owner.uid.len(), owner.controller), ("apps/v1", "ReplicaSet", "rs", 36, true));
-    assert_eq!((&*pods[0].metadata.namespace, &*pods[0].metadata.labels["a"], pods[0].spec.containers.len()), ("default", "b", 1));
+    assert_eq!(
+        (
+            &*owner.api_version,
+            &*owner.kind,
+            &*owner.name,
+            owner.uid.len(),
+            owner.controller
+        ),
+        ("apps/v1", "ReplicaSet", "rs", 36, true)
+    );
+    assert_eq!(
+        (
+            &*pods[0].metadata.namespace,
+            &*pods[0].metadata.labels["a"],
+            pods[0].spec.containers.len()
+        ),
+        ("default", "b", 1)
+    );
     let mut names: Vec<&str> = pods.iter().map(|pod| &*pod.metadata.name).collect();
-    assert!(names.iter().all(|name| name.len() == "rs-".len() + 5 && name.starts_with("rs-")), "{names:?}");
+    assert!(
+        names
+            .iter()
+            .all(|name| name.len() == "rs-".len() + 5 && name.starts_with("rs-")),
+        "{names:?}"
+    );
     names.dedup();
     assert_eq!(names.len(), 3);
     // The same input gives the same names.
     assert_eq!(expanded(&text), expansion);
-    assert_eq!(counts(&expanded(&SET.replace("name: rs}", "name: rs, deletionTimestamp: '2026-01-01T00:00:00Z'}"))), [""; 0]);
-    assert_eq!(counts(&expanded(&SET.replace("replicas: 4, ", ""))), ["ReplicaSet rs 1"]);
+    assert_eq!(
+        counts(&expanded(&SET.replace(
+            "name: rs}",
+            "name: rs, deletionTimestamp: '2026-01-01T00:00:00Z'}"
+        ))),
+        [""; 0]
+    );
+    assert_eq!(
+        counts(&expanded(&SET.replace("replicas: 4, ", ""))),
+        ["ReplicaSet rs 1"]
+    );
 }
 
 #[test]
 fn owners_of_the_same_name_are_told_apart_by_uid() {
-    let text = SET.replace("name: rs}", "name: rs, uid: new}") + &pod("rs-1", "ReplicaSet/rs", "").replace("name: rs, controller", "name: rs, uid: old, controller");
+    let text = SET.replace("name: rs}", "name: rs, uid: new}")
+        + &pod("rs-1", "ReplicaSet/rs", "").replace("name: rs, controller", "name: rs, uid: old, controller");
     assert_eq!(counts(&expanded(&text)), ["ReplicaSet rs 4"]);
 }
 
@@ -79,14 +114,28 @@ fn a_deployment_alone_brings_its_replica_set() {
     let set = &expansion.replica_sets[0];
     let hash = &set.spec.template.metadata.labels["pod-template-hash"];
     assert_eq!(set.metadata.name, format!("web-{hash}"));
-    assert_eq!(set.spec.selector.as_ref().map(|selector| selector.match_labels.len()), Some(2));
+    assert_eq!(
+        set.spec.selector.as_ref().map(|selector| selector.match_labels.len()),
+        Some(2)
+    );
     assert_eq!(set.metadata.owner_references[0].kind, "Deployment");
     let pod = &expansion.missing[0].pods[0];
     assert_eq!(&pod.metadata.labels["pod-template-hash"], hash);
-    assert_eq!((&*pod.metadata.owner_references[0].kind, &pod.metadata.owner_references[0].uid), ("ReplicaSet", &set.metadata.uid));
+    assert_eq!(
+        (
+            &*pod.metadata.owner_references[0].kind,
+            &pod.metadata.owner_references[0].uid
+        ),
+        ("ReplicaSet", &set.metadata.uid)
+    );
     assert!(pod.metadata.name.starts_with(&*set.metadata.name));
     // Another template, another hash.
-    assert_ne!(&expanded(&DEPLOYMENT.replace("name: c}", "name: d}")).replica_sets[0].metadata.name, &set.metadata.name);
+    assert_ne!(
+        &expanded(&DEPLOYMENT.replace("name: c}", "name: d}")).replica_sets[0]
+            .metadata
+            .name,
+        &set.metadata.name
+    );
 }
 
 #[test]
@@ -123,7 +172,11 @@ fn a_deployment_counts_its_replica_sets_and_their_pods() {
         DEPLOYMENT.to_owned(),
         pod("web-5f-1", "ReplicaSet/web-5f", ", labels: {pod-template-hash: 5f}"),
         pod("web-5f-2", "ReplicaSet/web-5f", ", labels: {pod-template-hash: 5f}"),
-        pod("web-api-5f-2", "ReplicaSet/web-api-5f", ", labels: {pod-template-hash: 5f}"),
+        pod(
+            "web-api-5f-2",
+            "ReplicaSet/web-api-5f",
+            ", labels: {pod-template-hash: 5f}",
+        ),
     ]
     .concat();
     assert_eq!(counts(&expanded(&text)), ["Deployment web 3"]);
@@ -140,10 +193,23 @@ fn stateful_sets_fill_their_ordinals() {
     .concat();
     let expansion = expanded(&text);
     let pods = &expansion.missing[0].pods;
-    assert_eq!(pods.iter().map(|pod| &*pod.metadata.name).collect::<Vec<_>>(), ["db-2", "db-4"]);
+    assert_eq!(
+        pods.iter().map(|pod| &*pod.metadata.name).collect::<Vec<_>>(),
+        ["db-2", "db-4"]
+    );
     assert_eq!(pods[0].metadata.labels["statefulset.kubernetes.io/pod-name"], "db-2");
     assert_eq!(pods[0].metadata.labels["apps.kubernetes.io/pod-index"], "2");
-    let volumes: Vec<_> = pods[0].spec.volumes.iter().map(|volume| (&*volume.name, volume.persistent_volume_claim.as_ref().map(|claim| &*claim.claim_name))).collect();
+    let volumes: Vec<_> = pods[0]
+        .spec
+        .volumes
+        .iter()
+        .map(|volume| {
+            (
+                &*volume.name,
+                volume.persistent_volume_claim.as_ref().map(|claim| &*claim.claim_name),
+            )
+        })
+        .collect();
     assert_eq!(volumes, [("data", Some("data-db-2")), ("other", None)]);
 }
 
@@ -183,14 +249,33 @@ spec:
     let pods = &expansion.missing[0].pods;
     let targets: Vec<&str> = pods
         .iter()
-        .filter_map(|pod| pod.spec.affinity.as_ref()?.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref())
+        .filter_map(|pod| {
+            pod.spec
+                .affinity
+                .as_ref()?
+                .node_affinity
+                .as_ref()?
+                .required_during_scheduling_ignored_during_execution
+                .as_ref()
+        })
         .map(|required| {
-            assert_eq!((required.node_selector_terms.len(), required.node_selector_terms[0].match_expressions.len()), (1, 0));
+            assert_eq!(
+                (
+                    required.node_selector_terms.len(),
+                    required.node_selector_terms[0].match_expressions.len()
+                ),
+                (1, 0)
+            );
             &*required.node_selector_terms[0].match_fields[0].values[0]
         })
         .collect();
     assert_eq!(targets, ["node-a", "node-d"]);
-    let tolerations: Vec<String> = pods[0].spec.tolerations.iter().map(|it| format!("{} {} {:?}", it.key, it.effect, it.toleration_seconds)).collect();
+    let tolerations: Vec<String> = pods[0]
+        .spec
+        .tolerations
+        .iter()
+        .map(|it| format!("{} {} {:?}", it.key, it.effect, it.toleration_seconds))
+        .collect();
     assert_eq!(
         tolerations,
         [
@@ -202,26 +287,45 @@ spec:
             "node.kubernetes.io/unschedulable NoSchedule None",
         ]
     );
-    assert_eq!(counts(&expanded(&text.replace("      nodeSelector", "      hostNetwork: true\n      nodeSelector"))), ["DaemonSet agent 2"]);
+    assert_eq!(
+        counts(&expanded(&text.replace(
+            "      nodeSelector",
+            "      hostNetwork: true\n      nodeSelector"
+        ))),
+        ["DaemonSet agent 2"]
+    );
 }
 
 #[test]
 fn jobs_run_what_is_left() {
-    let job = |spec: &str, status: &str| format!("{{apiVersion: batch/v1, kind: Job, metadata: {{name: job, uid: u}}, spec: {{{spec}}}, status: {{{status}}}}}\n");
+    let job = |spec: &str, status: &str| {
+        format!(
+            "{{apiVersion: batch/v1, kind: Job, metadata: {{name: job, uid: u}}, spec: {{{spec}}}, status: {{{status}}}}}\n"
+        )
+    };
     let done = |name: &str| pod(name, "Job/job", "}, status: {phase: Succeeded");
     let lacks = |text: &str| expanded(text).missing.first().map_or(0, |missing| missing.pods.len());
     assert_eq!(lacks(&job("", "")), 1);
     assert_eq!(lacks(&job("completions: 5, parallelism: 3", "")), 3);
     assert_eq!(lacks(&job("completions: 5, parallelism: 3", "succeeded: 4")), 1);
-    assert_eq!(lacks(&(job("completions: 5, parallelism: 3", "") + &pod("job-1", "Job/job", "") + &done("job-2"))), 2);
+    assert_eq!(
+        lacks(&(job("completions: 5, parallelism: 3", "") + &pod("job-1", "Job/job", "") + &done("job-2"))),
+        2
+    );
     assert_eq!(lacks(&job("completions: 5, suspend: true", "")), 0);
-    assert_eq!(lacks(&job("completions: 5", "conditions: [{type: Failed, status: 'True'}]")), 0);
+    assert_eq!(
+        lacks(&job("completions: 5", "conditions: [{type: Failed, status: 'True'}]")),
+        0
+    );
     // A work queue.
     assert_eq!(lacks(&job("parallelism: 4", "")), 4);
     assert_eq!(lacks(&(job("parallelism: 4", "") + &done("job-1"))), 0);
     let expansion = expanded(&job("parallelism: 2", ""));
     let labels = &expansion.missing[0].pods[1].metadata.labels;
-    assert_eq!((&*labels["job-name"], &*labels["batch.kubernetes.io/controller-uid"]), ("job", "u"));
+    assert_eq!(
+        (&*labels["job-name"], &*labels["batch.kubernetes.io/controller-uid"]),
+        ("job", "u")
+    );
 }
 
 #[test]
@@ -230,16 +334,24 @@ fn indexed_jobs_take_the_lowest_indexes() {
         + &pod("job-0-x", "Job/job", ", annotations: {batch.kubernetes.io/job-completion-index: '0'}");
     let expansion = expanded(&text);
     let pods = &expansion.missing[0].pods;
-    let indexes: Vec<&str> = pods.iter().map(|pod| &*pod.metadata.labels["batch.kubernetes.io/job-completion-index"]).collect();
+    let indexes: Vec<&str> = pods
+        .iter()
+        .map(|pod| &*pod.metadata.labels["batch.kubernetes.io/job-completion-index"])
+        .collect();
     assert_eq!(indexes, ["2", "6", "7", "8"]);
     assert!(pods[0].metadata.name.starts_with("job-2-"), "{}", pods[0].metadata.name);
-    assert_eq!(pods[0].metadata.annotations["batch.kubernetes.io/job-completion-index"], "2");
+    assert_eq!(
+        pods[0].metadata.annotations["batch.kubernetes.io/job-completion-index"],
+        "2"
+    );
 }
 
 #[test]
 fn replication_controllers_and_long_names() {
     let name = "x".repeat(80);
-    let expansion = expanded(&format!("{{apiVersion: v1, kind: ReplicationController, metadata: {{name: {name}}}, spec: {{replicas: 2, template: {{}}}}}}"));
+    let expansion = expanded(&format!(
+        "{{apiVersion: v1, kind: ReplicationController, metadata: {{name: {name}}}, spec: {{replicas: 2, template: {{}}}}}}"
+    ));
     let pods = &expansion.missing[0].pods;
     assert_eq!((pods.len(), pods[0].metadata.name.len()), (2, 64));
     assert_ne!(pods[0].metadata.name, pods[1].metadata.name);

@@ -2,13 +2,18 @@ use super::*;
 
 fn loaded(text: &str) -> (Vec<(usize, Object)>, Loaded) {
     let mut objects = Vec::new();
-    let loaded = load(&["-".into()], &mut text.as_bytes(), &mut |place, object| objects.push((place, object)));
+    let loaded = load(&["-".into()], &mut text.as_bytes(), &mut |place, object| {
+        objects.push((place, object))
+    });
     objects.sort_by_key(|(place, _)| *place);
     (objects, loaded)
 }
 
 fn names(objects: &[(usize, Object)]) -> Vec<String> {
-    objects.iter().map(|(place, object)| format!("{place} {} {}", object.kind().name(), object.metadata().name)).collect()
+    objects
+        .iter()
+        .map(|(place, object)| format!("{place} {} {}", object.kind().name(), object.metadata().name))
+        .collect()
 }
 
 #[test]
@@ -55,14 +60,37 @@ fn what_depends_on_others_waits_for_them() {
             _ => None,
         })
         .collect();
-    let cpu = |pod: &Pod| pod.spec.containers[0].resources.requests.get("cpu").map(|amount| amount.milli_value());
+    let cpu = |pod: &Pod| {
+        pod.spec.containers[0]
+            .resources
+            .requests
+            .get("cpu")
+            .map(|amount| amount.milli_value())
+    };
     // The new one is admitted; the old one was, when there was no LimitRange.
-    assert_eq!((pods[0].spec.priority, pods[0].spec.tolerations.len(), cpu(pods[0])), (Some(9), 2, Some(300)));
-    assert_eq!((pods[1].spec.priority, pods[1].spec.tolerations.len(), cpu(pods[1])), (None, 0, None));
+    assert_eq!(
+        (pods[0].spec.priority, pods[0].spec.tolerations.len(), cpu(pods[0])),
+        (Some(9), 2, Some(300))
+    );
+    assert_eq!(
+        (pods[1].spec.priority, pods[1].spec.tolerations.len(), cpu(pods[1])),
+        (None, 0, None)
+    );
     assert!(objects.iter().all(|(_, object)| !object.metadata().uid.is_empty()));
     let missing = &loaded.missing[0].pods;
-    assert_eq!((missing.len(), missing[0].spec.priority, cpu(&missing[0]), &*missing[0].spec.scheduler_name), (2, Some(9), Some(300), "default-scheduler"));
-    assert_eq!(missing[0].spec.containers[0].resources.requests["memory"].to_string(), "1Gi");
+    assert_eq!(
+        (
+            missing.len(),
+            missing[0].spec.priority,
+            cpu(&missing[0]),
+            &*missing[0].spec.scheduler_name
+        ),
+        (2, Some(9), Some(300), "default-scheduler")
+    );
+    assert_eq!(
+        missing[0].spec.containers[0].resources.requests["memory"].to_string(),
+        "1Gi"
+    );
     assert_ne!(missing[0].metadata.uid, missing[1].metadata.uid);
 }
 

@@ -240,6 +240,13 @@ impl CountIndex {
         answer
     }
 
+    /// Makes the terms of a pod known that is on no node (yet): they are listed among those that mean other pods.
+    pub(super) fn know_terms(&mut self, pod: &PodInfo) {
+        if let Some(affinity) = pod.affinity.as_ref().filter(|a| a.has_pod_terms()) {
+            self.carrying(affinity);
+        }
+    }
+
     fn carrying(&mut self, affinity: &Arc<Affinity>) -> Arc<[QueryId]> {
         if let Some(known) = self.carrying_memo.get(affinity) {
             return known.clone();

@@ -240,7 +240,8 @@ impl ClusterState {
         };
         let info = Arc::make_mut(self.nodes[slot.index()].as_mut().expect("a name's slot has a node"));
         if let Some(at) = info.pods.iter().position(|p| p.uid == pod.uid) {
-            let known = info.pods.remove(at);
+            // The last pod takes its place, as in kube-scheduler: the order decides between equal victims.
+            let known = info.pods.swap_remove(at);
             info.load.remove(&known);
             info.generation = self.generation;
             self.counts.unplace(&known, slot, &self.namespaces);
@@ -285,6 +286,11 @@ impl ClusterState {
 
     fn recount_selected_namespaces(&mut self) {
         self.counts.namespaces_changed(&self.nodes, &self.namespaces);
+    }
+
+    /// Makes the inter-pod terms of a pod known that is on no node: in thought experiments it may be put on one.
+    pub fn know_terms(&mut self, pod: &PodInfo) {
+        self.counts.know_terms(pod);
     }
 
     /// Services and workloads whose selectors spread pods by default.

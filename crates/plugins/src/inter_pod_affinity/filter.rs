@@ -8,7 +8,7 @@ use loadline_model::{PodAffinityTerm, PodInfo, Str};
 use serde_json::json;
 use smallvec::SmallVec;
 
-use super::key::all_mean;
+use super::key::{all_mean, means};
 use super::state::{Role, State, Tally};
 
 /// Required affinity is not met.
@@ -93,7 +93,7 @@ fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
         let pod_namespace = cluster.namespace_labels(&pod.namespace);
         let together = all_mean(state.own.required(), &pod.namespace, pod_namespace, &pod.labels);
         let apart = |key: &Str| {
-            let means = |term: &&PodAffinityTerm| term.pods.matches(&pod.namespace, pod_namespace, &pod.labels);
+            let means = |term: &&PodAffinityTerm| means(term, &pod.namespace, pod_namespace, &pod.labels);
             let terms = state.own.anti().iter().filter(|term| term.topology_key == *key);
             terms.filter(means).count() as i64
         };
@@ -202,7 +202,7 @@ fn example(state: &State, role: Role, node: &NodeView<'_>, members: &[Slot], key
             return carried_against(state, node, pod).any(|term| term.topology_key == *key);
         }
         let labels = cluster.namespace_labels(&pod.namespace);
-        let means = |term: &PodAffinityTerm| term.pods.matches(&pod.namespace, labels, &pod.labels);
+        let means = |term: &PodAffinityTerm| means(term, &pod.namespace, labels, &pod.labels);
         state
             .own
             .anti()

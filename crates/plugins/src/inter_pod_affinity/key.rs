@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use loadline_framework::{MatchedTerm, Prepare, TermKind};
-use loadline_model::{Affinity, Labels, PodAffinityTerm, PodInfo, Str, Weighted};
+use loadline_model::{Affinity, Labels, PodAffinityTerm, PodInfo, PodMatcher, Selector, Str, Weighted};
 
 use super::Arguments;
 
@@ -49,12 +49,30 @@ impl Key {
     }
 }
 
-/// Whether there are terms and all of them mean a pod.
+/// Whether a term of the pod to be placed means a pod of this namespace with these labels.
+///
+/// kube-scheduler resolves the term's namespace selector to names beforehand, but goes on matching the selector itself
+/// against no labels at all: one that matches those (`NotIn` and `DoesNotExist` alone) means every namespace.
+pub(super) fn means(term: &PodAffinityTerm, namespace: &Str, namespace_labels: &Labels, labels: &Labels) -> bool {
+    let namespaces = &term.pods.namespaces;
+    (namespaces.names.contains(namespace)
+        || namespaces.selector.matches(namespace_labels)
+        || namespaces.selector.matches(&Labels::default()))
+        && term.pods.selector.matches(labels)
+}
+
+/// The pods that a term of the pod to be placed means, as [`means`] has it.
+pub(super) fn matcher(term: &PodAffinityTerm) -> PodMatcher {
+    let mut matcher = term.pods.clone();
+    if matcher.namespaces.selector.matches(&Labels::default()) {
+        matcher.namespaces.selector = Selector::all(Vec::new());
+    }
+    matcher
+}
+
+/// Whether all terms mean it; without terms none does.
 pub(super) fn all_mean(terms: &[PodAffinityTerm], namespace: &Str, namespace_labels: &Labels, labels: &Labels) -> bool {
-    !terms.is_empty()
-        && terms
-            .iter()
-            .all(|term| term.pods.matches(namespace, namespace_labels, labels))
+    !terms.is_empty() && terms.iter().all(|term| means(term, namespace, namespace_labels, labels))
 }
 
 /// A pod's own inter-pod terms.

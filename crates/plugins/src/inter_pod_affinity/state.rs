@@ -9,11 +9,11 @@ use std::sync::Arc;
 use loadline_framework::{
     Cluster, DomainId, MatchedTerm, Prepare, Query, QueryId, Slot, TermKind, TopologyId, Touched,
 };
-use loadline_model::{Labels, PodAffinityTerm, PodInfo, PodMatcher, Str, Weighted};
+use loadline_model::{Labels, PodAffinityTerm, PodInfo, Str, Weighted};
 use smallvec::SmallVec;
 
 use super::Arguments;
-use super::key::{Key, OwnTerms};
+use super::key::{Key, OwnTerms, matcher};
 use crate::tracking::{Followed, TouchedNodes};
 
 /// What a tally is asked for.
@@ -103,7 +103,7 @@ impl State {
         let own = &key.own;
         if !own.required().is_empty() {
             // One pod must match all terms, each of which then looks at its own topology.
-            let query = matching(own.required().iter().map(|term| &term.pods), cx);
+            let query = matching(own.required(), cx);
             let topologies: Vec<TopologyId> = own.required().iter().map(|t| cx.topology(&t.topology_key)).collect();
             for topology in topologies {
                 state.add_use(query, Role::Affinity, topology, 1, true);
@@ -135,7 +135,7 @@ impl State {
     }
 
     fn add_own(&mut self, term: &PodAffinityTerm, role: Role, factor: i64, cx: &mut dyn Prepare) {
-        let query = matching(std::iter::once(&term.pods), cx);
+        let query = matching(std::slice::from_ref(term), cx);
         let topology = cx.topology(&term.topology_key);
         self.add_use(query, role, topology, factor, false);
     }
@@ -258,12 +258,9 @@ fn domain_of(cluster: &dyn Cluster, topology: TopologyId, slot: Slot) -> Option<
     domain_of.get(slot.index()).copied().and_then(DomainId::index)
 }
 
-/// Counts pods that match all of `matchers`, terminating ones too.
-fn matching<'a>(matchers: impl Iterator<Item = &'a PodMatcher>, cx: &mut dyn Prepare) -> QueryId {
-    cx.track(&Query::Matching {
-        all: matchers.cloned().collect(),
-        skip_terminating: false,
-    })
+/// Counts pods that all of `terms` mean, terminating ones too.
+fn matching(terms: &[PodAffinityTerm], cx: &mut dyn Prepare) -> loadline_framework::QueryId {
+    cx.track(&Query::Matching { all: terms.iter().map(matcher).collect(), skip_terminating: false })
 }
 
 /// What a carried term adds to the score of its carrier's domain; `None` for those that only filter.

@@ -59,6 +59,7 @@ impl Knobs {
     };
     pub(super) const NODE_AFFINITY: Self = Self {
         node_affinity: 0.8,
+        taints: 0.25,
         config: 0.6,
         ..Self::QUIET
     };
