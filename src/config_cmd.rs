@@ -1,7 +1,6 @@
 //! `loadline config`: check, show and compare configurations.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
@@ -118,13 +117,21 @@ fn validate(files: &[PathBuf], registry: &Registry, streams: &mut Streams<'_>) -
 }
 
 fn summary(config: &Config) -> String {
-    let names: Vec<&str> = config.profiles.iter().map(|profile| profile.scheduler_name.as_str()).collect();
+    let names: Vec<&str> = config
+        .profiles
+        .iter()
+        .map(|profile| profile.scheduler_name.as_str())
+        .collect();
     let profiles = count(names.len() as u64, "profile");
     let extenders = match config.extenders.len() as u64 {
         0 => String::new(),
         number => format!(", {}", count(number, "extender")),
     };
-    format!("valid, {profiles} ({}){extenders}, hash {}", names.join(", "), hash(config))
+    format!(
+        "valid, {profiles} ({}){extenders}, hash {}",
+        names.join(", "),
+        hash(config)
+    )
 }
 
 fn show(
@@ -139,7 +146,9 @@ fn show(
             if provenance {
                 writeln!(streams.out, "# configuration hash: {}", hash(config))?;
             }
-            streams.out.write_all(effective::to_yaml(config, registry, provenance).as_bytes())?;
+            streams
+                .out
+                .write_all(effective::to_yaml(config, registry, provenance).as_bytes())?;
         }
         ConfigFormat::Json => {
             let mut whole = json!({
@@ -210,7 +219,11 @@ fn change_as_json(change: &Change) -> Value {
     object
 }
 
-fn load_or_default(file: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Config, Vec<Problem>> {
+fn load_or_default(
+    file: Option<&Path>,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+) -> Result<Config, Vec<Problem>> {
     match file {
         Some(file) => load(file, registry, streams),
         None => default_config(registry),
@@ -293,8 +306,8 @@ pub(crate) mod testing {
 mod tests {
     use clap::Parser;
 
-    use super::*;
     use super::testing::{Ran, on_buffers};
+    use super::*;
 
     const HEAD: &str = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n";
 
@@ -310,10 +323,12 @@ mod tests {
         for (name, body) in files {
             fs::write(folder.path().join(name), format!("{HEAD}{body}")).expect("it can be written");
         }
-        let arguments = command.iter().map(|argument| match files.iter().any(|(name, _)| name == argument) {
-            true => folder.path().join(argument).to_string_lossy().into_owned(),
-            false => (*argument).to_owned(),
-        });
+        let arguments = command
+            .iter()
+            .map(|argument| match files.iter().any(|(name, _)| name == argument) {
+                true => folder.path().join(argument).to_string_lossy().into_owned(),
+                false => (*argument).to_owned(),
+            });
         let cli = Cli::try_parse_from(std::iter::once("config".to_owned()).chain(arguments)).expect("it is a command");
         let registry = loadline_plugins::registry();
         let prefix = format!("{}/", folder.path().display());
@@ -322,9 +337,16 @@ mod tests {
 
     #[test]
     fn a_valid_file() {
-        let ran = ran(&["validate", "a.yaml"], &[("a.yaml", "profiles: [{schedulerName: x}, {schedulerName: y}]\n")]);
+        let ran = ran(
+            &["validate", "a.yaml"],
+            &[("a.yaml", "profiles: [{schedulerName: a}, {schedulerName: b}]\n")],
+        );
         assert_eq!(ran.code, 0);
-        assert!(ran.out.starts_with("a.yaml: valid, 2 profiles (x, y), hash "), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("a.yaml: valid, 2 profiles (a, b), hash "),
+            "{}",
+            ran.out
+        );
         assert_eq!(ran.err, "");
     }
 
@@ -335,9 +357,16 @@ mod tests {
             &[("a.yaml", "paralelism: 3\nparallelism: 0\n"), ("b.yaml", "")],
         );
         assert_eq!(ran.code, 2);
-        assert!(ran.out.starts_with("b.yaml: valid, 1 profile (default-scheduler)"), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("b.yaml: valid, 1 profile (default-scheduler)"),
+            "{}",
+            ran.out
+        );
         let lines: Vec<&str> = ran.err.lines().collect();
-        assert_eq!(lines[0], "a.yaml:3:1: paralelism: unknown field \"paralelism\"; did you mean \"parallelism\"?");
+        assert_eq!(
+            lines[0],
+            "a.yaml:3:1: paralelism: unknown field \"paralelism\"; did you mean \"parallelism\"?"
+        );
         assert_eq!(
             lines[1],
             "a.yaml:4:1: parallelism: Invalid value: 0: should be an integer value greater than zero"
@@ -363,14 +392,21 @@ mod tests {
         let again = parse(&shown.out, "again", &registry).expect("it is a configuration");
         let default = default_config(&registry).expect("there is a default");
         assert_eq!(hash(&again.config), hash(&default));
-        assert!(shown.out.starts_with(&format!("# configuration hash: {}\n", hash(&default))));
+        assert!(
+            shown
+                .out
+                .starts_with(&format!("# configuration hash: {}\n", hash(&default)))
+        );
         let plain = ran(&["effective", "--no-comments", STDIN], &[]);
         assert!(!plain.out.contains('#'), "{}", plain.out);
     }
 
     #[test]
     fn effective_as_json() {
-        let ran = ran(&["effective", "a.yaml", "-o", "json"], &[("a.yaml", "parallelism: 2\n")]);
+        let ran = ran(
+            &["effective", "a.yaml", "-o", "json"],
+            &[("a.yaml", "parallelism: 2\n")],
+        );
         let whole: Value = serde_json::from_str(&ran.out).expect("it is JSON");
         assert_eq!(whole["config"]["parallelism"], 2);
         assert_eq!(whole["provenance"]["parallelism"], "a.yaml:3");
@@ -398,7 +434,10 @@ mod tests {
         assert_eq!((same.code, same.out.as_str()), (0, ""));
         let from_default = ran(&["diff", "a.yaml", "-o", "json"], &files);
         let whole: Value = serde_json::from_str(&from_default.out).expect("it is JSON");
-        assert_eq!(whole["differences"], json!([{"path": "parallelism", "old": 16, "new": 2}]));
+        assert_eq!(
+            whole["differences"],
+            json!([{"path": "parallelism", "old": 16, "new": 2}])
+        );
     }
 
     #[test]
@@ -406,6 +445,10 @@ mod tests {
         let files = [("a.yaml", "parallelism: 0\n"), ("b.yaml", "parallelism: x\n")];
         let ran = ran(&["diff", "a.yaml", "b.yaml"], &files);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""));
-        assert!(ran.err.contains("a.yaml:3:1") && ran.err.contains("b.yaml:3:1"), "{}", ran.err);
+        assert!(
+            ran.err.contains("a.yaml:3:1") && ran.err.contains("b.yaml:3:1"),
+            "{}",
+            ran.err
+        );
     }
 }

@@ -33,7 +33,9 @@ pub(crate) struct SimulationReport {
 /// Runs the command.
 pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     if args.input.paths.is_empty() {
-        return Err(Failure::Message("no input: give files, folders or - for standard input with -f".to_owned()));
+        return Err(Failure::Message(
+            "no input: give files, folders or - for standard input with -f".to_owned(),
+        ));
     }
     // The result comes at once, after the last progress.
     let mut bar = Bar::new(streams.progress.draws(Format::Table));
@@ -45,14 +47,19 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
         explain: args.explain.clone(),
     };
     let partial = !loaded.problems.is_empty();
-    let result = simulate(&loaded.cluster, &profiles, &options, &mut |progress| bar.show(&progress));
+    let result = simulate(&loaded.cluster, &profiles, &options, &mut |progress| {
+        bar.show(&progress);
+    });
     bar.clear();
     let (report, decisions) = result.map_err(|error| Failure::message(&error))?;
     let pending = report.pending.len() as u64;
     let circling = report.circling.len() as u64;
     match args.input.output {
         Format::Table => {
-            let shown = Shown { placements: args.placements, nodes: args.nodes };
+            let shown = Shown {
+                placements: args.placements,
+                nodes: args.nodes,
+            };
             streams.out.write_all(render(&report, shown, streams.view).as_bytes())?;
             for decision in &decisions {
                 writeln!(streams.out, "\n{}", decision::render(decision, streams.view).trim_end())?;

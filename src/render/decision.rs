@@ -36,7 +36,9 @@ pub(crate) fn render(decision: &Decision, view: View) -> String {
     if let Some(preemption) = &decision.preemption {
         text += &preempts(preemption, view);
     }
-    text += &helps(&decision.remedy, view);
+    if decision.result != Outcome::Feasible {
+        text += &helps(&decision.remedy, view);
+    }
     text
 }
 
@@ -62,7 +64,10 @@ fn facts(decision: &Decision) -> Table {
         fact("message", decision.message.clone());
     }
     if let Some(pods) = decision.count.filter(|pods| *pods > 1) {
-        fact("stands for", format!("{} that are alike", count(u64::from(pods), "pod")));
+        fact(
+            "stands for",
+            format!("{} that are alike", count(u64::from(pods), "pod")),
+        );
     }
     fact("profile", decision.scheduler_name.clone());
     table
@@ -75,7 +80,9 @@ fn why_this_node(decision: &Decision) -> Option<String> {
         DecidedBy::Score => match tied(decision) {
             0 => "highest total".to_owned(),
             1 => "highest total, which one other node has too: a hash of seed, pod and attempt decided".to_owned(),
-            others => format!("highest total, which {others} other nodes have too: a hash of seed, pod and attempt decided"),
+            others => {
+                format!("highest total, which {others} other nodes have too: a hash of seed, pod and attempt decided")
+            }
         },
     })
 }
@@ -84,8 +91,14 @@ fn why_this_node(decision: &Decision) -> Option<String> {
 fn tied(decision: &Decision) -> usize {
     let nodes = decision.nodes.as_deref().unwrap_or_default();
     let chosen = nodes.iter().find(|node| Some(&node.name) == decision.node.as_ref());
-    let Some(total) = chosen.and_then(|node| node.total) else { return 0 };
-    nodes.iter().filter(|node| node.feasible && node.total == Some(total)).count() - 1
+    let Some(total) = chosen.and_then(|node| node.total) else {
+        return 0;
+    };
+    nodes
+        .iter()
+        .filter(|node| node.feasible && node.total == Some(total))
+        .count()
+        - 1
 }
 
 /// The nodes that fit, best first, with a column for each plugin that tells them apart.
@@ -98,7 +111,11 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     fit.sort_by_key(|node| (std::cmp::Reverse(node.total), !is_chosen(node), &node.name));
     let (differ, same) = scored_by(&fit);
     let mut columns = vec![Column::left(""), Column::left("NODE"), Column::right("TOTAL")];
-    columns.extend(differ.iter().map(|(plugin, score)| Column::right(&plugin_head(plugin, score.weight))));
+    columns.extend(
+        differ
+            .iter()
+            .map(|(plugin, score)| Column::right(&plugin_head(plugin, score.weight))),
+    );
     let mut table = Table::new(columns);
     let best = fit.iter().find(|node| is_chosen(node)).and_then(|node| node.total);
     let decided_by_score = decision.decided_by == Some(DecidedBy::Score);
@@ -110,21 +127,35 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
         };
         let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         let mut row = vec![mark.to_owned(), node.name.clone(), number(node.total)];
-        row.extend(differ.iter().map(|(plugin, _)| number(node.scores.get(*plugin).map(|score| score.weighted))));
+        row.extend(
+            differ
+                .iter()
+                .map(|(plugin, _)| number(node.scores.get(*plugin).map(|score| score.weighted))),
+        );
         table.push(row);
     }
-    let mut text = section(&format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")), view);
+    let mut text = section(
+        &format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")),
+        view,
+    );
     text += &table.render(view, 2);
     if fit.len() > TOP {
         let _ = writeln!(text, "  and {} more", fit.len() - TOP);
     }
     let mut notes = Vec::new();
     if decision.node.is_some() {
-        let tie = if decided_by_score && tied(decision) > 0 { ", = has the same total" } else { "" };
+        let tie = if decided_by_score && tied(decision) > 0 {
+            ", = has the same total"
+        } else {
+            ""
+        };
         notes.push(format!("* chosen{tie}; scores are weighted"));
     }
     if !same.is_empty() {
-        let list: Vec<String> = same.iter().map(|(plugin, score)| format!("{plugin} {}", score.weighted)).collect();
+        let list: Vec<String> = same
+            .iter()
+            .map(|(plugin, score)| format!("{plugin} {}", score.weighted))
+            .collect();
         notes.push(format!("the same on every node that fits: {}", list.join(", ")));
     }
     for note in notes {
@@ -144,7 +175,12 @@ fn scored_by<'a>(fit: &[&'a NodeRecord]) -> (Scored<'a>, Scored<'a>) {
         }
     }
     let is_same = |(plugin, score): &(&str, ScoreRecord)| {
-        fit.len() > 1 && fit.iter().all(|node| node.scores.get(*plugin).is_some_and(|found| found.weighted == score.weighted))
+        fit.len() > 1
+            && fit.iter().all(|node| {
+                node.scores
+                    .get(*plugin)
+                    .is_some_and(|found| found.weighted == score.weighted)
+            })
     };
     let (same, differ) = plugins.into_iter().partition(is_same);
     (differ, same)
@@ -209,32 +245,53 @@ fn turned_down(nodes: &[NodeRecord], view: View) -> String {
 
 /// The numbers behind the reasons, for the nodes that lack least.
 fn nearest(nodes: &[NodeRecord], view: View) -> String {
-    let mut lacking: Vec<&NodeRecord> = nodes.iter().filter(|node| !node.feasible && !node.detail.is_empty()).collect();
+    let mut lacking: Vec<&NodeRecord> = nodes
+        .iter()
+        .filter(|node| !node.feasible && !node.detail.is_empty())
+        .collect();
     if lacking.is_empty() {
         return String::new();
     }
     lacking.sort_by(|a, b| {
         let distance = |node: &NodeRecord| (node.code != "Unschedulable", node.detail.len());
-        distance(a).cmp(&distance(b)).then(shortfall(a).total_cmp(&shortfall(b))).then(a.name.cmp(&b.name))
+        distance(a)
+            .cmp(&distance(b))
+            .then(shortfall(a).total_cmp(&shortfall(b)))
+            .then(a.name.cmp(&b.name))
     });
-    let mut table =
-        Table::new(vec![Column::left("NODE"), Column::left("WHAT"), Column::text("WANTED"), Column::text("FOUND")]);
+    let mut table = Table::new(vec![
+        Column::left("NODE"),
+        Column::left("WHAT"),
+        Column::text("WANTED"),
+        Column::text("FOUND"),
+    ]);
     for node in lacking.iter().take(NEAREST) {
         let mut name = node.name.clone();
         for detail in &node.detail {
-            table.row([std::mem::take(&mut name), detail.what.clone(), detail.wanted.clone(), detail.found.clone()]);
+            table.row([
+                std::mem::take(&mut name),
+                detail.what.clone(),
+                detail.wanted.clone(),
+                detail.found.clone(),
+            ]);
         }
     }
-    let head = if lacking.len() > NEAREST { "What the nearest nodes lack" } else { "What they lack" };
+    let head = if lacking.len() > NEAREST {
+        "What the nearest nodes lack"
+    } else {
+        "What they lack"
+    };
     section(head, view) + &table.render(view, 2)
 }
 
-/// How far a node is from fitting where amounts are compared: the largest share of what is wanted that is missing.
+/// How far a node is from fitting: the largest share of what is wanted that is missing, and 1 where no amounts compare.
 fn shortfall(node: &NodeRecord) -> f64 {
-    let missing = node.detail.iter().filter_map(|detail| {
-        let wanted = Quantity::parse(&detail.wanted).ok()?.milli_value() as f64;
-        let found = Quantity::parse(&detail.found).ok()?.milli_value() as f64;
-        (wanted > 0.0).then(|| (wanted - found) / wanted)
+    let missing = node.detail.iter().map(|detail| {
+        let milli = |text: &str| Quantity::parse(text).map(|amount| amount.milli_value() as f64);
+        match (milli(&detail.wanted), milli(&detail.found)) {
+            (Ok(wanted), Ok(found)) if wanted > 0.0 => (wanted - found) / wanted,
+            _ => 1.0,
+        }
     });
     missing.fold(0.0, f64::max)
 }
@@ -242,15 +299,19 @@ fn shortfall(node: &NodeRecord) -> f64 {
 fn preempts(preemption: &Preemption, view: View) -> String {
     let victims = first_few(preemption.victims.iter().map(String::as_str), TOP);
     let pods = count(preemption.victims.len() as u64, "pod");
-    let text = format!("would wait for {} and delete {pods} there: {victims}", preemption.nominated_node);
+    let text = format!(
+        "would wait for {} and delete {pods} there: {victims}",
+        preemption.nominated_node
+    );
     section("Preemption", view) + &paragraph(&text, view)
 }
 
+/// The remedies that the plugins give which turned nodes down. Another plugin may turn a node down behind the first.
 fn helps(remedies: &[Remedy], view: View) -> String {
     if remedies.is_empty() {
         return String::new();
     }
-    let mut text = section("What would help (any one of these)", view);
+    let mut text = section("What would remove the first obstacle", view);
     for remedy in remedies.iter().take(REMEDIES) {
         text += &paragraph(&format!("- {}", remedy.text), view);
     }
@@ -275,27 +336,35 @@ fn paragraph(text: &str, view: View) -> String {
 
 /// One line for a list of decisions: why the pod is where it is, or is nowhere.
 pub(super) fn in_short(decision: &Decision) -> String {
-    match decision.result {
-        Outcome::Feasible => {
-            let nodes = decision.nodes.as_deref().unwrap_or_default();
-            let fit = nodes.iter().filter(|node| node.feasible).count();
-            let of = if nodes.is_empty() { String::new() } else { format!(" of {fit} that fit") };
-            match decision.decided_by {
-                Some(DecidedBy::OnlyFeasible) => "the only node that fits".to_owned(),
-                Some(DecidedBy::Nominated) => "nominated there".to_owned(),
-                _ if tied(decision) > 0 => format!("highest total{of}, with {}", count(tied(decision) as u64, "tie")),
-                _ => format!("highest total{of}"),
-            }
-        }
-        _ => match &decision.gated_by {
-            Some(plugin) => format!("{plugin}: {}", decision.message),
-            None => {
-                let room = decision.preemption.as_ref().map_or_else(String::new, |preemption| {
-                    let pods = count(preemption.victims.len() as u64, "pod");
-                    format!("; would preempt {pods} on {}", preemption.nominated_node)
-                });
-                super::in_short(&decision.message).to_owned() + &room
-            }
-        },
+    if decision.result == Outcome::Feasible {
+        return choice_in_short(decision);
     }
+    if let Some(plugin) = &decision.gated_by {
+        return format!("{plugin}: {}", decision.message);
+    }
+    let room = decision.preemption.as_ref().map_or_else(String::new, |preemption| {
+        let pods = count(preemption.victims.len() as u64, "pod");
+        format!("; would preempt {pods} on {}", preemption.nominated_node)
+    });
+    super::in_short(&decision.message).to_owned() + &room
+}
+
+fn choice_in_short(decision: &Decision) -> String {
+    match decision.decided_by {
+        Some(DecidedBy::OnlyFeasible) => return "the only node that fits".to_owned(),
+        Some(DecidedBy::Nominated) => return "nominated there".to_owned(),
+        Some(DecidedBy::Score) | None => {}
+    }
+    let mut text = "highest total".to_owned();
+    if let Some(nodes) = &decision.nodes {
+        let fit = nodes.iter().filter(|node| node.feasible).count();
+        let _ = write!(text, " of {fit} that fit");
+    }
+    match tied(decision) {
+        0 => {}
+        others => {
+            let _ = write!(text, ", tied with {}", count(others as u64, "other"));
+        }
+    }
+    text
 }

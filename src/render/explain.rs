@@ -1,5 +1,7 @@
 //! Many decisions: a list first, and the full decision of those that were asked for.
 
+use std::fmt::Write as _;
+
 use loadline_framework::record::{Decision, Outcome};
 
 use super::decision;
@@ -77,7 +79,7 @@ impl Explained {
             self.list.drop_column(PODS);
         }
         let mut text = self.list.render(self.view, 0);
-        text += &format!("\n{}\n", self.totals());
+        let _ = writeln!(text, "\n{}", self.totals());
         if full.is_empty() {
             text += "Name a pod to see its nodes and scores: loadline explain … NAMESPACE/POD\n";
         } else {
@@ -95,11 +97,19 @@ impl Explained {
             .map(|(result, pods)| format!("{pods} {}", name_of(*result).to_lowercase()))
             .collect();
         let pods = count(self.pods.iter().sum(), "pod");
-        format!("{pods}, each decided on its own against the cluster as it is: {}.", parts.join(", "))
+        format!(
+            "{pods}, each decided on its own against the cluster as it is: {}.",
+            parts.join(", ")
+        )
     }
 }
 
-const ALL: [Outcome; 4] = [Outcome::Feasible, Outcome::Unschedulable, Outcome::Gated, Outcome::Error];
+const ALL: [Outcome; 4] = [
+    Outcome::Feasible,
+    Outcome::Unschedulable,
+    Outcome::Gated,
+    Outcome::Error,
+];
 
 const fn place_of(result: Outcome) -> usize {
     match result {
@@ -161,7 +171,10 @@ mod tests {
 
     #[test]
     fn colours_add_nothing_but_colours() {
-        let coloured = View { styles: Styles::coloured(), ..wide() };
+        let coloured = View {
+            styles: Styles::coloured(),
+            ..wide()
+        };
         let text = explained(false, coloured, &[placed(), unplaced(), gated()]);
         assert!(text.contains("\u{1b}["));
         let stripped = anstream::adapter::strip_str(&text).to_string();

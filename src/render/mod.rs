@@ -12,6 +12,8 @@ pub(crate) mod table;
 pub(crate) mod testing;
 pub(crate) mod uses;
 
+use std::fmt::Write as _;
+
 use loadline_framework::record::Outcome;
 
 use crate::output::Styles;
@@ -49,16 +51,47 @@ pub(crate) fn first_few<'a>(items: impl ExactSizeIterator<Item = &'a str>, shown
     let more = items.len().saturating_sub(shown);
     let mut text = items.take(shown).collect::<Vec<_>>().join(", ");
     if more > 0 {
-        text += &format!(" and {more} more");
+        let _ = write!(text, " and {more} more");
     }
     text
 }
 
 /// The reasons in a kube-scheduler message: without the number of nodes, which is the same for every pod in a list, and
-/// without preemption's part, which says once more that the pod does not fit.
+/// without what PostFilter plugins add, which is on record and says once more that the pod does not fit.
 pub(crate) fn in_short(message: &str) -> &str {
     match message.split_once(" nodes are available: ") {
-        Some((head, rest)) if head.starts_with("0/") => rest.split(" preemption: ").next().unwrap_or(rest),
+        Some((head, rest)) if head.starts_with("0/") => {
+            let reasons = rest.split(". ").next().unwrap_or(rest);
+            reasons.strip_suffix('.').unwrap_or(reasons)
+        }
         _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_the_reasons_alone() {
+        let reasons = "1 Insufficient example.com/gpu, 2 node(s) had untolerated taint(s)";
+        for after in [
+            ".",
+            ". preemption: 0/3 nodes are available: 3 x.",
+            ". no new claims to deallocate, preemption: y.",
+        ] {
+            assert_eq!(in_short(&format!("0/3 nodes are available: {reasons}{after}")), reasons);
+        }
+        assert_eq!(
+            in_short("no nodes available to schedule pods"),
+            "no nodes available to schedule pods"
+        );
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(first_few(["a", "b"].into_iter(), 2), "a, b");
+        assert_eq!(first_few(["a", "b", "c", "d"].into_iter(), 2), "a, b and 2 more");
+        assert_eq!([count(1, "pod"), count(0, "pod")], ["1 pod", "0 pods"]);
     }
 }

@@ -46,7 +46,12 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
         Column::text("WHY"),
     ]);
     for (why, pods) in groups {
-        table.row([pods.len().to_string(), which(&pods), why.result.to_owned(), why.in_words()]);
+        table.row([
+            pods.len().to_string(),
+            which(&pods),
+            why.result.to_owned(),
+            why.in_words(),
+        ]);
     }
     let mut text = section(&format!("Pending: {}", count(pending.len() as u64, "pod")), view);
     text += &table.render(view, 2);
@@ -58,7 +63,12 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
 
 impl Why<'_> {
     fn in_words(&self) -> String {
-        let Self { gated_by, nominated_node, message, .. } = self;
+        let Self {
+            gated_by,
+            nominated_node,
+            message,
+            ..
+        } = self;
         match (*gated_by, *nominated_node) {
             ("", "") => (*message).to_owned(),
             ("", node) => format!("waits for {node}: {message}"),

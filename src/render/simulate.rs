@@ -1,5 +1,7 @@
 //! The end of a simulation: what was placed where, what is left and why, and how full the nodes are.
 
+use std::fmt::Write as _;
+
 use loadline_simulator::report::{Circling, PreemptedPod, Report};
 
 use super::decision::section;
@@ -65,8 +67,11 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     let parts = [(whole / 3600, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
-    let parts: Vec<String> =
-        parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number} {unit}")).collect();
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
     parts.join(" ")
 }
 
@@ -82,7 +87,11 @@ fn preempted(pods: &[PreemptedPod], view: View) -> String {
         Column::right("AT"),
     ]);
     for pod in pods.iter().take(TOP) {
-        let back = if pod.replaced_by.is_empty() { "-" } else { &pod.replaced_by };
+        let back = if pod.replaced_by.is_empty() {
+            "-"
+        } else {
+            &pod.replaced_by
+        };
         table.row([
             pod.victim.clone(),
             pod.node.clone(),
@@ -94,7 +103,7 @@ fn preempted(pods: &[PreemptedPod], view: View) -> String {
     let mut text = section(&format!("Preempted: {}", count(pods.len() as u64, "pod")), view);
     text += &table.render(view, 2);
     if pods.len() > TOP {
-        text += &format!("  and {} more, in -o json\n", pods.len() - TOP);
+        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - TOP);
     }
     text
 }
@@ -103,14 +112,21 @@ fn circling(pods: &[Circling], view: View) -> String {
     if pods.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(vec![Column::left("POD"), Column::right("ATTEMPTS"), Column::text("WHAT KEEPS IT GOING")]);
+    let mut table = Table::new(vec![
+        Column::left("POD"),
+        Column::right("ATTEMPTS"),
+        Column::text("WHAT KEEPS IT GOING"),
+    ]);
     for pod in pods.iter().take(TOP) {
         table.row([pod.pod.clone(), pod.attempts.to_string(), pod.why.clone()]);
     }
-    let mut text = section(&format!("In circles until the end: {}", count(pods.len() as u64, "pod")), view);
+    let mut text = section(
+        &format!("In circles until the end: {}", count(pods.len() as u64, "pod")),
+        view,
+    );
     text += &table.render(view, 2);
     if pods.len() > TOP {
-        text += &format!("  and {} more, in -o json\n", pods.len() - TOP);
+        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - TOP);
     }
     text
 }
@@ -127,7 +143,10 @@ mod tests {
 
     #[test]
     fn everything_in_full() {
-        let shown = Shown { placements: true, nodes: true };
+        let shown = Shown {
+            placements: true,
+            nodes: true,
+        };
         insta::assert_snapshot!(render(&report(), shown, wide()));
     }
 
@@ -140,6 +159,9 @@ mod tests {
     #[test]
     fn times_are_readable() {
         let times = [0.0, 1.5, 59.9, 60.0, 125.0, 3600.0, 3661.0].map(seconds);
-        assert_eq!(times, ["0 s", "1.5 s", "59.9 s", "1 min", "2 min 5 s", "1 h", "1 h 1 min 1 s"]);
+        assert_eq!(
+            times,
+            ["0 s", "1.5 s", "59.9 s", "1 min", "2 min 5 s", "1 h", "1 h 1 min 1 s"]
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Tables as kubectl prints them: columns without lines, heads in capitals. Text columns are wrapped to the terminal.
 
+use std::fmt::Write as _;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Width};
 
@@ -80,16 +82,77 @@ impl Table {
 
     /// As lines, each with a line break at its end and `indent` spaces in front.
     pub(crate) fn render(&self, view: View, indent: u16) -> String {
+        if self.is_cramped(view, indent) {
+            self.stacked(view, indent)
+        } else {
+            self.aligned(view, indent)
+        }
+    }
+
+    /// Whether names and numbers leave the text at the end of a row too little of the terminal.
+    fn is_cramped(&self, view: View, indent: u16) -> bool {
+        /// What text needs to be read with ease.
+        const ROOMY: usize = 32;
+        let (Some(width), Some((text, names))) = (view.width, self.columns.split_last()) else {
+            return false;
+        };
+        if !text.wraps || names.is_empty() || names.iter().any(|column| column.wraps) {
+            return false;
+        }
+        let cells = |index: usize| {
+            self.rows
+                .iter()
+                .map(move |row| row[index].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let taken: usize = (0..names.len()).map(|index| cells(index) + usize::from(GAP)).sum();
+        let longest = cells(names.len());
+        usize::from(width) < usize::from(indent) + taken + longest.min(ROOMY)
+    }
+
+    /// With the text of each row on lines of its own below it.
+    fn stacked(&self, view: View, indent: u16) -> String {
+        const DEEPER: u16 = 4;
+        let mut names = self.clone();
+        names.drop_column(self.columns.len() - 1);
+        let names = names.aligned(view, indent);
+        let heads = names.lines().count() - self.rows.len();
+        let mut text = String::new();
+        for (number, line) in names.lines().enumerate() {
+            let _ = writeln!(text, "{line}");
+            let row = number.checked_sub(heads).and_then(|row| self.rows[row].last());
+            if let Some(cell) = row {
+                let mut below = Self::new(vec![Column::text("")]);
+                below.row([cell.clone()]);
+                text += &below.aligned(view, indent + DEEPER);
+            }
+        }
+        text
+    }
+
+    fn aligned(&self, view: View, indent: u16) -> String {
         let mut table = comfy_table::Table::new();
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        let heads = self.columns.iter().map(|column| column.head.lines().count()).max().unwrap_or(0);
+        table
+            .load_style(NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        let heads = self
+            .columns
+            .iter()
+            .map(|column| column.head.lines().count())
+            .max()
+            .unwrap_or(0);
         if heads > 0 {
             // Heads of several lines end on the same line, next to their columns.
             let lowered = |column: &Column| "\n".repeat(heads - column.head.lines().count().max(1)) + &column.head;
             table.set_header(self.columns.iter().map(|column| cell(&lowered(column), column)));
         }
         for row in &self.rows {
-            table.add_row(row.iter().zip(&self.columns).map(|(text, column)| cell(&clean(text), column)));
+            table.add_row(
+                row.iter()
+                    .zip(&self.columns)
+                    .map(|(text, column)| cell(&clean(text), column)),
+            );
         }
         if let Some(width) = view.width {
             table.set_width(width.saturating_sub(indent).max(1));
@@ -109,7 +172,11 @@ impl Table {
         for (number, line) in table.lines().enumerate() {
             let line = format!("{:1$}{2}", "", usize::from(indent), line);
             let line = line.trim_end();
-            text += &if number < heads { format!("{head}{line}{head:#}\n") } else { format!("{line}\n") };
+            let _ = if number < heads {
+                writeln!(text, "{head}{line}{head:#}")
+            } else {
+                writeln!(text, "{line}")
+            };
         }
         text
     }
@@ -124,7 +191,11 @@ impl Table {
 }
 
 fn cell(text: &str, column: &Column) -> Cell {
-    Cell::new(text).set_alignment(if column.right { CellAlignment::Right } else { CellAlignment::Left })
+    Cell::new(text).set_alignment(if column.right {
+        CellAlignment::Right
+    } else {
+        CellAlignment::Left
+    })
 }
 
 /// Text of an input without what a terminal would take for commands.
@@ -142,7 +213,11 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new(vec![Column::left("NAME"), Column::right("PODS"), Column::text("WHY")]);
         table.row(["a".into(), "7".into(), "short".into()]);
-        table.row(["a-longer-name".into(), "12".into(), "a text that goes on for more than one line of a narrow terminal".into()]);
+        table.row([
+            "a-longer-name".into(),
+            "12".into(),
+            "a text that goes on for more than one line of a narrow terminal".into(),
+        ]);
         table
     }
 
@@ -158,10 +233,23 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_to_the_terminal() {
-        let text = table().render(narrow(50), 2);
-        assert!(text.lines().all(|line| line.len() <= 50), "{text}");
-        assert!(text.lines().count() > 4, "{text}");
-        assert!(text.contains("a-longer-name     12   a text"), "names and numbers stay whole:\n{text}");
+        let text = table().render(narrow(60), 2);
+        assert!(text.lines().all(|line| line.len() <= 60), "{text}");
+        assert!(text.lines().count() == 4, "{text}");
+        assert!(
+            text.contains("a-longer-name     12   a text"),
+            "names and numbers stay whole:\n{text}"
+        );
+    }
+
+    #[test]
+    fn text_moves_below_when_names_leave_no_room() {
+        let text = table().render(narrow(36), 2);
+        assert!(text.lines().all(|line| line.len() <= 36), "{text}");
+        assert!(
+            text.starts_with("  NAME            PODS\n  a                  7\n      short\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Records made by hand, for the tests of tables.
 
-use loadline_framework::record::{
-    DecidedBy, Decision, Detail, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord,
-};
+use loadline_framework::record::{DecidedBy, Decision, Detail, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord};
 use loadline_simulator::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage};
 use serde_json::json;
 
@@ -50,7 +48,12 @@ fn lacks(name: &str, plugin: &str, reasons: &[&str], detail: &[(&str, &str, &str
     NodeRecord {
         name: name.to_owned(),
         rejected_by: plugin.to_owned(),
-        code: if plugin == "NodeResourcesFit" { "Unschedulable" } else { "UnschedulableAndUnresolvable" }.to_owned(),
+        code: if plugin == "NodeResourcesFit" {
+            "Unschedulable"
+        } else {
+            "UnschedulableAndUnresolvable"
+        }
+        .to_owned(),
         reasons: reasons.iter().map(ToString::to_string).collect(),
         detail: detail
             .iter()
@@ -205,7 +208,10 @@ fn pending(name: &str, owner: &str, decision: &Decision) -> PendingPod {
 }
 
 fn usage(milli_cpu: i64, gib: i64, pods: i64, gpus: i64) -> Usage {
-    let others = [("nvidia.com/gpu".to_owned(), gpus)].into_iter().filter(|(_, gpus)| *gpus > 0).collect();
+    let others = [("nvidia.com/gpu".to_owned(), gpus)]
+        .into_iter()
+        .filter(|(_, gpus)| *gpus > 0)
+        .collect();
     Usage {
         milli_cpu,
         memory: gib << 30,

@@ -136,6 +136,15 @@ impl Quantity {
         self.scaled(-3)
     }
 
+    /// Rounded up to thousandths, as the API server does with every resource amount that it takes in.
+    #[must_use]
+    pub fn round_up_to_milli(self) -> Self {
+        let rounded = Self { format: self.format, ..Self::from_milli(self.milli_value()) };
+        let below = Self::from_milli(self.milli_value().saturating_sub(1));
+        // Where thousandths do not fit into 64 bits there is nothing to round either.
+        if rounded > self && below < self { rounded } else { self }
+    }
+
     /// True for 0.
     pub fn is_zero(&self) -> bool {
         match self.amount {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_framework::record::{NodeRecord, Outcome};
 
-use crate::floors::FLOORS;
+use crate::floors::{FLOORS, wanted};
 use crate::generate::Profile;
 use crate::protocol::{Answer, Expected, Request};
 
@@ -188,15 +188,18 @@ impl Coverage {
     /// What occurred less often than [`FLOORS`] demands, one line each.
     pub fn below_floors(&self) -> Vec<String> {
         let mut missed = Vec::new();
-        for floor in FLOORS {
-            let Some(counts) = self.of(floor.profile) else { continue };
-            let wanted = floor.wanted(counts.clusters);
-            let found = counts.get(floor.item);
-            if found < wanted {
-                missed.push(format!(
-                    "{}: `{}` occurred {found} times in {} clusters; at least {wanted} were expected",
-                    floor.profile, floor.item, counts.clusters
-                ));
+        for floors in FLOORS {
+            let Some(counts) = self.of(floors.profile) else {
+                continue;
+            };
+            for (item, in_hundred) in floors.items {
+                let (found, wanted) = (counts.get(item), wanted(*in_hundred, counts.clusters));
+                if found < wanted {
+                    missed.push(format!(
+                        "{}: `{item}` occurred {found} times in {} clusters; at least {wanted} were expected",
+                        floors.profile, counts.clusters
+                    ));
+                }
             }
         }
         missed
@@ -219,5 +222,129 @@ impl Coverage {
             column.set_cell_alignment(CellAlignment::Right);
         }
         table.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loadline_framework::record::{NodeRecord, Outcome, ScoreRecord};
+    use serde_json::json;
+
+    use super::Coverage;
+    use crate::generate::Profile;
+    use crate::protocol::{Answer, Candidate, Expected, ExpectedPreemption, Request};
+
+    fn request() -> Request {
+        let pod = |name: &str, priority: i64, node: Option<&str>| {
+            json!({
+                "kind": "Pod", "metadata": {"namespace": "default", "name": name},
+                "spec": {"priority": priority, "nodeName": node},
+            })
+        };
+        Request {
+            id: "taints/1".to_owned(),
+            config: String::new(),
+            objects: vec![pod("a", 1, Some("n")), pod("b", 2, Some("n")), pod("c", 5, None)],
+            pods: vec!["default/c".to_owned()],
+        }
+    }
+
+    fn feasible(name: &str, raw: i64) -> NodeRecord {
+        let score = ScoreRecord {
+            raw,
+            ..ScoreRecord::default()
+        };
+        NodeRecord {
+            name: name.to_owned(),
+            feasible: true,
+            scores: [("ImageLocality".to_owned(), score)].into(),
+            ..NodeRecord::default()
+        }
+    }
+
+    fn answer(nodes: Vec<NodeRecord>, preemption: Option<ExpectedPreemption>) -> Answer {
+        Answer {
+            id: "taints/1".to_owned(),
+            error: None,
+            decisions: vec![Expected {
+                namespace: "default".to_owned(),
+                name: "c".to_owned(),
+                scheduler_name: "default-scheduler".to_owned(),
+                result: Outcome::Unschedulable,
+                message: "0/1 nodes are available: 1 x. no new claims to deallocate".to_owned(),
+                gated_by: String::new(),
+                nominated_first: false,
+                nodes,
+                preemption,
+            }],
+        }
+    }
+
+    fn counted(answer: &Answer) -> super::Counts {
+        let mut coverage = Coverage::default();
+        coverage.add(Profile::Taints, &request(), answer);
+        coverage.of(Profile::Taints).expect("it was added").clone()
+    }
+
+    #[test]
+    fn equal_scores_tell_nothing() {
+        let equal = counted(&answer(vec![feasible("m", 5), feasible("n", 5)], None));
+        assert_eq!(equal.get("scores differ: ImageLocality"), 0);
+        let different = counted(&answer(vec![feasible("m", 5), feasible("n", 6)], None));
+        assert_eq!(different.get("scores differ: ImageLocality"), 1);
+        assert_eq!(different.get("message: no new claims to deallocate"), 1);
+    }
+
+    #[test]
+    fn a_spared_pod_is_one_of_lower_priority_that_stays() {
+        let with = |victims: &[&str]| {
+            counted(&answer(
+                Vec::new(),
+                Some(ExpectedPreemption {
+                    nominated_node: "n".to_owned(),
+                    candidates: vec![Candidate {
+                        node: "n".to_owned(),
+                        victims: victims.iter().map(ToString::to_string).collect(),
+                        num_pdb_violations: 1,
+                    }],
+                    best: vec!["n".to_owned()],
+                }),
+            ))
+        };
+        let (one, both) = (with(&["default/a"]), with(&["default/a", "default/b"]));
+        assert_eq!(
+            (
+                one.get("preemption: spares a pod"),
+                both.get("preemption: spares a pod")
+            ),
+            (1, 0)
+        );
+        assert_eq!(
+            (
+                one.get("preemption: several victims"),
+                both.get("preemption: several victims")
+            ),
+            (0, 1)
+        );
+        assert_eq!(both.get("preemption: some victims violate a budget, some do not"), 1);
+        assert_eq!(one.get("preemption: some victims violate a budget, some do not"), 0);
+    }
+
+    #[test]
+    fn a_profile_that_exercises_nothing_is_below_its_floors() {
+        let mut coverage = Coverage::default();
+        for _ in 0..19 {
+            coverage.add(Profile::Taints, &request(), &answer(Vec::new(), None));
+        }
+        assert_eq!(coverage.below_floors(), [""; 0], "few clusters prove nothing");
+        coverage.add(Profile::Taints, &request(), &answer(Vec::new(), None));
+        let missed = coverage.below_floors();
+        assert!(
+            missed
+                .iter()
+                .any(|line| line.starts_with("taints: `result: Feasible` occurred 0 times in 20 clusters")),
+            "{missed:?}"
+        );
+        assert!(coverage.table().contains("result: Unschedulable"));
     }
 }

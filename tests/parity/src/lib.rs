@@ -18,7 +18,7 @@ mod run;
 
 pub use compare::{Difference, Tally, compare};
 pub use coverage::{Counts, Coverage};
-pub use floors::{FLOORS, Floor};
+pub use floors::{FLOORS, Floors};
 pub use generate::{Profile, generate};
 pub use judge::{JUDGES, Judge, JudgeKind, Judged};
 pub use protocol::{Answer, Candidate, Expected, ExpectedPreemption, Request};

@@ -113,7 +113,11 @@ impl Referee {
             Ok(line) => line,
             Err(source) => {
                 let stderr = self.end();
-                return Err(RefereeError::Pipe { id: id(), source, stderr });
+                return Err(RefereeError::Pipe {
+                    id: id(),
+                    source,
+                    stderr,
+                });
             }
         };
         let answer: Answer = serde_json::from_str(&line).map_err(protocol)?;

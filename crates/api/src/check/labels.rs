@@ -24,7 +24,7 @@ pub(super) fn check_label_key(at: At<'_>, key: &str, report: &mut Report<'_>) {
 
 /// A label value: empty, or a name.
 pub(super) fn check_label_value(at: At<'_>, value: &str, report: &mut Report<'_>) {
-    if !(value.is_empty() || is_name(value)) {
+    if !is_label_value(value) {
         report(
             at,
             format!("expected a label value (up to 63 letters, digits, `-`, `_` and `.`), found `{value}`"),
@@ -46,6 +46,11 @@ pub(crate) fn is_label_key(key: &str) -> bool {
         Some((prefix, name)) => is_subdomain(prefix) && is_name(name),
         None => is_name(key),
     }
+}
+
+/// Whether a text is a label value.
+pub(crate) fn is_label_value(value: &str) -> bool {
+    value.is_empty() || is_name(value)
 }
 
 fn is_name(name: &str) -> bool {

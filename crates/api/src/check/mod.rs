@@ -10,7 +10,7 @@ mod selector;
 
 use loadline_model::quantity::Quantity;
 
-pub(crate) use self::labels::is_label_key;
+pub(crate) use self::labels::{is_label_key, is_label_value};
 use crate::doc::At;
 use crate::wire::{Kind, LimitRangeItem, Node, Object, PodTemplate, ResourceList, Taint};
 

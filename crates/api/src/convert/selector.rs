@@ -1,8 +1,9 @@
 //! Selectors.
 
-use loadline_model::{FieldRequirement, NodeSelector, NodeSelectorTerm, Operator, Requirement, Selector};
+use loadline_model::{FieldRequirement, NodeSelector, NodeSelectorTerm, Operator, Requirement, Selector, Str};
 
 use super::Converter;
+use crate::check::{is_label_key, is_label_value};
 use crate::wire::{self, StringMap};
 
 impl Converter {
@@ -72,6 +73,10 @@ impl Converter {
     /// `None` when kube-scheduler could not parse it.
     fn node_requirement(&mut self, requirement: &wire::NodeSelectorRequirement) -> Option<Requirement> {
         let values = &requirement.values;
+        // Among others, -5 and +5 are no label values, whatever Gt makes of them.
+        if !is_label_key(&requirement.key) || !values.iter().all(|value| is_label_value(value)) {
+            return None;
+        }
         let operator = match (&*requirement.operator, values.len()) {
             ("In", 1..) => Operator::In,
             ("NotIn", 1..) => Operator::NotIn,
@@ -95,6 +100,12 @@ impl Converter {
             [name] if requirement.key == "metadata.name" => Some(FieldRequirement {
                 negated,
                 name: self.str(name),
+            }),
+            // No other field exists; kube-scheduler takes its value for empty. No node's name is empty, so to differ from the
+            // empty name always holds and to equal it never does.
+            [value] => Some(FieldRequirement {
+                negated: value.is_empty() != negated,
+                name: Str::empty(),
             }),
             _ => None,
         }

@@ -102,14 +102,14 @@ fn containers_without_requests_get_defaults_for_scoring() {
 #[test]
 fn init_containers_and_sidecars() {
     let found = requests(
-        r#"
+        r"
 spec:
   containers: [{name: app, resources: {requests: {cpu: 100m, example.com/gpu: 1}}}]
   initContainers:
   - {name: first, resources: {requests: {cpu: 500m}}}
   - {name: sidecar, restartPolicy: Always, resources: {requests: {cpu: 50m, memory: 10Mi}}}
   - {name: second, resources: {requests: {cpu: 470m}}}
-"#,
+",
     );
     // 100 + 50 while running; 500, then 50, then 470 + 50 before.
     assert_eq!(found.spec, resources(520, 10 * MI, 0, &[("example.com/gpu", 1)]));
@@ -119,12 +119,12 @@ spec:
 fn a_resize_counts_the_largest_until_it_is_infeasible() {
     let pod = |condition: &str| {
         requests(&format!(
-            r#"
+            r"
 spec: {{containers: [{{name: a, resources: {{requests: {{cpu: 100m, memory: 30Mi}}}}}}]}}
 status:
   conditions: [{condition}]
   containerStatuses: [{{name: a, allocatedResources: {{cpu: 200m}}, resources: {{requests: {{cpu: 150m, memory: 20Mi}}}}}}]
-"#
+"
         ))
     };
     let found = pod("");
@@ -146,12 +146,12 @@ status:
 #[test]
 fn pod_level_requests_take_the_place_of_the_sum() {
     let found = requests(
-        r#"
+        r"
 spec:
   resources: {requests: {cpu: 500m, hugepages-2Mi: 4Mi, ephemeral-storage: 5}}
   containers: [{name: a, resources: {requests: {cpu: 700m, memory: 10Mi, ephemeral-storage: 3}}}, {name: b}]
   overhead: {cpu: 10m}
-"#,
+",
     );
     assert_eq!(found.spec, resources(510, 10 * MI, 3, &[("hugepages-2Mi", 4 * MI)]));
     // Both resources are named somewhere, so nothing is added for the container that names none.
@@ -339,7 +339,7 @@ status:
 #[test]
 fn affinity_terms() {
     let pod = Converter::new().pod(&yaml(
-        r#"
+        r"
 metadata: {name: p, namespace: ns}
 spec:
   affinity:
@@ -357,7 +357,7 @@ spec:
     podAntiAffinity:
       preferredDuringSchedulingIgnoredDuringExecution:
       - {weight: 9, podAffinityTerm: {topologyKey: host, labelSelector: {matchExpressions: [{key: b, operator: Like, values: [c]}]}}}
-"#,
+",
     ));
     let affinity = pod.affinity.unwrap();
     let terms = &affinity.node_required.as_ref().unwrap().terms;

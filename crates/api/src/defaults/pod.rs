@@ -14,6 +14,11 @@ pub(super) fn fill_stored(pod: &mut Pod) {
         DEFAULT_SCHEDULER.clone_into(&mut pod.spec.scheduler_name);
     }
     let host_network = pod.spec.host_network;
+    pod.spec.overhead.round_up();
+    if let Some(resources) = &mut pod.spec.resources {
+        resources.requests.round_up();
+        resources.limits.round_up();
+    }
     for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
         fill_container(container, host_network);
     }
@@ -25,6 +30,8 @@ pub(super) fn fill_stored(pod: &mut Pod) {
 
 fn fill_container(container: &mut Container, host_network: bool) {
     let ResourceRequirements { requests, limits, .. } = &mut container.resources;
+    requests.round_up();
+    limits.round_up();
     fill_missing(requests, limits);
     for port in &mut container.ports {
         if port.protocol.is_empty() {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use loadline_model::quantity::Quantity;
+
 use super::*;
 use crate::wire::{Pod, StoredObject};
 
@@ -32,13 +34,13 @@ fn amounts(list: &crate::wire::ResourceList) -> String {
 #[test]
 fn what_a_pod_alone_says() {
     let pod = stored(
-        r#"
+        r"
 metadata: {name: p}
 spec:
   hostNetwork: true
   containers: [{name: a, resources: {requests: {cpu: 1}, limits: {cpu: 2, memory: 1Gi}}, ports: [{containerPort: 80}, {containerPort: 81, hostPort: 9, protocol: UDP}]}]
   initContainers: [{name: i, resources: {limits: {cpu: 3}}}]
-"#,
+",
     );
     assert_eq!(amounts(&pod.spec.containers[0].resources.requests), "cpu=1 memory=1Gi");
     assert_eq!(amounts(&pod.spec.init_containers[0].resources.requests), "cpu=3");
@@ -65,11 +67,11 @@ spec:
 #[test]
 fn pod_level_requests_come_from_containers_and_limits() {
     let pod = stored(
-        r#"
+        r"
 spec:
   resources: {limits: {cpu: 4, memory: 2Gi}}
   containers: [{name: a, resources: {requests: {cpu: 1, example.com/gpu: 1}, limits: {hugepages-2Mi: 4Mi}}}, {name: b, resources: {requests: {cpu: 500m}}}]
-"#,
+",
     );
     let resources = pod.spec.resources.unwrap();
     assert_eq!(amounts(&resources.requests), "cpu=1500m hugepages-2Mi=4Mi memory=2Gi");
@@ -276,7 +278,7 @@ fn runtime_classes() {
 fn label_keys_go_into_selectors() {
     let pod = admitted(
         &Admission::new(),
-        r#"
+        r"
 metadata: {name: p, labels: {app: web, hash: h1}}
 spec:
   topologySpreadConstraints:
@@ -285,7 +287,7 @@ spec:
   affinity:
     podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {}, matchLabelKeys: [app], mismatchLabelKeys: [hash]}]}
     podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{podAffinityTerm: {labelSelector: {}, matchLabelKeys: [hash]}}]}
-"#,
+",
     )
     .unwrap();
     let shown = |selector: &Option<crate::wire::LabelSelector>| {
@@ -352,4 +354,12 @@ fn claims_get_the_default_storage_class() {
         class_of("{metadata: {name: c, annotations: {volume.beta.kubernetes.io/storage-class: x}}, spec: {}}"),
         serde_json::Value::Null
     );
+}
+
+#[test]
+fn amounts_are_rounded_up_to_thousandths_one_by_one() {
+    let quantity = |text: &str| Quantity::parse(text).unwrap();
+    for (given, stored) in [("0.0001", "1m"), ("1.9995", "2"), ("100u", "1m"), ("1500m", "1500m"), ("0", "0"), ("1Ki", "1Ki")] {
+        assert_eq!(quantity(given).round_up_to_milli(), quantity(stored), "{given}");
+    }
 }

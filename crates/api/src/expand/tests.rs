@@ -216,7 +216,7 @@ fn stateful_sets_fill_their_ordinals() {
 #[test]
 fn daemon_sets_go_to_every_eligible_node() {
     let text = [
-        r#"
+        r"
 {apiVersion: v1, kind: Node, metadata: {name: node-a, labels: {os: linux}}, spec: {unschedulable: true, taints: [{key: node.kubernetes.io/unschedulable, effect: NoSchedule}]}}
 ---
 {apiVersion: v1, kind: Node, metadata: {name: node-b, labels: {os: linux}}, spec: {taints: [{key: gpu, effect: NoSchedule}]}}
@@ -239,7 +239,7 @@ spec:
       nodeSelector: {os: linux}
       tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 5}]
       affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: os, operator: Exists}]}]}}}
-"#
+"
         .to_owned(),
         pod("agent-1", "DaemonSet/agent", "}, spec: {nodeName: node-e"),
         pod("agent-2", "DaemonSet/agent", "}, spec: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [node-f]}]}]}}}"),

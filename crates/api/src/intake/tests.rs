@@ -3,7 +3,7 @@ use super::*;
 fn loaded(text: &str) -> (Vec<(usize, Object)>, Loaded) {
     let mut objects = Vec::new();
     let loaded = load(&["-".into()], &mut text.as_bytes(), &mut |place, object| {
-        objects.push((place, object))
+        objects.push((place, object));
     });
     objects.sort_by_key(|(place, _)| *place);
     (objects, loaded)
@@ -18,7 +18,7 @@ fn names(objects: &[(usize, Object)]) -> Vec<String> {
 
 #[test]
 fn what_depends_on_others_waits_for_them() {
-    let text = r#"
+    let text = r"
 {apiVersion: v1, kind: Pod, metadata: {name: new}, spec: {priorityClassName: high, containers: [{name: c}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: old, uid: u1}, spec: {containers: [{name: c}]}}
@@ -32,7 +32,7 @@ fn what_depends_on_others_waits_for_them() {
 {apiVersion: v1, kind: Namespace, metadata: {name: default}}
 ---
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {priorityClassName: high, containers: [{name: c, resources: {limits: {memory: 1Gi}}}]}}}}
-"#;
+";
     let (objects, loaded) = loaded(text);
     assert_eq!(loaded.summary.problems, []);
     let set = format!("7 ReplicaSet {}", objects[7].1.metadata().name);
@@ -65,7 +65,7 @@ fn what_depends_on_others_waits_for_them() {
             .resources
             .requests
             .get("cpu")
-            .map(|amount| amount.milli_value())
+            .map(loadline_model::quantity::Quantity::milli_value)
     };
     // The new one is admitted; the old one was, when there was no LimitRange.
     assert_eq!(
@@ -96,7 +96,7 @@ fn what_depends_on_others_waits_for_them() {
 
 #[test]
 fn what_the_api_server_would_refuse_is_a_problem() {
-    let text = r#"
+    let text = r"
 {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {priorityClassName: gone}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {runtimeClassName: gone}}
@@ -104,7 +104,7 @@ fn what_the_api_server_would_refuse_is_a_problem() {
 {apiVersion: v1, kind: Pod, metadata: {name: c, uid: u}, spec: {runtimeClassName: gone, priorityClassName: gone, priority: 3}}
 ---
 {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2, template: {spec: {priorityClassName: gone}}}}
-"#;
+";
     let (objects, loaded) = loaded(text);
     let problems: Vec<String> = loaded.summary.problems.iter().map(ToString::to_string).collect();
     assert_eq!(

@@ -63,7 +63,7 @@ impl<S: FnMut(Object)> Reader<S> {
                     let (line, column) = if error.line() <= 1 {
                         (end.line, end.column + error.column().saturating_sub(1) as u32)
                     } else {
-                        (end.line + error.line() as u32 - 1, error.column() as u32)
+                        (end.line + error.line() as u32 - 1, error.column().max(1) as u32)
                     };
                     let message = error.to_string();
                     let message = message.split(" at line ").next().unwrap_or_default().to_owned();

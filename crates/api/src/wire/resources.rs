@@ -29,6 +29,15 @@ wire! {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceList(BTreeMap<String, Quantity>);
 
+impl ResourceList {
+    /// Rounds every amount up to thousandths, as the API server does.
+    pub fn round_up(&mut self) {
+        for amount in self.0.values_mut() {
+            *amount = amount.round_up_to_milli();
+        }
+    }
+}
+
 impl Deref for ResourceList {
     type Target = BTreeMap<String, Quantity>;
 

@@ -8,7 +8,9 @@ pub(super) fn label_keys(pod: &mut Value) {
     let labels = pod["metadata"]["labels"].clone();
     let spec = &mut pod["spec"];
     for kind in ["podAffinity", "podAntiAffinity"] {
-        let Some(affinity) = spec.get_mut("affinity").and_then(|affinity| affinity.get_mut(kind)) else { continue };
+        let Some(affinity) = spec.get_mut("affinity").and_then(|affinity| affinity.get_mut(kind)) else {
+            continue;
+        };
         for term in terms(affinity, "requiredDuringSchedulingIgnoredDuringExecution") {
             merge(term, &labels);
         }
@@ -31,7 +33,13 @@ fn merge(term: &mut Value, labels: &Value) {
     }
     let mut more = Vec::new();
     for (field, operator) in [("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")] {
-        for key in term.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for key in term
+            .get(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if let Some(value) = labels.get(key) {
                 more.push(json!({ "key": key, "operator": operator, "values": [value] }));
             }

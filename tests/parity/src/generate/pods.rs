@@ -59,7 +59,9 @@ pub(super) fn pod(world: &mut World, name: &str, role: Role) -> Value {
         Role::Nominated => pod["status"]["nominatedNodeName"] = json!(world.node_name()),
         Role::Judged => {
             // A nominated node that PreFilter left out is looked at all the same.
-            let pinned = pod["spec"]["affinity"]["nodeAffinity"].to_string().contains("metadata.name");
+            let pinned = pod["spec"]["affinity"]["nodeAffinity"]
+                .to_string()
+                .contains("metadata.name");
             let nominated = if pinned { 0.3 } else { world.knobs.preemption * 0.25 };
             if pod["spec"].get("schedulingGates").is_none() && world.dice.chance(nominated) {
                 pod["status"]["nominatedNodeName"] = json!(world.node_name());

@@ -1,16 +1,11 @@
 //! Quantities against what apimachinery made of the same texts.
 
-#![allow(clippy::unwrap_used)]
-
-use std::path::Path;
-
 use loadline_model::quantity::Quantity;
 use serde_json::Value;
 
-/// The vectors are made by the referee in Go; `LOADLINE_QUANTITY_VECTORS` names one file more.
+/// Those of the referee; `LOADLINE_QUANTITY_VECTORS` names one file more.
 fn files() -> Vec<std::path::PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/vectors");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
+    let mut files: Vec<_> = std::fs::read_dir(super::vectors(""))
         .into_iter()
         .flatten()
         .map(|entry| entry.unwrap().path())
@@ -24,7 +19,9 @@ fn files() -> Vec<std::path::PathBuf> {
 #[test]
 fn quantities_are_those_of_apimachinery() {
     let mut wrong = Vec::new();
-    for file in files() {
+    let files = files();
+    assert!(!files.is_empty());
+    for file in files {
         let vectors: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         assert!(!vectors.is_empty(), "{}", file.display());
         for vector in &vectors {
