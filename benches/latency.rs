@@ -6,11 +6,7 @@
 //! and a pod deleted between two decisions. own labels: repeated, each pod with a label of its own. nominated: repeated,
 //! with a pod of higher priority nominated to one node in ten.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark measures time and prints it"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark measures time and prints it")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -102,16 +98,9 @@ fn main() {
 
 /// Nanoseconds of each decision, and how many found a node.
 fn measure(nodes: usize, kind: Kind, situation: Situation, options: &Options) -> (Vec<u64>, usize) {
-    let settings = Settings {
-        parallelism: options.parallelism,
-        ..Settings::default()
-    };
+    let settings = Settings { parallelism: options.parallelism, ..Settings::default() };
     let mut engine = engine(nodes, kind.sitting(), kind, settings);
-    let mut run = Run {
-        engine: &mut engine,
-        times: Vec::new(),
-        placed: 0,
-    };
+    let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0 };
     match situation {
         Situation::First => {
             for number in 0..20 {
@@ -127,13 +116,8 @@ fn measure(nodes: usize, kind: Kind, situation: Situation, options: &Options) ->
             let big = Arc::new(requests(1000, 1 << 30));
             for index in (0..nodes).step_by(10) {
                 let name: Str = format!("nominated-{index}").into();
-                let waiting = PodInfo {
-                    priority: 100,
-                    requests: big.clone(),
-                    ..pod(name)
-                };
-                run.engine
-                    .nominate(Arc::new(waiting), format!("node-{index:06}").into());
+                let waiting = PodInfo { priority: 100, requests: big.clone(), ..pod(name) };
+                run.engine.nominate(Arc::new(waiting), format!("node-{index:06}").into());
             }
             run.repeat(kind, options.decisions, false);
         }
@@ -178,10 +162,7 @@ impl Run<'_> {
             }
             for class in 0..CLASSES {
                 if let Some((pod, node)) = self.decide(Arc::new(kind.pod(class, round, false))) {
-                    let confirmed = Arc::new(PodInfo {
-                        node_name: Some(node.clone()),
-                        ..PodInfo::clone(&pod)
-                    });
+                    let confirmed = Arc::new(PodInfo { node_name: Some(node.clone()), ..PodInfo::clone(&pod) });
                     self.engine.set_placed_pod(confirmed.clone(), &node);
                     placed.push_back(confirmed);
                 }

@@ -89,11 +89,7 @@ enum ConfigFormat {
 pub(crate) fn run(args: &ConfigArgs, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     match &args.command {
         ConfigCommand::Validate { files } => validate(files, registry, streams),
-        ConfigCommand::Effective {
-            file,
-            output,
-            no_comments,
-        } => {
+        ConfigCommand::Effective { file, output, no_comments } => {
             let config = load_or_default(file.as_deref(), registry, streams)?;
             show(&config, registry, *output, !no_comments, streams)
         }
@@ -109,29 +105,17 @@ fn validate(files: &[PathBuf], registry: &Registry, streams: &mut Streams<'_>) -
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() {
-        Ok(Exit::Done)
-    } else {
-        Err(problems.into())
-    }
+    if problems.is_empty() { Ok(Exit::Done) } else { Err(problems.into()) }
 }
 
 fn summary(config: &Config) -> String {
-    let names: Vec<&str> = config
-        .profiles
-        .iter()
-        .map(|profile| profile.scheduler_name.as_str())
-        .collect();
+    let names: Vec<&str> = config.profiles.iter().map(|profile| profile.scheduler_name.as_str()).collect();
     let profiles = count(names.len() as u64, "profile");
     let extenders = match config.extenders.len() as u64 {
         0 => String::new(),
         number => format!(", {}", count(number, "extender")),
     };
-    format!(
-        "valid, {profiles} ({}){extenders}, hash {}",
-        names.join(", "),
-        hash(config)
-    )
+    format!("valid, {profiles} ({}){extenders}, hash {}", names.join(", "), hash(config))
 }
 
 fn show(
@@ -146,9 +130,7 @@ fn show(
             if provenance {
                 writeln!(streams.out, "# configuration hash: {}", hash(config))?;
             }
-            streams
-                .out
-                .write_all(effective::to_yaml(config, registry, provenance).as_bytes())?;
+            streams.out.write_all(effective::to_yaml(config, registry, provenance).as_bytes())?;
         }
         ConfigFormat::Json => {
             let mut whole = json!({
@@ -270,11 +252,7 @@ pub(crate) mod testing {
     impl Ran {
         /// The same without a text, such as the name of a temporary folder.
         pub(crate) fn without(self, text: &str) -> Self {
-            Self {
-                out: self.out.replace(text, ""),
-                err: self.err.replace(text, ""),
-                ..self
-            }
+            Self { out: self.out.replace(text, ""), err: self.err.replace(text, ""), ..self }
         }
     }
 
@@ -285,20 +263,13 @@ pub(crate) mod testing {
             stdin: &mut input.as_bytes(),
             out: &mut out,
             err: &mut err,
-            view: View {
-                width: None,
-                styles: Styles::plain(),
-            },
+            view: View { width: None, styles: Styles::plain() },
             err_styles: Styles::plain(),
             progress: ProgressOn::Nothing,
         });
         let code = report(result, &mut err, Styles::plain()).code();
         let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
-        Ran {
-            code,
-            out: text(out),
-            err: text(err),
-        }
+        Ran { code, out: text(out), err: text(err) }
     }
 }
 
@@ -323,12 +294,13 @@ mod tests {
         for (name, body) in files {
             fs::write(folder.path().join(name), format!("{HEAD}{body}")).expect("it can be written");
         }
-        let arguments = command
-            .iter()
-            .map(|argument| match files.iter().any(|(name, _)| name == argument) {
-                true => folder.path().join(argument).to_string_lossy().into_owned(),
-                false => (*argument).to_owned(),
-            });
+        let arguments = command.iter().map(|argument| {
+            if files.iter().any(|(name, _)| name == argument) {
+                folder.path().join(argument).to_string_lossy().into_owned()
+            } else {
+                (*argument).to_owned()
+            }
+        });
         let cli = Cli::try_parse_from(std::iter::once("config".to_owned()).chain(arguments)).expect("it is a command");
         let registry = loadline_plugins::registry();
         let prefix = format!("{}/", folder.path().display());
@@ -337,16 +309,9 @@ mod tests {
 
     #[test]
     fn a_valid_file() {
-        let ran = ran(
-            &["validate", "a.yaml"],
-            &[("a.yaml", "profiles: [{schedulerName: a}, {schedulerName: b}]\n")],
-        );
+        let ran = ran(&["validate", "a.yaml"], &[("a.yaml", "profiles: [{schedulerName: a}, {schedulerName: b}]\n")]);
         assert_eq!(ran.code, 0);
-        assert!(
-            ran.out.starts_with("a.yaml: valid, 2 profiles (a, b), hash "),
-            "{}",
-            ran.out
-        );
+        assert!(ran.out.starts_with("a.yaml: valid, 2 profiles (a, b), hash "), "{}", ran.out);
         assert_eq!(ran.err, "");
     }
 
@@ -357,20 +322,10 @@ mod tests {
             &[("a.yaml", "paralelism: 3\nparallelism: 0\n"), ("b.yaml", "")],
         );
         assert_eq!(ran.code, 2);
-        assert!(
-            ran.out.starts_with("b.yaml: valid, 1 profile (default-scheduler)"),
-            "{}",
-            ran.out
-        );
+        assert!(ran.out.starts_with("b.yaml: valid, 1 profile (default-scheduler)"), "{}", ran.out);
         let lines: Vec<&str> = ran.err.lines().collect();
-        assert_eq!(
-            lines[0],
-            "a.yaml:3:1: paralelism: unknown field \"paralelism\"; did you mean \"parallelism\"?"
-        );
-        assert_eq!(
-            lines[1],
-            "a.yaml:4:1: parallelism: Invalid value: 0: should be an integer value greater than zero"
-        );
+        assert_eq!(lines[0], "a.yaml:3:1: paralelism: unknown field \"paralelism\"; did you mean \"parallelism\"?");
+        assert_eq!(lines[1], "a.yaml:4:1: parallelism: Invalid value: 0: should be an integer value greater than zero");
         assert!(lines[2].starts_with("missing.yaml: "), "{}", lines[2]);
         assert_eq!(lines.len(), 4);
     }
@@ -392,21 +347,14 @@ mod tests {
         let again = parse(&shown.out, "again", &registry).expect("it is a configuration");
         let default = default_config(&registry).expect("there is a default");
         assert_eq!(hash(&again.config), hash(&default));
-        assert!(
-            shown
-                .out
-                .starts_with(&format!("# configuration hash: {}\n", hash(&default)))
-        );
+        assert!(shown.out.starts_with(&format!("# configuration hash: {}\n", hash(&default))));
         let plain = ran(&["effective", "--no-comments", STDIN], &[]);
         assert!(!plain.out.contains('#'), "{}", plain.out);
     }
 
     #[test]
     fn effective_as_json() {
-        let ran = ran(
-            &["effective", "a.yaml", "-o", "json"],
-            &[("a.yaml", "parallelism: 2\n")],
-        );
+        let ran = ran(&["effective", "a.yaml", "-o", "json"], &[("a.yaml", "parallelism: 2\n")]);
         let whole: Value = serde_json::from_str(&ran.out).expect("it is JSON");
         assert_eq!(whole["config"]["parallelism"], 2);
         assert_eq!(whole["provenance"]["parallelism"], "a.yaml:3");
@@ -418,10 +366,7 @@ mod tests {
     fn differences() {
         let files = [
             ("a.yaml", "parallelism: 2\n"),
-            (
-                "b.yaml",
-                "parallelism: 3\nprofiles: [{plugins: {score: {disabled: [{name: ImageLocality}]}}}]\n",
-            ),
+            ("b.yaml", "parallelism: 3\nprofiles: [{plugins: {score: {disabled: [{name: ImageLocality}]}}}]\n"),
         ];
         let differ = ran(&["diff", "a.yaml", "b.yaml"], &files);
         assert_eq!(differ.code, 1);
@@ -434,10 +379,7 @@ mod tests {
         assert_eq!((same.code, same.out.as_str()), (0, ""));
         let from_default = ran(&["diff", "a.yaml", "-o", "json"], &files);
         let whole: Value = serde_json::from_str(&from_default.out).expect("it is JSON");
-        assert_eq!(
-            whole["differences"],
-            json!([{"path": "parallelism", "old": 16, "new": 2}])
-        );
+        assert_eq!(whole["differences"], json!([{"path": "parallelism", "old": 16, "new": 2}]));
     }
 
     #[test]
@@ -445,10 +387,6 @@ mod tests {
         let files = [("a.yaml", "parallelism: 0\n"), ("b.yaml", "parallelism: x\n")];
         let ran = ran(&["diff", "a.yaml", "b.yaml"], &files);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""));
-        assert!(
-            ran.err.contains("a.yaml:3:1") && ran.err.contains("b.yaml:3:1"),
-            "{}",
-            ran.err
-        );
+        assert!(ran.err.contains("a.yaml:3:1") && ran.err.contains("b.yaml:3:1"), "{}", ran.err);
     }
 }

@@ -120,16 +120,10 @@ mod tests {
 
     #[test]
     fn every_problem_is_listed() {
-        let problems = vec![
-            Problem::of_file("a.yaml", "is a folder"),
-            Problem::of_file("b.yaml", "no such file"),
-        ];
+        let problems = vec![Problem::of_file("a.yaml", "is a folder"), Problem::of_file("b.yaml", "no such file")];
         assert_eq!(
             said(Err(problems.into())),
-            (
-                2,
-                "a.yaml: is a folder\nb.yaml: no such file\nerror: 2 problems found; nothing was done\n".to_owned()
-            )
+            (2, "a.yaml: is a folder\nb.yaml: no such file\nerror: 2 problems found; nothing was done\n".to_owned())
         );
     }
 

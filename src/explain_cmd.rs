@@ -32,11 +32,7 @@ pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>
     let format = args.input.output;
     let mut bar = Bar::new(streams.progress.draws(format));
     let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
-    let options = ExplainOptions {
-        pods: args.pods.clone(),
-        seed: args.input.seed,
-        parallelism: args.input.threads(),
-    };
+    let options = ExplainOptions { pods: args.pods.clone(), seed: args.input.seed, parallelism: args.input.threads() };
     let head = DecisionList {
         api_version: API_VERSION.to_owned(),
         kind: "DecisionList".to_owned(),
@@ -50,18 +46,12 @@ pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>
         Format::Json | Format::Yaml => Sink::Stream(ListWriter::new(&head, format)?),
     };
     let out = &mut *streams.out;
-    let result = explain(
-        &loaded.cluster,
-        &profiles,
-        &options,
-        &mut |progress| bar.show(&progress),
-        &mut |decision| {
-            if decision.result != Outcome::Feasible {
-                pending += u64::from(decision.count.unwrap_or(1));
-            }
-            sink.add(&decision, out)
-        },
-    );
+    let result = explain(&loaded.cluster, &profiles, &options, &mut |progress| bar.show(&progress), &mut |decision| {
+        if decision.result != Outcome::Feasible {
+            pending += u64::from(decision.count.unwrap_or(1));
+        }
+        sink.add(&decision, out)
+    });
     bar.clear();
     let summary = result.map_err(|error| match error {
         ExplainError::Output(error) => Failure::Output(error),
@@ -118,15 +108,9 @@ impl ListWriter {
         let mut empty = Vec::new();
         write_value(head, format, OPEN, &mut empty)?;
         let empty = String::from_utf8(empty).map_err(io::Error::other)?;
-        let (head, tail) = empty
-            .rsplit_once(NONE)
-            .ok_or_else(|| io::Error::other("a list has a place for decisions"))?;
-        Ok(Self {
-            format,
-            head: head.to_owned(),
-            tail: tail.to_owned(),
-            begun: false,
-        })
+        let (head, tail) =
+            empty.rsplit_once(NONE).ok_or_else(|| io::Error::other("a list has a place for decisions"))?;
+        Ok(Self { format, head: head.to_owned(), tail: tail.to_owned(), begun: false })
     }
 
     fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
@@ -147,12 +131,7 @@ impl ListWriter {
     }
 
     fn finish(self, out: &mut dyn Write) -> io::Result<()> {
-        let Self {
-            format,
-            head,
-            tail,
-            begun,
-        } = self;
+        let Self { format, head, tail, begun } = self;
         match (begun, format) {
             (false, _) => write!(out, "{head}{NONE}{tail}"),
             // A YAML list ends where the document does.
@@ -225,25 +204,13 @@ mod tests {
 
     #[test]
     fn the_hint_names_kinds_that_are_read() {
-        let kinds = NO_INPUT
-            .split("kubectl get ")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next())
-            .expect("there is a command");
-        let read: Vec<String> = loadline_api::wire::Kind::ALL
-            .iter()
-            .map(|kind| kind.name().to_lowercase())
-            .collect();
+        let kinds =
+            NO_INPUT.split("kubectl get ").nth(1).and_then(|rest| rest.split(' ').next()).expect("there is a command");
+        let read: Vec<String> = loadline_api::wire::Kind::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
         for kind in kinds.split(',') {
             let name = kind.split('.').next().unwrap_or(kind);
             let singular = [name.strip_suffix('s'), name.strip_suffix("es")];
-            assert!(
-                singular
-                    .into_iter()
-                    .flatten()
-                    .any(|name| read.iter().any(|known| known == name)),
-                "{kind}"
-            );
+            assert!(singular.into_iter().flatten().any(|name| read.iter().any(|known| known == name)), "{kind}");
         }
     }
 }

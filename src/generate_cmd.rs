@@ -54,10 +54,7 @@ mod tests {
         let schema = schema();
         let mut found = Vec::new();
         references(&schema, &mut found);
-        assert!(
-            found.contains(&"#/$defs/DecisionList") && found.contains(&"#/$defs/Decision"),
-            "{found:?}"
-        );
+        assert!(found.contains(&"#/$defs/DecisionList") && found.contains(&"#/$defs/Decision"), "{found:?}");
         for reference in found {
             let pointer = reference.trim_start_matches('#');
             assert!(schema.pointer(pointer).is_some(), "{reference}");

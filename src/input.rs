@@ -30,10 +30,7 @@ pub(crate) fn prepare(
     streams: &mut Streams<'_>,
     bar: &mut Bar,
 ) -> Result<Ready, Failure> {
-    let options = LoadOptions {
-        paths: input.paths.clone(),
-        keep_going: input.keep_going,
-    };
+    let options = LoadOptions { paths: input.paths.clone(), keep_going: input.keep_going };
     let profiles = read_config(input.config.as_deref(), registry, streams);
     let loaded = load(&options, streams.stdin, &mut |progress| bar.show(&progress));
     bar.clear();
@@ -69,10 +66,7 @@ fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'
 fn left_out(config: &Config) -> Option<String> {
     let extenders = config.extenders.len() as u64;
     (extenders > 0).then(|| {
-        format!(
-            "{} of the configuration left out: no other process is asked here",
-            count(extenders, "extender")
-        )
+        format!("{} of the configuration left out: no other process is asked here", count(extenders, "extender"))
     })
 }
 
@@ -82,16 +76,8 @@ fn say(loaded: &Loaded, streams: &mut Streams<'_>) -> Result<(), Failure> {
         warning(message, streams.err, streams.err_styles)?;
     }
     if !loaded.ignored.is_empty() {
-        let kinds: Vec<String> = loaded
-            .ignored
-            .iter()
-            .map(|(kind, number)| format!("{number} {kind}"))
-            .collect();
-        writeln!(
-            streams.err,
-            "Left out, as a scheduler has no use for them: {}",
-            kinds.join(", ")
-        )?;
+        let kinds: Vec<String> = loaded.ignored.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+        writeln!(streams.err, "Left out, as a scheduler has no use for them: {}", kinds.join(", "))?;
     }
     if !loaded.problems.is_empty() {
         list_problems(&loaded.problems, streams.err)?;

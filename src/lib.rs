@@ -24,10 +24,7 @@ use exit::{Exit, Failure};
 use output::Streams;
 
 /// Runs the command line of this process with these plugins.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "whoever calls it has built the registry for this alone"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "whoever calls it has built the registry for this alone")]
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -92,12 +92,7 @@ impl Styles {
     /// None.
     pub(crate) const fn plain() -> Self {
         let none = Style::new();
-        Self {
-            head: none,
-            good: none,
-            bad: none,
-            doubtful: none,
-        }
+        Self { head: none, good: none, bad: none, doubtful: none }
     }
 
     pub(crate) const fn coloured() -> Self {
@@ -110,26 +105,16 @@ impl Styles {
     }
 
     fn of(choice: anstream::ColorChoice) -> Self {
-        if choice == anstream::ColorChoice::Never {
-            Self::plain()
-        } else {
-            Self::coloured()
-        }
+        if choice == anstream::ColorChoice::Never { Self::plain() } else { Self::coloured() }
     }
 }
 
 /// Runs `work` with the process's own ends. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are honoured.
 pub(crate) fn with_process_streams<T>(work: impl FnOnce(&mut Streams<'_>) -> T) -> T {
     let (stdout, stderr) = (io::stdout(), io::stderr());
-    let width = stdout
-        .is_terminal()
-        .then(|| terminal_size::terminal_size_of(&stdout))
-        .flatten()
-        .map(|(width, _)| width.0);
-    let view = View {
-        width,
-        styles: Styles::of(anstream::AutoStream::choice(&stdout)),
-    };
+    let width =
+        stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten().map(|(width, _)| width.0);
+    let view = View { width, styles: Styles::of(anstream::AutoStream::choice(&stdout)) };
     let err_styles = Styles::of(anstream::AutoStream::choice(&stderr));
     work(&mut Streams {
         stdin: &mut io::stdin().lock(),

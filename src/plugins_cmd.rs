@@ -28,10 +28,7 @@ pub(crate) fn run(args: &PluginsArgs, registry: &Registry, streams: &mut Streams
     let chosen: Vec<&'static Descriptor> = if args.names.is_empty() {
         registry.iter().collect()
     } else {
-        args.names
-            .iter()
-            .map(|name| find(name, registry))
-            .collect::<Result<_, _>>()?
+        args.names.iter().map(|name| find(name, registry)).collect::<Result<_, _>>()?
     };
     if args.output == Format::Table {
         let text = if args.names.is_empty() {
@@ -86,10 +83,7 @@ fn describe(plugin: &'static Descriptor, view: View) -> String {
     let mut about = Table::new(vec![Column::left(""), Column::text("")]);
     let mut row = |name: &str, value: String| about.row([name.to_owned(), value]);
     row("Extension points:", or_none(reference::points(plugin)));
-    row(
-        "In the default profile:",
-        yes_or_no(reference::in_default_profile(plugin)),
-    );
+    row("In the default profile:", yes_or_no(reference::in_default_profile(plugin)));
     if reference::default_weight(plugin).is_some() {
         row("Default weight:", weight(plugin));
     }
@@ -137,10 +131,7 @@ mod tests {
     use crate::config_cmd::testing::{Ran, on_buffers};
 
     fn ran(names: &[&str], output: Format) -> Ran {
-        let args = PluginsArgs {
-            names: names.iter().map(ToString::to_string).collect(),
-            output,
-        };
+        let args = PluginsArgs { names: names.iter().map(ToString::to_string).collect(), output };
         on_buffers("", |streams| run(&args, &loadline_plugins::registry(), streams))
     }
 
@@ -151,10 +142,7 @@ mod tests {
         let lines: Vec<&str> = listed.out.lines().collect();
         assert_eq!(lines.len(), 1 + loadline_plugins::registry().iter().count());
         assert!(lines[0].starts_with("NAME "), "{}", lines[0]);
-        let taints = lines
-            .iter()
-            .find(|line| line.starts_with("TaintToleration "))
-            .expect("it is listed");
+        let taints = lines.iter().find(|line| line.starts_with("TaintToleration ")).expect("it is listed");
         let words: Vec<&str> = taints.split_whitespace().collect();
         assert_eq!(words[1..3], ["yes", "3"], "{taints}");
         assert!(taints.ends_with("Score"), "{taints}");
@@ -165,13 +153,9 @@ mod tests {
     #[test]
     fn one_is_described() {
         let described = ran(&["InterPodAffinity"], Format::Table).out;
-        for part in [
-            "InterPodAffinity\n",
-            "Default weight:",
-            "ARGUMENT",
-            "hardPodAffinityWeight",
-            "whole number in [0, 100]",
-        ] {
+        for part in
+            ["InterPodAffinity\n", "Default weight:", "ARGUMENT", "hardPodAffinityWeight", "whole number in [0, 100]"]
+        {
             assert!(described.contains(part), "{part} in\n{described}");
         }
         let json: Value = serde_json::from_str(&ran(&["InterPodAffinity"], Format::Json).out).expect("it is JSON");
@@ -186,10 +170,7 @@ mod tests {
     fn others_are_refused() {
         let near = ran(&["NodeAfinity"], Format::Table);
         assert_eq!((near.code, near.out.as_str()), (2, ""));
-        assert_eq!(
-            near.err,
-            "error: there is no plugin NodeAfinity; did you mean NodeAffinity?\n"
-        );
+        assert_eq!(near.err, "error: there is no plugin NodeAfinity; did you mean NodeAffinity?\n");
         assert!(ran(&["Whatever"], Format::Json).err.contains("lists all"));
     }
 }

@@ -46,17 +46,9 @@ fn in_words(progress: &Progress) -> String {
         }
         Progress::Deciding { done, total } => {
             let percent = done.saturating_mul(100) / (*total).max(1);
-            format!(
-                "deciding: {} of {} pods ({percent}%)",
-                HumanCount(*done),
-                HumanCount(*total)
-            )
+            format!("deciding: {} of {} pods ({percent}%)", HumanCount(*done), HumanCount(*total))
         }
-        Progress::Simulating {
-            placed,
-            waiting,
-            virtual_seconds,
-        } => format!(
+        Progress::Simulating { placed, waiting, virtual_seconds } => format!(
             "simulating: {} placed, {} waiting, {virtual_seconds:.1} s of virtual time",
             HumanCount(*placed),
             HumanCount(*waiting)
@@ -70,24 +62,10 @@ mod tests {
 
     #[test]
     fn progress_has_words() {
-        let reading = Progress::Reading {
-            file: "-".to_owned(),
-            objects: 4096,
-            bytes_total: 0,
-        };
+        let reading = Progress::Reading { file: "-".to_owned(), objects: 4096, bytes_total: 0 };
         assert_eq!(in_words(&reading), "reading standard input: 4,096 objects");
-        assert_eq!(
-            in_words(&Progress::Deciding { done: 500, total: 2000 }),
-            "deciding: 500 of 2,000 pods (25%)"
-        );
-        let simulating = Progress::Simulating {
-            placed: 12_000,
-            waiting: 3,
-            virtual_seconds: 1.26,
-        };
-        assert_eq!(
-            in_words(&simulating),
-            "simulating: 12,000 placed, 3 waiting, 1.3 s of virtual time"
-        );
+        assert_eq!(in_words(&Progress::Deciding { done: 500, total: 2000 }), "deciding: 500 of 2,000 pods (25%)");
+        let simulating = Progress::Simulating { placed: 12_000, waiting: 3, virtual_seconds: 1.26 };
+        assert_eq!(in_words(&simulating), "simulating: 12,000 placed, 3 waiting, 1.3 s of virtual time");
     }
 }

@@ -33,9 +33,7 @@ pub(crate) struct SimulationReport {
 /// Runs the command.
 pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     if args.input.paths.is_empty() {
-        return Err(Failure::Message(
-            "no input: give files, folders or - for standard input with -f".to_owned(),
-        ));
+        return Err(Failure::Message("no input: give files, folders or - for standard input with -f".to_owned()));
     }
     // The result comes at once, after the last progress.
     let mut bar = Bar::new(streams.progress.draws(Format::Table));
@@ -56,10 +54,7 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
     let circling = report.circling.len() as u64;
     match args.input.output {
         Format::Table => {
-            let shown = Shown {
-                placements: args.placements,
-                nodes: args.nodes,
-            };
+            let shown = Shown { placements: args.placements, nodes: args.nodes };
             streams.out.write_all(render(&report, shown, streams.view).as_bytes())?;
             for decision in &decisions {
                 writeln!(streams.out, "\n{}", decision::render(decision, streams.view).trim_end())?;

@@ -49,9 +49,8 @@ pub fn engine(nodes: usize, pods_on_each: usize, kind: Kind, settings: Settings)
         engine.set_node(Arc::new(node(index)));
     }
     let sitting = Arc::new(requests(100, 500 * MIB));
-    let apps: Vec<Arc<Labels>> = (0..20)
-        .map(|app| Arc::new([("app", format!("base-{app}"))].into_iter().collect()))
-        .collect();
+    let apps: Vec<Arc<Labels>> =
+        (0..20).map(|app| Arc::new([("app", format!("base-{app}"))].into_iter().collect())).collect();
     for number in 0..nodes * pods_on_each {
         let name: Str = format!("base-{number}").into();
         let mut pod = PodInfo {
@@ -90,7 +89,12 @@ pub fn node(index: usize) -> NodeSpec {
         name,
         labels: Arc::new(labels.into_iter().collect()),
         taints,
-        allocatable: Resources { milli_cpu: 4000, memory: 32 * GIB, ephemeral_storage: 100 * GIB, ..Resources::default() },
+        allocatable: Resources {
+            milli_cpu: 4000,
+            memory: 32 * GIB,
+            ephemeral_storage: 100 * GIB,
+            ..Resources::default()
+        },
         allowed_pods: 110,
         ..NodeSpec::default()
     }

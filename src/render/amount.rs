@@ -31,11 +31,7 @@ pub(crate) fn percent(part: i64, whole: i64) -> Option<i64> {
 }
 
 fn trimmed(text: &str) -> String {
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        text
-    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
     text.to_owned()
 }
 
@@ -45,10 +41,7 @@ mod tests {
 
     #[test]
     fn amounts_are_short() {
-        assert_eq!(
-            [cores(0), cores(100), cores(1500), cores(24_000), cores(1250)],
-            ["0", "0.1", "1.5", "24", "1.25"]
-        );
+        assert_eq!([cores(0), cores(100), cores(1500), cores(24_000), cores(1250)], ["0", "0.1", "1.5", "24", "1.25"]);
         assert_eq!(
             [bytes(0), bytes(1023), bytes(1 << 20), bytes(3 << 29), bytes(100 << 30)],
             ["0", "1023", "1Mi", "1.5Gi", "100Gi"]
@@ -58,10 +51,7 @@ mod tests {
 
     #[test]
     fn shares_are_rounded_down() {
-        assert_eq!(
-            [percent(999, 1000), percent(1000, 1000), percent(1, 0)],
-            [Some(99), Some(100), None]
-        );
+        assert_eq!([percent(999, 1000), percent(1000, 1000), percent(1, 0)], [Some(99), Some(100), None]);
         assert_eq!(percent(i64::MAX, i64::MAX), Some(100));
     }
 }

@@ -64,10 +64,7 @@ fn facts(decision: &Decision) -> Table {
         fact("message", decision.message.clone());
     }
     if let Some(pods) = decision.count.filter(|pods| *pods > 1) {
-        fact(
-            "stands for",
-            format!("{} that are alike", count(u64::from(pods), "pod")),
-        );
+        fact("stands for", format!("{} that are alike", count(u64::from(pods), "pod")));
     }
     fact("profile", decision.scheduler_name.clone());
     table
@@ -94,11 +91,7 @@ fn tied(decision: &Decision) -> usize {
     let Some(total) = chosen.and_then(|node| node.total) else {
         return 0;
     };
-    nodes
-        .iter()
-        .filter(|node| node.feasible && node.total == Some(total))
-        .count()
-        - 1
+    nodes.iter().filter(|node| node.feasible && node.total == Some(total)).count() - 1
 }
 
 /// The nodes that fit, best first, with a column for each plugin that tells them apart.
@@ -111,11 +104,7 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     fit.sort_by_key(|node| (std::cmp::Reverse(node.total), !is_chosen(node), &node.name));
     let (differ, same) = scored_by(&fit);
     let mut columns = vec![Column::left(""), Column::left("NODE"), Column::right("TOTAL")];
-    columns.extend(
-        differ
-            .iter()
-            .map(|(plugin, score)| Column::right(&plugin_head(plugin, score.weight))),
-    );
+    columns.extend(differ.iter().map(|(plugin, score)| Column::right(&plugin_head(plugin, score.weight))));
     let mut table = Table::new(columns);
     let best = fit.iter().find(|node| is_chosen(node)).and_then(|node| node.total);
     let decided_by_score = decision.decided_by == Some(DecidedBy::Score);
@@ -127,35 +116,21 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
         };
         let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         let mut row = vec![mark.to_owned(), node.name.clone(), number(node.total)];
-        row.extend(
-            differ
-                .iter()
-                .map(|(plugin, _)| number(node.scores.get(*plugin).map(|score| score.weighted))),
-        );
+        row.extend(differ.iter().map(|(plugin, _)| number(node.scores.get(*plugin).map(|score| score.weighted))));
         table.push(row);
     }
-    let mut text = section(
-        &format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")),
-        view,
-    );
+    let mut text = section(&format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")), view);
     text += &table.render(view, 2);
     if fit.len() > TOP {
         let _ = writeln!(text, "  and {} more", fit.len() - TOP);
     }
     let mut notes = Vec::new();
     if decision.node.is_some() {
-        let tie = if decided_by_score && tied(decision) > 0 {
-            ", = has the same total"
-        } else {
-            ""
-        };
+        let tie = if decided_by_score && tied(decision) > 0 { ", = has the same total" } else { "" };
         notes.push(format!("* chosen{tie}; scores are weighted"));
     }
     if !same.is_empty() {
-        let list: Vec<String> = same
-            .iter()
-            .map(|(plugin, score)| format!("{plugin} {}", score.weighted))
-            .collect();
+        let list: Vec<String> = same.iter().map(|(plugin, score)| format!("{plugin} {}", score.weighted)).collect();
         notes.push(format!("the same on every node that fits: {}", list.join(", ")));
     }
     for note in notes {
@@ -176,11 +151,7 @@ fn scored_by<'a>(fit: &[&'a NodeRecord]) -> (Scored<'a>, Scored<'a>) {
     }
     let is_same = |(plugin, score): &(&str, ScoreRecord)| {
         fit.len() > 1
-            && fit.iter().all(|node| {
-                node.scores
-                    .get(*plugin)
-                    .is_some_and(|found| found.weighted == score.weighted)
-            })
+            && fit.iter().all(|node| node.scores.get(*plugin).is_some_and(|found| found.weighted == score.weighted))
     };
     let (same, differ) = plugins.into_iter().partition(is_same);
     (differ, same)
@@ -245,42 +216,23 @@ fn turned_down(nodes: &[NodeRecord], view: View) -> String {
 
 /// The numbers behind the reasons, for the nodes that lack least.
 fn nearest(nodes: &[NodeRecord], view: View) -> String {
-    let mut lacking: Vec<&NodeRecord> = nodes
-        .iter()
-        .filter(|node| !node.feasible && !node.detail.is_empty())
-        .collect();
+    let mut lacking: Vec<&NodeRecord> = nodes.iter().filter(|node| !node.feasible && !node.detail.is_empty()).collect();
     if lacking.is_empty() {
         return String::new();
     }
     lacking.sort_by(|a, b| {
         let distance = |node: &NodeRecord| (node.code != "Unschedulable", node.detail.len());
-        distance(a)
-            .cmp(&distance(b))
-            .then(shortfall(a).total_cmp(&shortfall(b)))
-            .then(a.name.cmp(&b.name))
+        distance(a).cmp(&distance(b)).then(shortfall(a).total_cmp(&shortfall(b))).then(a.name.cmp(&b.name))
     });
-    let mut table = Table::new(vec![
-        Column::left("NODE"),
-        Column::left("WHAT"),
-        Column::text("WANTED"),
-        Column::text("FOUND"),
-    ]);
+    let mut table =
+        Table::new(vec![Column::left("NODE"), Column::left("WHAT"), Column::text("WANTED"), Column::text("FOUND")]);
     for node in lacking.iter().take(NEAREST) {
         let mut name = node.name.clone();
         for detail in &node.detail {
-            table.row([
-                std::mem::take(&mut name),
-                detail.what.clone(),
-                detail.wanted.clone(),
-                detail.found.clone(),
-            ]);
+            table.row([std::mem::take(&mut name), detail.what.clone(), detail.wanted.clone(), detail.found.clone()]);
         }
     }
-    let head = if lacking.len() > NEAREST {
-        "What the nearest nodes lack"
-    } else {
-        "What they lack"
-    };
+    let head = if lacking.len() > NEAREST { "What the nearest nodes lack" } else { "What they lack" };
     section(head, view) + &table.render(view, 2)
 }
 
@@ -299,10 +251,7 @@ fn shortfall(node: &NodeRecord) -> f64 {
 fn preempts(preemption: &Preemption, view: View) -> String {
     let victims = first_few(preemption.victims.iter().map(String::as_str), TOP);
     let pods = count(preemption.victims.len() as u64, "pod");
-    let text = format!(
-        "would wait for {} and delete {pods} there: {victims}",
-        preemption.nominated_node
-    );
+    let text = format!("would wait for {} and delete {pods} there: {victims}", preemption.nominated_node);
     section("Preemption", view) + &paragraph(&text, view)
 }
 

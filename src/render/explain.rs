@@ -36,14 +36,7 @@ impl Explained {
             Column::left("NODE"),
             Column::text("WHY"),
         ];
-        Self {
-            view,
-            named,
-            list: Table::new(columns),
-            full: Vec::new(),
-            number: 0,
-            pods: [0; 4],
-        }
+        Self { view, named, list: Table::new(columns), full: Vec::new(), number: 0, pods: [0; 4] }
     }
 
     /// One more.
@@ -97,19 +90,11 @@ impl Explained {
             .map(|(result, pods)| format!("{pods} {}", name_of(*result).to_lowercase()))
             .collect();
         let pods = count(self.pods.iter().sum(), "pod");
-        format!(
-            "{pods}, each decided on its own against the cluster as it is: {}.",
-            parts.join(", ")
-        )
+        format!("{pods}, each decided on its own against the cluster as it is: {}.", parts.join(", "))
     }
 }
 
-const ALL: [Outcome; 4] = [
-    Outcome::Feasible,
-    Outcome::Unschedulable,
-    Outcome::Gated,
-    Outcome::Error,
-];
+const ALL: [Outcome; 4] = [Outcome::Feasible, Outcome::Unschedulable, Outcome::Gated, Outcome::Error];
 
 const fn place_of(result: Outcome) -> usize {
     match result {
@@ -171,10 +156,7 @@ mod tests {
 
     #[test]
     fn colours_add_nothing_but_colours() {
-        let coloured = View {
-            styles: Styles::coloured(),
-            ..wide()
-        };
+        let coloured = View { styles: Styles::coloured(), ..wide() };
         let text = explained(false, coloured, &[placed(), unplaced(), gated()]);
         assert!(text.contains("\u{1b}["));
         let stripped = anstream::adapter::strip_str(&text).to_string();

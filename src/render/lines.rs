@@ -18,11 +18,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Starts inside of `depth` arrays and objects. What is deeper than `open` of them stays on one line.
     pub(crate) const fn new(depth: usize, open: usize) -> Self {
-        Self {
-            depth,
-            open,
-            filled: false,
-        }
+        Self { depth, open, filled: false }
     }
 
     fn begin<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {

@@ -75,17 +75,12 @@ mod tests {
     #[test]
     fn a_list_has_the_reasons_alone() {
         let reasons = "1 Insufficient example.com/gpu, 2 node(s) had untolerated taint(s)";
-        for after in [
-            ".",
-            ". preemption: 0/3 nodes are available: 3 x.",
-            ". no new claims to deallocate, preemption: y.",
-        ] {
+        for after in
+            [".", ". preemption: 0/3 nodes are available: 3 x.", ". no new claims to deallocate, preemption: y."]
+        {
             assert_eq!(in_short(&format!("0/3 nodes are available: {reasons}{after}")), reasons);
         }
-        assert_eq!(
-            in_short("no nodes available to schedule pods"),
-            "no nodes available to schedule pods"
-        );
+        assert_eq!(in_short("no nodes available to schedule pods"), "no nodes available to schedule pods");
     }
 
     #[test]

@@ -39,19 +39,10 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by(|(a, some), (b, others)| others.len().cmp(&some.len()).then_with(|| a.cmp(b)));
-    let mut table = Table::new(vec![
-        Column::right("PODS"),
-        Column::text("WHICH"),
-        Column::left("RESULT"),
-        Column::text("WHY"),
-    ]);
+    let mut table =
+        Table::new(vec![Column::right("PODS"), Column::text("WHICH"), Column::left("RESULT"), Column::text("WHY")]);
     for (why, pods) in groups {
-        table.row([
-            pods.len().to_string(),
-            which(&pods),
-            why.result.to_owned(),
-            why.in_words(),
-        ]);
+        table.row([pods.len().to_string(), which(&pods), why.result.to_owned(), why.in_words()]);
     }
     let mut text = section(&format!("Pending: {}", count(pending.len() as u64, "pod")), view);
     text += &table.render(view, 2);
@@ -63,12 +54,7 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
 
 impl Why<'_> {
     fn in_words(&self) -> String {
-        let Self {
-            gated_by,
-            nominated_node,
-            message,
-            ..
-        } = self;
+        let Self { gated_by, nominated_node, message, .. } = self;
         match (*gated_by, *nominated_node) {
             ("", "") => (*message).to_owned(),
             ("", node) => format!("waits for {node}: {message}"),
@@ -84,9 +70,7 @@ fn which(pods: &[&PendingPod]) -> String {
         let name = if pod.owner.is_empty() { &pod.name } else { &pod.owner };
         *names.entry(format!("{}/{name}", pod.namespace)).or_default() += 1;
     }
-    let names: Vec<String> = names
-        .into_iter()
-        .map(|(name, pods)| if pods > 1 { format!("{pods} of {name}") } else { name })
-        .collect();
+    let names: Vec<String> =
+        names.into_iter().map(|(name, pods)| if pods > 1 { format!("{pods} of {name}") } else { name }).collect();
     first_few(names.iter().map(String::as_str), NAMED)
 }

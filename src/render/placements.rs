@@ -26,12 +26,7 @@ pub(super) fn standing(report: &Report) -> Vec<&Placement> {
             gone.insert(name);
         }
     }
-    gone.extend(
-        report
-            .pending
-            .iter()
-            .map(|pod| (pod.namespace.as_str(), pod.name.as_str())),
-    );
+    gone.extend(report.pending.iter().map(|pod| (pod.namespace.as_str(), pod.name.as_str())));
     let mut last: BTreeMap<(&str, &str), (usize, &Placement)> = BTreeMap::new();
     for (order, placement) in report.placements.iter().enumerate() {
         let name = (placement.namespace.as_str(), placement.name.as_str());
@@ -74,13 +69,7 @@ pub(super) fn by_workload(report: &Report, view: View) -> String {
         let several = nodes.iter().any(|(_, pods)| *pods > 1);
         let named: Vec<String> = nodes
             .iter()
-            .map(|(node, pods)| {
-                if several {
-                    format!("{pods} on {node}")
-                } else {
-                    (*node).to_owned()
-                }
-            })
+            .map(|(node, pods)| if several { format!("{pods} on {node}") } else { (*node).to_owned() })
             .collect();
         let named = first_few(named.iter().map(String::as_str), NODES);
         table.row([namespace.to_owned(), workload, pods.to_string(), named]);
@@ -137,14 +126,8 @@ mod tests {
             placement("db-0", "StatefulSet/db", "node-c"),
         ];
         report.preempted = vec![preempted("shop/low-x", "low-y"), preempted("shop/db-0", "db-0")];
-        let standing: Vec<_> = standing(&report)
-            .iter()
-            .map(|p| (p.name.clone(), p.node.clone()))
-            .collect();
-        assert_eq!(
-            standing,
-            [("low-y".into(), "node-b".into()), ("db-0".into(), "node-c".into())]
-        );
+        let standing: Vec<_> = standing(&report).iter().map(|p| (p.name.clone(), p.node.clone())).collect();
+        assert_eq!(standing, [("low-y".into(), "node-b".into()), ("db-0".into(), "node-c".into())]);
     }
 
     #[test]

@@ -35,21 +35,15 @@ pub(crate) fn render(report: &Report, shown: Shown, view: View) -> String {
 
 fn summary(report: &Report) -> String {
     let placed = placements::standing(report).len();
-    let mut parts = vec![
-        format!("{} placed", count(placed as u64, "pod")),
-        format!("{} pending", report.pending.len()),
-    ];
+    let mut parts =
+        vec![format!("{} placed", count(placed as u64, "pod")), format!("{} pending", report.pending.len())];
     if !report.preempted.is_empty() {
         parts.push(format!("{} preempted", report.preempted.len()));
     }
     if report.not_ours > 0 {
         parts.push(format!("{} left to other schedulers", report.not_ours));
     }
-    let end = if report.at_rest {
-        "nothing more would happen"
-    } else {
-        "stopped by --until while things still moved"
-    };
+    let end = if report.at_rest { "nothing more would happen" } else { "stopped by --until while things still moved" };
     let hash: String = report.config_hash.chars().take(12).collect();
     format!(
         "{}. After {} of virtual time {end}.\nconfiguration {hash}, seed {}\n",
@@ -67,11 +61,8 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     let parts = [(whole / 3600, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, unit)| format!("{number} {unit}"))
-        .collect();
+    let parts: Vec<String> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number} {unit}")).collect();
     parts.join(" ")
 }
 
@@ -87,11 +78,7 @@ fn preempted(pods: &[PreemptedPod], view: View) -> String {
         Column::right("AT"),
     ]);
     for pod in pods.iter().take(TOP) {
-        let back = if pod.replaced_by.is_empty() {
-            "-"
-        } else {
-            &pod.replaced_by
-        };
+        let back = if pod.replaced_by.is_empty() { "-" } else { &pod.replaced_by };
         table.row([
             pod.victim.clone(),
             pod.node.clone(),
@@ -112,18 +99,12 @@ fn circling(pods: &[Circling], view: View) -> String {
     if pods.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(vec![
-        Column::left("POD"),
-        Column::right("ATTEMPTS"),
-        Column::text("WHAT KEEPS IT GOING"),
-    ]);
+    let mut table =
+        Table::new(vec![Column::left("POD"), Column::right("ATTEMPTS"), Column::text("WHAT KEEPS IT GOING")]);
     for pod in pods.iter().take(TOP) {
         table.row([pod.pod.clone(), pod.attempts.to_string(), pod.why.clone()]);
     }
-    let mut text = section(
-        &format!("In circles until the end: {}", count(pods.len() as u64, "pod")),
-        view,
-    );
+    let mut text = section(&format!("In circles until the end: {}", count(pods.len() as u64, "pod")), view);
     text += &table.render(view, 2);
     if pods.len() > TOP {
         let _ = writeln!(text, "  and {} more, in -o json", pods.len() - TOP);
@@ -143,10 +124,7 @@ mod tests {
 
     #[test]
     fn everything_in_full() {
-        let shown = Shown {
-            placements: true,
-            nodes: true,
-        };
+        let shown = Shown { placements: true, nodes: true };
         insta::assert_snapshot!(render(&report(), shown, wide()));
     }
 
@@ -159,9 +137,6 @@ mod tests {
     #[test]
     fn times_are_readable() {
         let times = [0.0, 1.5, 59.9, 60.0, 125.0, 3600.0, 3661.0].map(seconds);
-        assert_eq!(
-            times,
-            ["0 s", "1.5 s", "59.9 s", "1 min", "2 min 5 s", "1 h", "1 h 1 min 1 s"]
-        );
+        assert_eq!(times, ["0 s", "1.5 s", "59.9 s", "1 min", "2 min 5 s", "1 h", "1 h 1 min 1 s"]);
     }
 }

@@ -21,27 +21,17 @@ pub(crate) struct Column {
 impl Column {
     /// For names.
     pub(crate) fn left(head: &str) -> Self {
-        Self {
-            head: head.to_owned(),
-            right: false,
-            wraps: false,
-        }
+        Self { head: head.to_owned(), right: false, wraps: false }
     }
 
     /// For numbers.
     pub(crate) fn right(head: &str) -> Self {
-        Self {
-            right: true,
-            ..Self::left(head)
-        }
+        Self { right: true, ..Self::left(head) }
     }
 
     /// For text, which is wrapped when the terminal is narrow.
     pub(crate) fn text(head: &str) -> Self {
-        Self {
-            wraps: true,
-            ..Self::left(head)
-        }
+        Self { wraps: true, ..Self::left(head) }
     }
 }
 
@@ -55,10 +45,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty one.
     pub(crate) fn new(columns: Vec<Column>) -> Self {
-        Self {
-            columns,
-            rows: Vec::new(),
-        }
+        Self { columns, rows: Vec::new() }
     }
 
     /// Adds a row, a cell for each column.
@@ -82,11 +69,7 @@ impl Table {
 
     /// As lines, each with a line break at its end and `indent` spaces in front.
     pub(crate) fn render(&self, view: View, indent: u16) -> String {
-        if self.is_cramped(view, indent) {
-            self.stacked(view, indent)
-        } else {
-            self.aligned(view, indent)
-        }
+        if self.is_cramped(view, indent) { self.stacked(view, indent) } else { self.aligned(view, indent) }
     }
 
     /// Whether names and numbers leave the text at the end of a row too little of the terminal.
@@ -99,13 +82,7 @@ impl Table {
         if !text.wraps || names.is_empty() || names.iter().any(|column| column.wraps) {
             return false;
         }
-        let cells = |index: usize| {
-            self.rows
-                .iter()
-                .map(move |row| row[index].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
+        let cells = |index: usize| self.rows.iter().map(move |row| row[index].chars().count()).max().unwrap_or(0);
         let taken: usize = (0..names.len()).map(|index| cells(index) + usize::from(GAP)).sum();
         let longest = cells(names.len());
         usize::from(width) < usize::from(indent) + taken + longest.min(ROOMY)
@@ -133,26 +110,15 @@ impl Table {
 
     fn aligned(&self, view: View, indent: u16) -> String {
         let mut table = comfy_table::Table::new();
-        table
-            .load_style(NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
-        let heads = self
-            .columns
-            .iter()
-            .map(|column| column.head.lines().count())
-            .max()
-            .unwrap_or(0);
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let heads = self.columns.iter().map(|column| column.head.lines().count()).max().unwrap_or(0);
         if heads > 0 {
             // Heads of several lines end on the same line, next to their columns.
             let lowered = |column: &Column| "\n".repeat(heads - column.head.lines().count().max(1)) + &column.head;
             table.set_header(self.columns.iter().map(|column| cell(&lowered(column), column)));
         }
         for row in &self.rows {
-            table.add_row(
-                row.iter()
-                    .zip(&self.columns)
-                    .map(|(text, column)| cell(&clean(text), column)),
-            );
+            table.add_row(row.iter().zip(&self.columns).map(|(text, column)| cell(&clean(text), column)));
         }
         if let Some(width) = view.width {
             table.set_width(width.saturating_sub(indent).max(1));
@@ -172,11 +138,7 @@ impl Table {
         for (number, line) in table.lines().enumerate() {
             let line = format!("{:1$}{2}", "", usize::from(indent), line);
             let line = line.trim_end();
-            let _ = if number < heads {
-                writeln!(text, "{head}{line}{head:#}")
-            } else {
-                writeln!(text, "{line}")
-            };
+            let _ = if number < heads { writeln!(text, "{head}{line}{head:#}") } else { writeln!(text, "{line}") };
         }
         text
     }
@@ -191,18 +153,12 @@ impl Table {
 }
 
 fn cell(text: &str, column: &Column) -> Cell {
-    Cell::new(text).set_alignment(if column.right {
-        CellAlignment::Right
-    } else {
-        CellAlignment::Left
-    })
+    Cell::new(text).set_alignment(if column.right { CellAlignment::Right } else { CellAlignment::Left })
 }
 
 /// Text of an input without what a terminal would take for commands.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -236,20 +192,14 @@ mod tests {
         let text = table().render(narrow(60), 2);
         assert!(text.lines().all(|line| line.len() <= 60), "{text}");
         assert!(text.lines().count() == 4, "{text}");
-        assert!(
-            text.contains("a-longer-name     12   a text"),
-            "names and numbers stay whole:\n{text}"
-        );
+        assert!(text.contains("a-longer-name     12   a text"), "names and numbers stay whole:\n{text}");
     }
 
     #[test]
     fn text_moves_below_when_names_leave_no_room() {
         let text = table().render(narrow(36), 2);
         assert!(text.lines().all(|line| line.len() <= 36), "{text}");
-        assert!(
-            text.starts_with("  NAME            PODS\n  a                  7\n      short\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("  NAME            PODS\n  a                  7\n      short\n"), "{text}");
     }
 
     #[test]

@@ -8,18 +8,12 @@ use crate::output::{Styles, View};
 
 /// Not a terminal.
 pub(crate) fn wide() -> View {
-    View {
-        width: None,
-        styles: Styles::plain(),
-    }
+    View { width: None, styles: Styles::plain() }
 }
 
 /// A terminal without colours.
 pub(crate) fn narrow(width: u16) -> View {
-    View {
-        width: Some(width),
-        ..wide()
-    }
+    View { width: Some(width), ..wide() }
 }
 
 fn fits(name: &str, scores: &[(&str, i64, i64)]) -> NodeRecord {
@@ -48,12 +42,7 @@ fn lacks(name: &str, plugin: &str, reasons: &[&str], detail: &[(&str, &str, &str
     NodeRecord {
         name: name.to_owned(),
         rejected_by: plugin.to_owned(),
-        code: if plugin == "NodeResourcesFit" {
-            "Unschedulable"
-        } else {
-            "UnschedulableAndUnresolvable"
-        }
-        .to_owned(),
+        code: if plugin == "NodeResourcesFit" { "Unschedulable" } else { "UnschedulableAndUnresolvable" }.to_owned(),
         reasons: reasons.iter().map(ToString::to_string).collect(),
         detail: detail
             .iter()
@@ -208,16 +197,8 @@ fn pending(name: &str, owner: &str, decision: &Decision) -> PendingPod {
 }
 
 fn usage(milli_cpu: i64, gib: i64, pods: i64, gpus: i64) -> Usage {
-    let others = [("nvidia.com/gpu".to_owned(), gpus)]
-        .into_iter()
-        .filter(|(_, gpus)| *gpus > 0)
-        .collect();
-    Usage {
-        milli_cpu,
-        memory: gib << 30,
-        pods,
-        others,
-    }
+    let others = [("nvidia.com/gpu".to_owned(), gpus)].into_iter().filter(|(_, gpus)| *gpus > 0).collect();
+    Usage { milli_cpu, memory: gib << 30, pods, others }
 }
 
 /// A simulation of twelve nodes.

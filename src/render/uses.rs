@@ -37,11 +37,8 @@ fn sums(nodes: &[NodeUse]) -> Table {
         Column::right("BEFORE"),
         Column::right("AFTER"),
     ]);
-    let others: BTreeSet<&str> = nodes
-        .iter()
-        .flat_map(|node| node.allocatable.others.keys())
-        .map(String::as_str)
-        .collect();
+    let others: BTreeSet<&str> =
+        nodes.iter().flat_map(|node| node.allocatable.others.keys()).map(String::as_str).collect();
     let row = |name: &str, show: &dyn Fn(i64) -> String, of: &dyn Fn(&Usage) -> i64| {
         let sum = |of_node: &dyn Fn(&NodeUse) -> i64| nodes.iter().map(of_node).fold(0_i64, i64::saturating_add);
         let allocatable = sum(&|node| of(&node.allocatable));
@@ -63,12 +60,8 @@ fn sums(nodes: &[NodeUse]) -> Table {
 }
 
 fn each(nodes: &[&NodeUse]) -> Table {
-    let mut table = Table::new(vec![
-        Column::left("NODE"),
-        Column::right("CPU"),
-        Column::right("MEMORY"),
-        Column::right("PODS"),
-    ]);
+    let mut table =
+        Table::new(vec![Column::left("NODE"), Column::right("CPU"), Column::right("MEMORY"), Column::right("PODS")]);
     for node in nodes {
         let shares = |of: &dyn Fn(&Usage) -> i64| {
             let share = |usage: &Usage| {
@@ -89,11 +82,7 @@ fn each(nodes: &[&NodeUse]) -> Table {
 
 /// `43% -> 98%`, or `43%` when nothing changed.
 fn step(before: &str, after: &str) -> String {
-    if before == after {
-        after.to_owned()
-    } else {
-        format!("{before} -> {after}")
-    }
+    if before == after { after.to_owned() } else { format!("{before} -> {after}") }
 }
 
 /// The larger share of cpu and memory, in percent.

@@ -28,19 +28,9 @@ fn a_pod_that_does_not() {
 #[test]
 fn a_pod_that_would_preempt() {
     let list: DecisionList = serde_json::from_str(&explain(&["-o", "json"]).out).expect("a decision list");
-    let checkout = list
-        .pods
-        .iter()
-        .find(|pod| pod.name.starts_with("checkout"))
-        .expect("checkout is pending");
+    let checkout = list.pods.iter().find(|pod| pod.name.starts_with("checkout")).expect("checkout is pending");
     let preemption = checkout.preemption.as_ref().expect("the batch job must make room");
-    assert!(
-        preemption
-            .victims
-            .iter()
-            .all(|victim| victim.starts_with("batch/nightly-report-")),
-        "{preemption:?}"
-    );
+    assert!(preemption.victims.iter().all(|victim| victim.starts_with("batch/nightly-report-")), "{preemption:?}");
     assert_eq!(checkout.count, Some(2), "both replicas are alike");
     assert!(list.pods.iter().all(|pod| pod.name != "not-ours"));
 }
@@ -49,18 +39,8 @@ fn a_pod_that_would_preempt() {
 fn what_is_missing_here_is_gated() {
     let done = explain(&["shop/has-a-claim", "batch/awaits-approval", "-o", "json"]);
     let list: DecisionList = serde_json::from_str(&done.out).expect("a decision list");
-    let gates: Vec<_> = list
-        .pods
-        .iter()
-        .map(|pod| (pod.result, pod.gated_by.as_deref()))
-        .collect();
-    assert_eq!(
-        gates,
-        [
-            (Outcome::Gated, Some("VolumeBinding")),
-            (Outcome::Gated, Some("SchedulingGates"))
-        ]
-    );
+    let gates: Vec<_> = list.pods.iter().map(|pod| (pod.result, pod.gated_by.as_deref())).collect();
+    assert_eq!(gates, [(Outcome::Gated, Some("VolumeBinding")), (Outcome::Gated, Some("SchedulingGates"))]);
 }
 
 #[test]
@@ -83,10 +63,8 @@ fn a_list_from_standard_input_is_read() {
         {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"capacity": {"cpu": "1", "pods": "5"}}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}]}"#;
     insta::assert_snapshot!(loadline_with(&["explain", "-f", "-"], list));
-    let nothing = loadline_with(
-        &["explain", "-f", "-", "-o", "json"],
-        r#"{"apiVersion": "v1", "kind": "List", "items": []}"#,
-    );
+    let nothing =
+        loadline_with(&["explain", "-f", "-", "-o", "json"], r#"{"apiVersion": "v1", "kind": "List", "items": []}"#);
     let empty: DecisionList = serde_json::from_str(&nothing.out).expect("a decision list without decisions");
     assert!(empty.pods.is_empty());
 }

@@ -6,12 +6,9 @@ use crate::run::{NODE, loadline, loadline_with, pod};
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
-    for args in [
-        &["explain", "--no-such-flag"][..],
-        &["no-such-command"],
-        &["simulate", "-f", "x", "--until", "soon"],
-        &[],
-    ] {
+    for args in
+        [&["explain", "--no-such-flag"][..], &["no-such-command"], &["simulate", "-f", "x", "--until", "soon"], &[]]
+    {
         let done = loadline(args);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{args:?}\n{done}");
         assert!(!done.err.is_empty(), "{args:?}");
@@ -22,10 +19,7 @@ fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
 fn without_input_the_way_to_a_cluster_is_shown() {
     let done = loadline(&["explain"]);
     assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
-    assert!(
-        done.err.contains("kubectl get nodes,pods,") && done.err.contains("| loadline explain -f -"),
-        "{done}"
-    );
+    assert!(done.err.contains("kubectl get nodes,pods,") && done.err.contains("| loadline explain -f -"), "{done}");
     assert_eq!(loadline(&["simulate"]).code, 2);
 }
 
@@ -37,10 +31,7 @@ fn every_problem_is_reported_with_its_place() {
         fs::write(&path, text).expect("a file can be written");
         path.to_string_lossy().into_owned()
     };
-    let pods = write(
-        "pods.yaml",
-        &(pod("good", "1") + &pod("bad", "much") + &pod("worse", "-1")),
-    );
+    let pods = write("pods.yaml", &(pod("good", "1") + &pod("bad", "much") + &pod("worse", "-1")));
     let config = write(
         "config.yaml",
         "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nparallelism: 0\nprofils: []\n",
@@ -100,10 +91,7 @@ fn kinds_without_use_are_counted_on_standard_error() {
     let text = NODE.to_owned() + &pod("a", "1") + "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
     let done = loadline_with(&["explain", "-f", "-"], &text);
     assert_eq!(done.code, 0, "{done}");
-    assert!(
-        done.err.contains("1 ConfigMap") && !done.out.contains("ConfigMap"),
-        "{done}"
-    );
+    assert!(done.err.contains("1 ConfigMap") && !done.out.contains("ConfigMap"), "{done}");
 }
 
 #[test]

@@ -10,25 +10,16 @@ fn help_names_what_there_is() {
     for subcommand in ["explain", "simulate"] {
         let help = loadline(&[subcommand, "--help"]);
         assert_eq!(help.code, 0);
-        assert!(
-            help.out.contains("Exit codes:") && help.out.contains("Examples:"),
-            "{help}"
-        );
+        assert!(help.out.contains("Exit codes:") && help.out.contains("Examples:"), "{help}");
     }
-    assert_eq!(
-        loadline(&["--version"]).out,
-        concat!("loadline ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(loadline(&["--version"]).out, concat!("loadline ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
 fn colours_are_for_terminals_and_those_who_ask() {
     let args = ["simulate", "-f", "examples/cluster"];
     let out = |variables: &[(&str, &str)]| {
-        let output = command(&args)
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the command runs");
+        let output = command(&args).envs(variables.iter().copied()).output().expect("the command runs");
         String::from_utf8(output.stdout).expect("output is UTF-8")
     };
     let plain = out(&[]);
@@ -60,10 +51,7 @@ fn completions_know_the_subcommands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let done = loadline(&["completion", shell]);
         assert_eq!((done.code, done.err.as_str()), (0, ""), "{shell}");
-        assert!(
-            done.out.contains("explain") && done.out.contains("fail-on-pending"),
-            "{shell}"
-        );
+        assert!(done.out.contains("explain") && done.out.contains("fail-on-pending"), "{shell}");
     }
 }
 
@@ -86,11 +74,7 @@ fn the_readme_shows_what_is_printed() {
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap_or(block);
         let (command, wanted) = block.split_once('\n').expect("a command and what it prints");
-        let args: Vec<&str> = command
-            .strip_prefix("$ loadline ")
-            .expect("a command")
-            .split(' ')
-            .collect();
+        let args: Vec<&str> = command.strip_prefix("$ loadline ").expect("a command").split(' ').collect();
         assert_eq!(loadline(&args).out, wanted, "README.md is not what `{command}` prints");
         shown += 1;
     }

@@ -18,11 +18,7 @@ pub(crate) struct Done {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "exit code: {}\n--- stdout\n{}--- stderr\n{}",
-            self.code, self.out, self.err
-        )
+        write!(f, "exit code: {}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
     }
 }
 

@@ -26,11 +26,7 @@ fn every_placement_and_node() {
     let done = simulate(&["--placements", "--nodes"]);
     let report = report(&[]);
     for placement in &report.placements {
-        assert!(
-            done.out.contains(&placement.name),
-            "{} is missing in\n{done}",
-            placement.name
-        );
+        assert!(done.out.contains(&placement.name), "{} is missing in\n{done}", placement.name);
     }
     assert!(report.nodes.iter().all(|node| done.out.contains(&node.name)), "{done}");
 }
@@ -39,18 +35,11 @@ fn every_placement_and_node() {
 fn an_explained_pod_is_in_every_format() {
     let args = ["--explain", "shop/too-big"];
     let table = simulate(&args);
-    assert!(
-        table.out.contains("shop/too-big: Unschedulable") && table.out.contains("Insufficient cpu"),
-        "{table}"
-    );
+    assert!(table.out.contains("shop/too-big: Unschedulable") && table.out.contains("Insufficient cpu"), "{table}");
     let json: serde_json::Value =
         serde_json::from_str(&simulate(&[&args[..], &["-o", "json"]].concat()).out).expect("JSON");
     assert_eq!(json["decisions"][0]["name"], "too-big");
-    assert!(
-        json["decisions"][0]["nodes"]
-            .as_array()
-            .is_some_and(|nodes| nodes.len() == 6)
-    );
+    assert!(json["decisions"][0]["nodes"].as_array().is_some_and(|nodes| nodes.len() == 6));
     let yaml: serde_json::Value =
         serde_saphyr::from_str(&simulate(&[&args[..], &["-o", "yaml"]].concat()).out).expect("YAML");
     assert_eq!(json, yaml);
@@ -75,10 +64,7 @@ fn nothing_is_placed_beyond_what_a_node_has() {
             "{node:?}"
         );
     }
-    assert!(
-        !report.preempted.is_empty(),
-        "checkout needs room that the batch job has"
-    );
+    assert!(!report.preempted.is_empty(), "checkout needs room that the batch job has");
     assert_eq!(report.not_ours, 1);
 }
 

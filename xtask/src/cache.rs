@@ -80,9 +80,7 @@ impl Key {
     /// Takes in a file: its name below `base`, and its bytes.
     pub(crate) fn file(self, base: &Path, path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("can not read {}", path.display()))?;
-        Ok(self
-            .part(path.strip_prefix(base).unwrap_or(path).to_string_lossy().as_bytes())
-            .part(bytes))
+        Ok(self.part(path.strip_prefix(base).unwrap_or(path).to_string_lossy().as_bytes()).part(bytes))
     }
 
     /// 16 hexadecimal digits, for a folder's name.
@@ -139,11 +137,7 @@ mod tests {
         assert!(failed.is_err());
         assert!(!cache.join("x-1").exists());
         let folder = entry_in(&cache, "x-1", |_| Ok(())).expect("it builds");
-        assert_eq!(
-            fs::read_dir(folder).expect("it is there").count(),
-            0,
-            "nothing of the failed build is left"
-        );
+        assert_eq!(fs::read_dir(folder).expect("it is there").count(), 0, "nothing of the failed build is left");
         fs::remove_dir_all(cache).expect("the folder is ours");
     }
 

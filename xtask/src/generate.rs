@@ -8,24 +8,14 @@ use crate::process::{capture, cargo};
 use crate::root;
 
 /// Each generated file, and the name by which the `loadline` command's hidden `generate` prints it.
-const GENERATED: [(&str, &str); 2] = [
-    ("docs/plugins.md", "plugins-reference"),
-    ("docs/decision-record.schema.json", "decision-schema"),
-];
+const GENERATED: [(&str, &str); 2] =
+    [("docs/plugins.md", "plugins-reference"), ("docs/decision-record.schema.json", "decision-schema")];
 
 /// Writes the generated files, or with `check` fails with the names of those that would change.
 pub(crate) fn run(check: bool) -> Result<()> {
     let mut stale = Vec::new();
     for (path, what) in GENERATED {
-        let wanted = capture(&mut cargo([
-            "run",
-            "--quiet",
-            "--package",
-            "loadline",
-            "--",
-            "generate",
-            what,
-        ]))?;
+        let wanted = capture(&mut cargo(["run", "--quiet", "--package", "loadline", "--", "generate", what]))?;
         let file = root().join(path);
         // A file that is not there yet differs from any other.
         if fs::read_to_string(&file).is_ok_and(|found| found == wanted) {
@@ -40,10 +30,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
         }
     }
     if !stale.is_empty() {
-        bail!(
-            "not what the code generates: {}; run `cargo xtask generate` and commit the result",
-            stale.join(", ")
-        );
+        bail!("not what the code generates: {}; run `cargo xtask generate` and commit the result", stale.join(", "));
     }
     Ok(())
 }

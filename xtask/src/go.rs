@@ -26,15 +26,7 @@ pub(crate) fn version(module: &Path) -> Result<String> {
 pub(crate) fn build(step: &str, module: &Path, out: &Path, packages: &[&str]) -> Result<()> {
     let flags = linker_flags(&kubernetes_version(module)?)?;
     let mut command = go(module);
-    command.args([
-        "build",
-        "-mod=readonly",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags",
-        &flags,
-        "-o",
-    ]);
+    command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
     process::run(step, command.arg(out).args(packages))
 }
 
@@ -50,11 +42,7 @@ pub(crate) fn kubernetes_version(module: &Path) -> Result<String> {
 fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     go_mod.lines().find_map(|line| {
         let line = line.trim().strip_prefix("require ").unwrap_or(line).trim();
-        let version = line
-            .strip_prefix(module)?
-            .strip_prefix(' ')?
-            .split_whitespace()
-            .next()?;
+        let version = line.strip_prefix(module)?.strip_prefix(' ')?.split_whitespace().next()?;
         version.starts_with('v').then_some(version)
     })
 }
@@ -66,9 +54,7 @@ fn linker_flags(version: &str) -> Result<String> {
         bail!("`{version}` is not a version of Kubernetes");
     };
     let package = "k8s.io/component-base/version";
-    Ok(format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-    ))
+    Ok(format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"))
 }
 
 #[cfg(test)]
@@ -80,14 +66,8 @@ mod tests {
         let block =
             "module m\n\ntool k8s.io/kubernetes/cmd/kubectl\n\nrequire (\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n";
         assert_eq!(required_version(block, "k8s.io/kubernetes"), Some("v1.36.3"));
-        assert_eq!(
-            required_version("require k8s.io/kubernetes v1.36.3\n", "k8s.io/kubernetes"),
-            Some("v1.36.3")
-        );
-        assert_eq!(
-            required_version("\tk8s.io/kubernetes => ../kubernetes\n", "k8s.io/kubernetes"),
-            None
-        );
+        assert_eq!(required_version("require k8s.io/kubernetes v1.36.3\n", "k8s.io/kubernetes"), Some("v1.36.3"));
+        assert_eq!(required_version("\tk8s.io/kubernetes => ../kubernetes\n", "k8s.io/kubernetes"), None);
     }
 
     #[test]

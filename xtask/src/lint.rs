@@ -29,10 +29,7 @@ fn example() -> Option<String> {
 fn formatting() -> Result<()> {
     process::run("formatting", &mut cargo(["fmt", "--all", "--check"]))?;
     if let Some(manifest) = example() {
-        process::run(
-            "formatting",
-            &mut cargo(["fmt", "--check", "--manifest-path", &manifest]),
-        )?;
+        process::run("formatting", &mut cargo(["fmt", "--check", "--manifest-path", &manifest]))?;
     }
     let referee = Path::new("tests/parity/referee");
     let unformatted = capture(Command::new("gofmt").arg("-l").arg(referee).current_dir(root()))?;
@@ -43,10 +40,7 @@ fn formatting() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    process::run(
-        "clippy",
-        &mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    )?;
+    process::run("clippy", &mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     if let Some(manifest) = example() {
         let mut command = cargo(["clippy", "--no-deps", "--all-targets", "--manifest-path", &manifest]);
         command.env("CARGO_TARGET_DIR", tidy::metadata()?.target_directory());
@@ -57,15 +51,9 @@ fn clippy() -> Result<()> {
 
 /// Licences, banned crates and sources, by cargo-deny where it is installed: building it takes minutes, so nobody is made to.
 fn dependencies() -> Result<()> {
-    let installed = cargo(["deny", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let installed = cargo(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if installed.is_ok_and(|status| status.success()) {
-        process::run(
-            "dependencies",
-            &mut cargo(["deny", "check", "bans", "licenses", "sources"]),
-        )
+        process::run("dependencies", &mut cargo(["deny", "check", "bans", "licenses", "sources"]))
     } else {
         eprintln!("==> dependencies: not checked against deny.toml, cargo-deny is not installed");
         Ok(())

@@ -1,10 +1,6 @@
 //! `cargo xtask`: the project's own commands. What a developer or CI runs is here, so that both run the same thing.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool: it talks to a person"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: it talks to a person")]
 
 mod cache;
 mod generate;
@@ -90,9 +86,7 @@ fn run(command: Command) -> Result<()> {
 
 /// The root of the workspace.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 #[cfg(test)]
@@ -109,9 +103,7 @@ mod tests {
     #[test]
     fn parity_passes_flags_through() {
         let cli = Cli::parse_from(["xtask", "parity", "--clusters", "3", "--profile", "mixed"]);
-        let Command::Parity { args } = cli.command else {
-            panic!("not parity")
-        };
+        let Command::Parity { args } = cli.command else { panic!("not parity") };
         assert_eq!(args, ["--clusters", "3", "--profile", "mixed"]);
     }
 }

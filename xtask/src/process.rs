@@ -19,9 +19,7 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
 /// Runs a command that writes to the terminal itself, and says so as a part of `step`.
 pub(crate) fn run(step: &str, command: &mut Command) -> Result<()> {
     eprintln!("==> {step}: {}", shown(command));
-    let status = command
-        .status()
-        .with_context(|| format!("can not start: {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("can not start: {}", shown(command)))?;
     if !status.success() {
         bail!("failed ({status}): {}", shown(command));
     }
@@ -45,9 +43,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 fn shown(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let program = program.rsplit('/').next().unwrap_or_default().to_owned();
-    command
-        .get_args()
-        .fold(program, |line, arg| line + " " + &quoted(&arg.to_string_lossy()))
+    command.get_args().fold(program, |line, arg| line + " " + &quoted(&arg.to_string_lossy()))
 }
 
 /// A word for a POSIX shell, in quotes where it needs them.
@@ -69,11 +65,7 @@ impl Steps {
     pub(crate) fn report(title: &str, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let mut steps = Self::default();
         let result = work(&mut steps);
-        eprint!(
-            "\n{title}: {}\n{}",
-            if result.is_ok() { "passed" } else { "FAILED" },
-            steps.summary()
-        );
+        eprint!("\n{title}: {}\n{}", if result.is_ok() { "passed" } else { "FAILED" }, steps.summary());
         result
     }
 
@@ -107,10 +99,7 @@ mod tests {
 
     #[test]
     fn output_is_captured_unless_the_command_fails() {
-        assert_eq!(
-            capture(Command::new("sh").args(["-c", "echo out"])).expect("it succeeds"),
-            "out\n"
-        );
+        assert_eq!(capture(Command::new("sh").args(["-c", "echo out"])).expect("it succeeds"), "out\n");
         assert!(capture(Command::new("sh").args(["-c", "echo out; exit 1"])).is_err());
     }
 
@@ -119,19 +108,14 @@ mod tests {
         assert_eq!(quoted("--flag=/a/b.c"), "--flag=/a/b.c");
         assert_eq!(quoted("it's two"), r"'it'\''s two'");
         assert_eq!(quoted(""), "''");
-        assert_eq!(
-            shown(Command::new("/usr/bin/go").args(["build", "-s -w"])),
-            "go build '-s -w'"
-        );
+        assert_eq!(shown(Command::new("/usr/bin/go").args(["build", "-s -w"])), "go build '-s -w'");
     }
 
     #[test]
     fn the_summary_has_every_step_also_the_one_that_failed() {
         let mut steps = Steps::default();
         steps.step("a", || Ok(())).expect("it succeeds");
-        let error = steps
-            .step("longer", || -> anyhow::Result<()> { anyhow::bail!("why") })
-            .expect_err("it fails");
+        let error = steps.step("longer", || -> anyhow::Result<()> { anyhow::bail!("why") }).expect_err("it fails");
         assert_eq!(format!("{error:#}"), "step `longer`: why");
         let summary = steps.summary();
         assert!(summary.starts_with("  a       "), "{summary}");

@@ -22,9 +22,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     let example = root().join("examples/own-plugin/Cargo.toml");
     if example.is_file() {
         let mut command = cargo(["test", "--manifest-path"]);
-        command
-            .arg(&example)
-            .env("CARGO_TARGET_DIR", tidy::metadata()?.target_directory());
+        command.arg(&example).env("CARGO_TARGET_DIR", tidy::metadata()?.target_directory());
         with_tools("example plugin", command)?;
     }
     let mut vet = go::go(&root().join("tests/parity/referee"));

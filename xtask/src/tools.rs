@@ -23,18 +23,12 @@ pub(crate) struct Tools {
 impl Tools {
     /// Finds the tools, and builds those that are not there.
     pub(crate) fn ready() -> Result<Self> {
-        Ok(Self {
-            assets: control_plane()?,
-            referee: referee()?,
-        })
+        Ok(Self { assets: control_plane()?, referee: referee()? })
     }
 
     /// The environment variables that the tests read.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
-        [
-            ("KUBEBUILDER_ASSETS", &self.assets),
-            ("LOADLINE_REFEREE", &self.referee),
-        ]
+        [("KUBEBUILDER_ASSETS", &self.assets), ("LOADLINE_REFEREE", &self.referee)]
     }
 
     /// The same as lines for a POSIX shell.
@@ -50,43 +44,28 @@ fn control_plane() -> Result<PathBuf> {
     let module = root().join("tests/control-plane");
     if let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|value| !value.is_empty()) {
         let assets = PathBuf::from(assets);
-        let missing = CONTROL_PLANE
-            .into_iter()
-            .filter(|name| !assets.join(name).is_file())
-            .collect::<Vec<_>>();
+        let missing = CONTROL_PLANE.into_iter().filter(|name| !assets.join(name).is_file()).collect::<Vec<_>>();
         if !missing.is_empty() {
-            bail!(
-                "KUBEBUILDER_ASSETS={} has no {}; unset it to build them",
-                assets.display(),
-                missing.join(", ")
-            );
+            bail!("KUBEBUILDER_ASSETS={} has no {}; unset it to build them", assets.display(), missing.join(", "));
         }
         let found = process::capture(Command::new(assets.join("kube-apiserver")).arg("--version"))?;
         let wanted = go::kubernetes_version(&module)?;
         if !found.trim().ends_with(&wanted) {
-            eprintln!(
-                "warning: KUBEBUILDER_ASSETS has {}, and the tests are written for {wanted}",
-                found.trim()
-            );
+            eprintln!("warning: KUBEBUILDER_ASSETS has {}, and the tests are written for {wanted}", found.trim());
         }
         return Ok(assets);
     }
     let go_version = go::version(&module)?;
-    let key = Key::new()
-        .part(&go_version)
-        .file(&module, &module.join("go.mod"))?
-        .file(&module, &module.join("go.sum"))?;
+    let key =
+        Key::new().part(&go_version).file(&module, &module.join("go.mod"))?.file(&module, &module.join("go.sum"))?;
     cache::entry(&format!("control-plane-{}", key.hex()), |folder| {
         eprintln!(
             "==> building {} of Kubernetes {} with {go_version}: once, five to ten minutes on two cores",
             CONTROL_PLANE.join(", "),
             go::kubernetes_version(&module)?
         );
-        let packages = [
-            "go.etcd.io/etcd/server/v3",
-            "k8s.io/kubernetes/cmd/kube-apiserver",
-            "k8s.io/kubernetes/cmd/kubectl",
-        ];
+        let packages =
+            ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"];
         // With a folder as output Go names the commands; the slash at the end says that it is one.
         go::build("tools", &module, &folder.join(""), &packages)?;
         // Go names a command after the last part of its path that is not a version.
@@ -137,14 +116,8 @@ mod tests {
 
     #[test]
     fn exports_can_be_evaluated_by_a_shell() {
-        let tools = Tools {
-            assets: PathBuf::from("/cache/a b"),
-            referee: PathBuf::from("/cache/referee"),
-        };
-        assert_eq!(
-            tools.exports(),
-            "export KUBEBUILDER_ASSETS='/cache/a b'\nexport LOADLINE_REFEREE=/cache/referee\n"
-        );
+        let tools = Tools { assets: PathBuf::from("/cache/a b"), referee: PathBuf::from("/cache/referee") };
+        assert_eq!(tools.exports(), "export KUBEBUILDER_ASSETS='/cache/a b'\nexport LOADLINE_REFEREE=/cache/referee\n");
     }
 
     #[test]

@@ -16,16 +16,10 @@ use loadline_api::wire::Object;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let pods: usize = arguments
-        .next()
-        .map_or(150_000, |count| count.parse().expect("a number of pods"));
+    let pods: usize = arguments.next().map_or(150_000, |count| count.parse().expect("a number of pods"));
     let yaml = arguments.next().is_some_and(|format| format == "yaml");
     let text = list(pods, yaml, "250m");
-    println!(
-        "{pods} pods, {:.0} MB, {:.1} KB each",
-        megabytes(&text),
-        megabytes(&text) * 1000.0 / pods as f64
-    );
+    println!("{pods} pods, {:.0} MB, {:.1} KB each", megabytes(&text), megabytes(&text) * 1000.0 / pods as f64);
 
     measure("wire types", &text, |text| {
         let mut reader = Reader::new(|_| {});
@@ -67,10 +61,7 @@ fn measure(what: &str, text: &str, read: impl FnOnce(&str) -> usize) {
     let start = Instant::now();
     let objects = read(text);
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{what}: {objects} objects in {seconds:.2} s, {:.0} MB/s",
-        megabytes(text) / seconds
-    );
+    println!("{what}: {objects} objects in {seconds:.2} s, {:.0} MB/s", megabytes(text) / seconds);
 }
 
 /// A list of pods; every thousandth asks for `cpu`.
@@ -100,9 +91,7 @@ fn indent(item: &str) -> String {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     serde::Serialize::serialize(&value, &mut serializer).expect("a value can be written");
-    String::from_utf8(bytes)
-        .expect("JSON is UTF-8")
-        .replace('\n', "\n        ")
+    String::from_utf8(bytes).expect("JSON is UTF-8").replace('\n', "\n        ")
 }
 
 /// As kubectl prints YAML: lists not indented below their key.

@@ -37,9 +37,7 @@ pub fn load(paths: &[PathBuf], stdin: &mut dyn Read, sink: &mut dyn FnMut(usize,
     let Finished { missing, refused } = intake.finish(sink);
     summary.objects -= refused.iter().filter(|refusal| !refusal.of_expanded).count();
     summary.problems.extend(
-        refused
-            .iter()
-            .map(|refusal| places.problem(refusal.kind, &refusal.namespace, &refusal.name, &refusal.message)),
+        refused.iter().map(|refusal| places.problem(refusal.kind, &refusal.namespace, &refusal.name, &refusal.message)),
     );
     Loaded { missing, summary }
 }

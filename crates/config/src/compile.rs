@@ -83,10 +83,7 @@ fn compile_profile(
     let post_bind = at(ExtensionPoint::PostBind);
     let score = indices(ExtensionPoint::Score)
         .into_iter()
-        .map(|(plugin, entry)| ScorePlugin {
-            plugin,
-            weight: entry.weight.max(1),
-        })
+        .map(|(plugin, entry)| ScorePlugin { plugin, weight: entry.weight.max(1) })
         .collect();
     if problems.len() > before {
         return None;
@@ -102,9 +99,7 @@ fn compile_profile(
     Some(Profile {
         scheduler_name: profile.scheduler_name.as_str().into(),
         percentage_of_nodes_to_score: Some(
-            profile
-                .percentage_of_nodes_to_score
-                .unwrap_or(config.percentage_of_nodes_to_score),
+            profile.percentage_of_nodes_to_score.unwrap_or(config.percentage_of_nodes_to_score),
         ),
         plugins,
         pre_enqueue,

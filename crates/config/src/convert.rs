@@ -72,28 +72,15 @@ const REMOVED: [Removed; 11] = [
         "use NodeResourcesFit with the argument `scoringStrategy.type: RequestedToCapacityRatio`",
     ),
     changed("NodeLabel", "use NodeAffinity with the argument `addedAffinity`"),
-    changed(
-        "ServiceAffinity",
-        "use inter-pod affinity or topology spread constraints in the pods",
-    ),
+    changed("ServiceAffinity", "use inter-pod affinity or topology spread constraints in the pods"),
 ];
 
 const fn limits(name: &'static str) -> Removed {
-    Removed {
-        name,
-        instead: LIMITS,
-        harmless: true,
-        named_by_v1: true,
-    }
+    Removed { name, instead: LIMITS, harmless: true, named_by_v1: true }
 }
 
 const fn changed(name: &'static str, instead: &'static str) -> Removed {
-    Removed {
-        name,
-        instead,
-        harmless: false,
-        named_by_v1: false,
-    }
+    Removed { name, instead, harmless: false, named_by_v1: false }
 }
 
 /// A plugin of that name that was removed.
@@ -116,10 +103,7 @@ pub(crate) fn announce(log: &mut Log, config: &Fields<'_>, version: Version) {
     }
     log.warn(
         &config.place_of("apiVersion"),
-        format!(
-            "read as {API_VERSION}: kube-scheduler 1.36 no longer reads {}",
-            version.as_str()
-        ),
+        format!("read as {API_VERSION}: kube-scheduler 1.36 no longer reads {}", version.as_str()),
     );
     for name in GONE_SINCE_V1BETA2 {
         if version == Version::V1Beta2 && config.text(log, name).is_some() {
@@ -139,11 +123,9 @@ pub(crate) fn convert_sets(log: &mut Log, registry: &Registry, sets: &mut Sets, 
         return;
     }
     for set in sets.all_mut() {
-        set.enabled
-            .retain(|entry| !leave_out(log, registry, &entry.name, &entry.place));
+        set.enabled.retain(|entry| !leave_out(log, registry, &entry.name, &entry.place));
         // To disable what is gone changes nothing, so it is not worth a word.
-        set.disabled
-            .retain(|entry| removed(&entry.name).is_none() || registry.get(&entry.name).is_some());
+        set.disabled.retain(|entry| removed(&entry.name).is_none() || registry.get(&entry.name).is_some());
     }
     if version == Version::V1Beta2 {
         warn_about_multi_point(log, sets);
@@ -164,7 +146,7 @@ pub(crate) fn leave_out(log: &mut Log, registry: &Registry, name: &str, place: &
 pub(crate) fn invalid_in_v1(name: &str) -> Option<String> {
     let removed = removed(name).filter(|removed| removed.named_by_v1)?;
     Some(format!(
-        "Invalid value: \"{name}\": was invalid in version \"{API_VERSION}\" (KubeSchedulerConfiguration is version \
+        "Invalid value: \"{name}\": was invalid in version \"v1\" (KubeSchedulerConfiguration is version \
          \"{API_VERSION}\"): {}",
         removed.instead
     ))
@@ -187,9 +169,8 @@ fn warn_about_order(log: &mut Log, registry: &Registry, sets: &Sets) {
             continue;
         }
         for entry in &set.enabled {
-            let default = registry
-                .get(&entry.name)
-                .is_some_and(|plugin| plugin.default_profile != DefaultProfile::Absent);
+            let default =
+                registry.get(&entry.name).is_some_and(|plugin| plugin.default_profile != DefaultProfile::Absent);
             if default && !set.disabled.iter().any(|disabled| disabled.name == entry.name) {
                 log.warn(
                     &entry.place,
@@ -209,9 +190,7 @@ pub(crate) fn warn_about_weights(log: &mut Log, registry: &Registry, profile: &P
     for entry in profile.plugins.at(ExtensionPoint::Score) {
         let old = V1BETA2_WEIGHTS.iter().find(|(name, _)| *name == entry.name);
         let by_default = entry.origin.is_none()
-            && registry
-                .get(&entry.name)
-                .is_some_and(|plugin| plugin.default_profile != DefaultProfile::Absent);
+            && registry.get(&entry.name).is_some_and(|plugin| plugin.default_profile != DefaultProfile::Absent);
         if let Some((name, old)) = old
             && by_default
             && i64::from(*old) != entry.weight

@@ -64,11 +64,7 @@ fn compare<'t>(path: &str, old: &'t Tree, new: &'t Tree, changes: &mut Vec<Chang
 
 fn compare_values(path: &str, old: &Tree, new: &Tree, changes: &mut Vec<Change>) {
     if old.plain() != new.plain() {
-        changes.push(Change {
-            path: path.to_owned(),
-            old: Some(shown(path, old)),
-            new: Some(shown(path, new)),
-        });
+        changes.push(Change { path: path.to_owned(), old: Some(shown(path, old)), new: Some(shown(path, new)) });
     }
 }
 
@@ -83,11 +79,7 @@ fn compare_lists(path: &str, old: &[(String, &Tree)], new: &[(String, &Tree)], c
     };
     let (before, after) = (common(old, new), common(new, old));
     if before != after {
-        changes.push(Change {
-            path: format!("{path} (order)"),
-            old: Some(before.into()),
-            new: Some(after.into()),
-        });
+        changes.push(Change { path: format!("{path} (order)"), old: Some(before.into()), new: Some(after.into()) });
     }
 }
 
@@ -102,21 +94,13 @@ fn compare_named(
         let path = below(path, name);
         match new.iter().find(|(other, _)| other == name) {
             Some((_, other)) => compare(&path, value, other, changes),
-            None => changes.push(Change {
-                old: Some(shown(&path, value)),
-                path,
-                new: None,
-            }),
+            None => changes.push(Change { old: Some(shown(&path, value)), path, new: None }),
         }
     }
     for (name, value) in new {
         if old.iter().all(|(other, _)| other != name) {
             let path = below(path, name);
-            changes.push(Change {
-                new: Some(shown(&path, value)),
-                path,
-                old: None,
-            });
+            changes.push(Change { new: Some(shown(&path, value)), path, old: None });
         }
     }
 }
@@ -144,9 +128,6 @@ fn shown(path: &str, tree: &Tree) -> Value {
         Tree::Leaf(Value::String(text), _) if name == SECRET && !text.is_empty() => HIDDEN.into(),
         Tree::Leaf(value, _) => value.clone(),
         Tree::List(items) => items.iter().map(|item| shown("", item)).collect(),
-        Tree::Map(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.clone(), shown(name, value)))
-            .collect(),
+        Tree::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect(),
     }
 }

@@ -36,9 +36,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         if whole.is_empty() && fraction.is_empty() {
             return None;
         }
-        let end = after
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         let scale = i128::from(*scale);
@@ -47,11 +45,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
         if whole.len() > 19 {
             return None;
         }
-        total += if whole.is_empty() {
-            0
-        } else {
-            whole.parse::<i128>().ok()?
-        } * scale;
+        total += if whole.is_empty() { 0 } else { whole.parse::<i128>().ok()? } * scale;
         // Digits below a nanosecond are cut off, as in Go.
         let fraction = &fraction[..fraction.len().min(18)];
         if !fraction.is_empty() {
@@ -128,19 +122,7 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(nanoseconds), "{text}");
         }
-        for text in [
-            "",
-            "-",
-            "10",
-            "s",
-            ".s",
-            "1d",
-            "10 s",
-            "1e3s",
-            "99999999999h",
-            "1s ",
-            "9223372036854775808ns",
-        ] {
+        for text in ["", "-", "10", "s", ".s", "1d", "10 s", "1e3s", "99999999999h", "1s ", "9223372036854775808ns"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

@@ -49,17 +49,11 @@ pub fn hash(config: &Config) -> String {
 
 /// The configuration as a tree.
 pub fn tree(config: &Config, registry: &Registry) -> Tree {
-    let show = Show {
-        registry,
-        origins: &config.origins,
-    };
+    let show = Show { registry, origins: &config.origins };
     let election = &config.leader_election;
     let connection = &config.client_connection;
-    let mut top = vec![
-        fixed("apiVersion", API_VERSION),
-        fixed("kind", KIND),
-        show.leaf("", "parallelism", config.parallelism),
-    ];
+    let mut top =
+        vec![fixed("apiVersion", API_VERSION), fixed("kind", KIND), show.leaf("", "parallelism", config.parallelism)];
     top.push(map("leaderElection", |at| {
         vec![
             show.leaf(at, "leaderElect", election.leader_elect),
@@ -132,19 +126,13 @@ impl Show<'_> {
         }
         let mut plugins = vec![(
             "multiPoint".to_owned(),
-            Tree::Map(vec![(
-                "disabled".to_owned(),
-                Tree::List(vec![Tree::Map(vec![fixed("name", "*")])]),
-            )]),
+            Tree::Map(vec![("disabled".to_owned(), Tree::List(vec![Tree::Map(vec![fixed("name", "*")])]))]),
         )];
         for point in ExtensionPoint::ALL {
             let list = profile.plugins.at(point);
             if !list.is_empty() {
                 let enabled = Tree::List(list.iter().map(|entry| plugin(entry, point)).collect());
-                plugins.push((
-                    point.field().to_owned(),
-                    Tree::Map(vec![("enabled".to_owned(), enabled)]),
-                ));
+                plugins.push((point.field().to_owned(), Tree::Map(vec![("enabled".to_owned(), enabled)])));
             }
         }
         fields.push(("plugins".to_owned(), Tree::Map(plugins)));
@@ -223,12 +211,7 @@ fn arg(value: &Value, kind: Option<ArgKind>, origins: &Origins, at: &str, around
         Value::Object(object) => {
             let schema = kind.and_then(fields_of).unwrap_or_default();
             let mut names: Vec<&str> = schema.iter().map(|arg| arg.name).collect();
-            names.extend(
-                object
-                    .keys()
-                    .map(String::as_str)
-                    .filter(|key| schema.iter().all(|arg| arg.name != *key)),
-            );
+            names.extend(object.keys().map(String::as_str).filter(|key| schema.iter().all(|arg| arg.name != *key)));
             let fields = names.into_iter().filter_map(|name| {
                 let kind = schema.iter().find(|arg| arg.name == name).map(|arg| arg.kind);
                 let value = object.get(name)?;
@@ -242,11 +225,7 @@ fn arg(value: &Value, kind: Option<ArgKind>, origins: &Origins, at: &str, around
                 _ => None,
             };
             let items = items.iter().enumerate();
-            Tree::List(
-                items
-                    .map(|(index, item)| arg(item, kind, origins, &format!("{at}[{index}]"), own))
-                    .collect(),
-            )
+            Tree::List(items.map(|(index, item)| arg(item, kind, origins, &format!("{at}[{index}]"), own)).collect())
         }
         value => Tree::Leaf(value.clone(), Source::of(own)),
     }

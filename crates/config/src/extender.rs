@@ -18,15 +18,9 @@ const DEFAULT_TIMEOUT: i64 = 5 * SECOND;
 
 pub(crate) fn read(log: &mut Log, config: &Fields<'_>) -> Vec<ExtenderConfig> {
     let mut managed = BTreeSet::new();
-    let extenders: Vec<ExtenderConfig> = config
-        .list(log, "extenders")
-        .iter()
-        .map(|field| read_one(log, field, &mut managed))
-        .collect();
-    let binders = extenders
-        .iter()
-        .filter(|extender| !extender.bind_verb.is_empty())
-        .count();
+    let extenders: Vec<ExtenderConfig> =
+        config.list(log, "extenders").iter().map(|field| read_one(log, field, &mut managed)).collect();
+    let binders = extenders.iter().filter(|extender| !extender.bind_verb.is_empty()).count();
     if binders > 1 {
         log.problem(
             &config.place_of("extenders"),
@@ -61,10 +55,7 @@ fn read_one(log: &mut Log, field: &Field<'_>, managed: &mut BTreeSet<String>) ->
     let prioritize_verb = fields.text(log, "prioritizeVerb").unwrap_or_default();
     let weight = fields.int64(log, "weight").unwrap_or(0);
     if !prioritize_verb.is_empty() && weight <= 0 {
-        log.problem(
-            &fields.place_of("weight"),
-            text::invalid(weight, "must have a positive weight applied to it"),
-        );
+        log.problem(&fields.place_of("weight"), text::invalid(weight, "must have a positive weight applied to it"));
     }
     let http_timeout = fields.duration(log, "httpTimeout").unwrap_or(0);
     if http_timeout == 0 {
@@ -79,11 +70,7 @@ fn read_one(log: &mut Log, field: &Field<'_>, managed: &mut BTreeSet<String>) ->
         bind_verb: fields.text(log, "bindVerb").unwrap_or_default(),
         enable_https: fields.bool(log, "enableHTTPS").unwrap_or(false),
         tls_config: fields.get("tlsConfig").map(|field| read_tls(log, &field)),
-        http_timeout: if http_timeout == 0 {
-            DEFAULT_TIMEOUT
-        } else {
-            http_timeout
-        },
+        http_timeout: if http_timeout == 0 { DEFAULT_TIMEOUT } else { http_timeout },
         node_cache_capable: fields.bool(log, "nodeCacheCapable").unwrap_or(false),
         managed_resources: fields
             .list(log, "managedResources")
@@ -102,31 +89,16 @@ fn read_resource(log: &mut Log, field: &Field<'_>, managed: &mut BTreeSet<String
         log.problem(&place, text::invalid(format_args!("\"{name}\""), why));
     }
     if !managed.insert(name.clone()) {
-        log.problem(
-            &place,
-            text::invalid(format_args!("\"{name}\""), "duplicate extender managed resource name"),
-        );
+        log.problem(&place, text::invalid(format_args!("\"{name}\""), "duplicate extender managed resource name"));
     }
-    ManagedResource {
-        name,
-        ignored_by_scheduler: fields.bool(log, "ignoredByScheduler").unwrap_or(false),
-    }
+    ManagedResource { name, ignored_by_scheduler: fields.bool(log, "ignoredByScheduler").unwrap_or(false) }
 }
 
 fn read_tls(log: &mut Log, field: &Field<'_>) -> ExtenderTls {
     let fields = Fields::open(
         log,
         field,
-        &[
-            "insecure",
-            "serverName",
-            "certFile",
-            "keyFile",
-            "caFile",
-            "certData",
-            "keyData",
-            "caData",
-        ],
+        &["insecure", "serverName", "certFile", "keyFile", "caFile", "certData", "keyData", "caData"],
     );
     let mut data = |name: &str| {
         let value = fields.text(log, name).unwrap_or_default();
@@ -155,9 +127,7 @@ fn is_base64(text: &str) -> bool {
     let padding = compact.iter().rev().take_while(|b| **b == b'=').count();
     compact.len().is_multiple_of(4)
         && padding <= 2
-        && compact[..compact.len() - padding]
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        && compact[..compact.len() - padding].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 /// Why a name is not one of an extended resource, if so.

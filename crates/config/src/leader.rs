@@ -65,24 +65,12 @@ pub(crate) fn read_election(log: &mut Log, config: &Fields<'_>) -> LeaderElectio
 }
 
 fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection) {
-    let LeaderElection {
-        lease_duration: lease,
-        renew_deadline: renew,
-        retry_period: retry,
-        ..
-    } = *election;
+    let LeaderElection { lease_duration: lease, renew_deadline: renew, retry_period: retry, .. } = *election;
     let mut positive = true;
-    for (name, value) in [
-        ("leaseDuration", lease),
-        ("renewDeadline", renew),
-        ("retryPeriod", retry),
-    ] {
+    for (name, value) in [("leaseDuration", lease), ("renewDeadline", renew), ("retryPeriod", retry)] {
         if value <= 0 {
             positive = false;
-            log.problem(
-                &fields.place_of(name),
-                text::invalid(format_duration(value), "must be greater than zero"),
-            );
+            log.problem(&fields.place_of(name), text::invalid(format_duration(value), "must be greater than zero"));
         }
     }
     if positive && lease <= renew {
@@ -99,20 +87,14 @@ fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection)
             &fields.place_of("renewDeadline"),
             text::invalid(
                 format_duration(renew),
-                format_args!(
-                    "must be greater than `RetryPeriod` ({}) times 1.2",
-                    format_duration(retry)
-                ),
+                format_args!("must be greater than `RetryPeriod` ({}) times 1.2", format_duration(retry)),
             ),
         );
     }
     if election.resource_lock != "leases" {
         log.problem(
             &fields.place_of("resourceLock"),
-            text::invalid(
-                format_args!("\"{}\"", election.resource_lock),
-                "resourceLock value must be \"leases\"",
-            ),
+            text::invalid(format_args!("\"{}\"", election.resource_lock), "resourceLock value must be \"leases\""),
         );
     }
 }
@@ -133,10 +115,7 @@ pub(crate) fn read_connection(log: &mut Log, config: &Fields<'_>) -> ClientConne
         burst: or_default(log, &fields, "burst", burst, 100),
     };
     if connection.burst < 0 {
-        log.problem(
-            &fields.place_of("burst"),
-            text::invalid(connection.burst, "must be non-negative"),
-        );
+        log.problem(&fields.place_of("burst"), text::invalid(connection.burst, "must be non-negative"));
     }
     connection
 }

@@ -37,19 +37,13 @@ pub(crate) struct Place {
 impl Place {
     /// The same position with one field more on the path: for what is missing there.
     pub(crate) fn missing(&self, name: &str) -> Self {
-        Self {
-            path: join(&self.path, name),
-            ..self.clone()
-        }
+        Self { path: join(&self.path, name), ..self.clone() }
     }
 }
 
 /// A path and one field more.
 pub(crate) fn join(path: &str, name: &str) -> String {
-    let plain = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if !plain {
         format!("{path}[{name}]")
     } else if path.is_empty() {
@@ -69,12 +63,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(file: &str) -> Self {
-        Self {
-            file: file.into(),
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            origins: Origins::new(),
-        }
+        Self { file: file.into(), problems: Vec::new(), warnings: Vec::new(), origins: Origins::new() }
     }
 
     pub(crate) fn problem(&mut self, place: &Place, message: impl Into<String>) {
@@ -88,11 +77,7 @@ impl Log {
     }
 
     pub(crate) fn origin(&self, place: &Place) -> Origin {
-        Origin {
-            file: self.file.clone(),
-            line: place.line,
-            column: place.column,
-        }
+        Origin { file: self.file.clone(), line: place.line, column: place.column }
     }
 
     /// Notes that the value at this place was written there.
@@ -121,13 +106,7 @@ impl Log {
     }
 
     fn at(&self, place: &Place, message: String) -> Problem {
-        Problem {
-            file: self.file.clone(),
-            line: place.line,
-            column: place.column,
-            path: place.path.clone(),
-            message,
-        }
+        Problem { file: self.file.clone(), line: place.line, column: place.column, path: place.path.clone(), message }
     }
 }
 
@@ -140,11 +119,7 @@ pub(crate) mod text {
     }
 
     pub(crate) fn required(detail: &str) -> String {
-        if detail.is_empty() {
-            "Required value".to_owned()
-        } else {
-            format!("Required value: {detail}")
-        }
+        if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") }
     }
 
     pub(crate) fn duplicate(value: impl Display) -> String {
@@ -157,9 +132,6 @@ pub(crate) mod text {
 
     pub(crate) fn unsupported(value: &str, supported: &[&str]) -> String {
         let supported: Vec<String> = supported.iter().map(|name| format!("\"{name}\"")).collect();
-        format!(
-            "Unsupported value: \"{value}\": supported values: {}",
-            supported.join(", ")
-        )
+        format!("Unsupported value: \"{value}\": supported values: {}", supported.join(", "))
     }
 }

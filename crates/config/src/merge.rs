@@ -14,10 +14,8 @@ use crate::types::{PluginLists, PluginRef};
 const ALL: &str = "*";
 
 /// Extension points of alpha features (pod groups) that no plugin here has; kube-scheduler knows their fields.
-const ALPHA_POINTS: [(&str, &str); 2] = [
-    ("placementGenerate", "PlacementGeneratePlugin"),
-    ("placementScore", "PlacementScorePlugin"),
-];
+const ALPHA_POINTS: [(&str, &str); 2] =
+    [("placementGenerate", "PlacementGeneratePlugin"), ("placementScore", "PlacementScorePlugin")];
 
 /// A plugin as a set of the file names it.
 #[derive(Clone, Debug)]
@@ -43,11 +41,7 @@ impl Set {
             let items = fields.list(log, list);
             items.iter().map(|field| read_entry(log, field)).collect()
         };
-        Self {
-            enabled: entries("enabled"),
-            disabled: entries("disabled"),
-            place: plugins.place_of(name),
-        }
+        Self { enabled: entries("enabled"), disabled: entries("disabled"), place: plugins.place_of(name) }
     }
 
     fn disables(&self, name: &str) -> bool {
@@ -58,9 +52,7 @@ impl Set {
     pub(crate) fn same(&self, other: &Self) -> bool {
         let enabled = |set: &Self| -> Vec<(String, i32)> {
             let entries = set.enabled.iter();
-            entries
-                .map(|entry| (entry.name.clone(), entry.weight.unwrap_or(0)))
-                .collect()
+            entries.map(|entry| (entry.name.clone(), entry.weight.unwrap_or(0))).collect()
         };
         let disabled = |set: &Self| -> Vec<String> { set.disabled.iter().map(|entry| entry.name.clone()).collect() };
         enabled(self) == enabled(other) && disabled(self) == disabled(other)
@@ -102,10 +94,7 @@ impl Sets {
                 .into_iter()
                 .map(|point| (point, Set::read(log, &fields, point.field())))
                 .collect(),
-            alpha: ALPHA_POINTS
-                .into_iter()
-                .map(|(field, kind)| (kind, Set::read(log, &fields, field)))
-                .collect(),
+            alpha: ALPHA_POINTS.into_iter().map(|(field, kind)| (kind, Set::read(log, &fields, field))).collect(),
         }
     }
 
@@ -141,9 +130,7 @@ pub(crate) fn expand(log: &mut Log, registry: &Registry, sets: &Sets) -> PluginL
         let list = lists.at_mut(*point);
         // First what is named here and by multiPoint, in this order; then the rest of multiPoint; then the rest of what
         // is named here.
-        let (first, last): (Vec<_>, Vec<_>) = own
-            .into_iter()
-            .partition(|(plugin, _)| overriding.contains(plugin.name));
+        let (first, last): (Vec<_>, Vec<_>) = own.into_iter().partition(|(plugin, _)| overriding.contains(plugin.name));
         for (plugin, entry) in first {
             list.push(reference(log, *point, plugin, entry.weight.unwrap_or(0), Some(entry)));
         }
@@ -180,31 +167,19 @@ fn with_defaults<'e>(log: &mut Log, registry: &Registry, set: &'e Set) -> Vec<Ca
             continue;
         }
         // Of several entries of one name the last one counts here, and the others are found to be repeated later.
-        let entry = set
-            .enabled
-            .iter()
-            .enumerate()
-            .rfind(|(_, entry)| entry.name == plugin.name);
+        let entry = set.enabled.iter().enumerate().rfind(|(_, entry)| entry.name == plugin.name);
         if let Some((index, _)) = entry {
             replacing.insert(index);
         }
         let entry = entry.map(|(_, entry)| entry);
-        candidates.push(Candidate {
-            plugin,
-            weight: entry.map_or(weight, |entry| entry.weight.unwrap_or(0)),
-            entry,
-        });
+        candidates.push(Candidate { plugin, weight: entry.map_or(weight, |entry| entry.weight.unwrap_or(0)), entry });
     }
     for (index, entry) in set.enabled.iter().enumerate() {
         // An unknown name replaces nothing, so each one comes by here.
         if !replacing.contains(&index)
             && let Some(plugin) = find(log, registry, "plugin", entry)
         {
-            candidates.push(Candidate {
-                plugin,
-                weight: entry.weight.unwrap_or(0),
-                entry: Some(entry),
-            });
+            candidates.push(Candidate { plugin, weight: entry.weight.unwrap_or(0), entry: Some(entry) });
         }
     }
     candidates
@@ -275,20 +250,13 @@ fn find(log: &mut Log, registry: &Registry, kind: &str, entry: &Entry) -> Option
     if found.is_none() && !entry.name.is_empty() {
         let message = convert::invalid_in_v1(&entry.name).unwrap_or_else(|| {
             let names = registry.iter().map(|plugin| plugin.name);
-            format!(
-                "{kind} \"{0}\" does not exist{1}",
-                entry.name,
-                convert::hint(&entry.name, names)
-            )
+            format!("{kind} \"{0}\" does not exist{1}", entry.name, convert::hint(&entry.name, names))
         });
         log.problem(&entry.place, message);
     }
     found.filter(|plugin| {
         if plugin.points.is_empty() {
-            log.problem(
-                &entry.place,
-                format!("{} can not be enabled: {}", plugin.name, plugin.help),
-            );
+            log.problem(&entry.place, format!("{} can not be enabled: {}", plugin.name, plugin.help));
         }
         !plugin.points.is_empty()
     })
@@ -320,10 +288,7 @@ fn reference(
     {
         log.problem(
             &entry.weight_place,
-            text::invalid(
-                weight,
-                "a weight is at least 1 (disable the plugin to leave out its score)",
-            ),
+            text::invalid(weight, "a weight is at least 1 (disable the plugin to leave out its score)"),
         );
     }
     let written = entry.filter(|entry| scores && entry.weight.is_some_and(|weight| weight != 0));
@@ -347,10 +312,7 @@ fn check_disabled(log: &mut Log, registry: &Registry, sets: &Sets) {
             match (registry.get(&entry.name), point) {
                 (None, _) => {
                     let near = did_you_mean(&entry.name, names.iter().copied());
-                    let message = format!(
-                        "plugin \"{}\" does not exist, so this disables nothing{near}",
-                        entry.name
-                    );
+                    let message = format!("plugin \"{}\" does not exist, so this disables nothing{near}", entry.name);
                     log.warn(&entry.place, message);
                 }
                 (Some(plugin), Some(point)) if !plugin.points.contains(&point) => {

@@ -31,10 +31,7 @@ pub(crate) fn read_all(
 ) -> Vec<ProfileConfig> {
     let items = config.list(log, "profiles");
     let mut profiles: Vec<Read> = if items.is_empty() {
-        let absent = Fields::absent(Place {
-            path: "profiles[0]".to_owned(),
-            ..config.place_of("profiles")
-        });
+        let absent = Fields::absent(Place { path: "profiles[0]".to_owned(), ..config.place_of("profiles") });
         vec![read_one(log, registry, &absent, version)]
     } else {
         let known = ["schedulerName", "percentageOfNodesToScore", "plugins", "pluginConfig"];
@@ -80,13 +77,7 @@ fn read_one(log: &mut Log, registry: &Registry, fields: &Fields<'_>, version: Ve
         None if unnamed => String::new(),
         None => fields.place.path.clone(),
     };
-    Read {
-        config,
-        unnamed,
-        sets,
-        place: fields.place.clone(),
-        name_place: fields.place_of("schedulerName"),
-    }
+    Read { config, unnamed, sets, place: fields.place.clone(), name_place: fields.place_of("schedulerName") }
 }
 
 /// Gives the only profile its default name, and checks names.
@@ -98,17 +89,10 @@ fn name(log: &mut Log, profiles: &mut [Read]) {
         if profile.unnamed && single {
             DEFAULT_SCHEDULER_NAME.clone_into(name);
         } else if name.is_empty() {
-            let why = if single {
-                ""
-            } else {
-                "each of several profiles needs a name of its own"
-            };
+            let why = if single { "" } else { "each of several profiles needs a name of its own" };
             log.problem(&profile.name_place, text::required(why));
         } else if let Some(first) = seen.get(name.as_str()) {
-            log.problem(
-                &profile.name_place,
-                format!("{}: profiles[{first}] has it", text::duplicate(&*name)),
-            );
+            log.problem(&profile.name_place, format!("{}: profiles[{first}] has it", text::duplicate(&*name)));
         } else {
             seen.insert(name.clone(), index);
         }
@@ -142,10 +126,7 @@ fn read_plugin_config(
             continue;
         }
         if !config.plugins.contains(plugin.name) {
-            log.warn(
-                &place,
-                format!("{name} does not run in this profile, so these arguments have no effect"),
-            );
+            log.warn(&place, format!("{name} does not run in this profile, so these arguments have no effect"));
         }
         if !plugin.args.is_empty() {
             seen.insert(plugin.name, read);
@@ -174,10 +155,7 @@ fn unknown(log: &mut Log, registry: &Registry, name: &str, place: &Place, versio
         return;
     }
     let hint = convert::hint(name, registry.iter().map(|plugin| plugin.name));
-    log.warn(
-        place,
-        format!("plugin \"{name}\" does not exist, so these arguments have no effect{hint}"),
-    );
+    log.warn(place, format!("plugin \"{name}\" does not exist, so these arguments have no effect{hint}"));
 }
 
 /// Where to report that a plugin can not do with default arguments: where it was enabled.
@@ -210,11 +188,7 @@ fn check_points(log: &mut Log, profile: &Read) {
     let sorting = profile.config.plugins.at(ExtensionPoint::QueueSort);
     if sorting.len() != 1 {
         let names: Vec<&str> = sorting.iter().map(|entry| entry.name.as_str()).collect();
-        let listed = if names.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", names.join(", "))
-        };
+        let listed = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         log.problem(
             &place(ExtensionPoint::QueueSort),
             format!(

@@ -76,14 +76,7 @@ impl Version {
 pub fn parse(text: &str, file: &str, registry: &Registry) -> Result<Loaded, Vec<Problem>> {
     let mut log = Log::new(file);
     let config = source::read(text, &mut log).and_then(|node| {
-        let field = Field {
-            place: Place {
-                line: node.line,
-                column: node.column,
-                ..Place::default()
-            },
-            node: &node,
-        };
+        let field = Field { place: Place { line: node.line, column: node.column, ..Place::default() }, node: &node };
         let version = read_version(&mut log, &field)?;
         Some(read_config(&mut log, registry, &field, version))
     });
@@ -91,10 +84,7 @@ pub fn parse(text: &str, file: &str, registry: &Registry) -> Result<Loaded, Vec<
     log.problems.dedup();
     log.warnings.sort();
     match config {
-        Some(config) if log.problems.is_empty() => Ok(Loaded {
-            config,
-            warnings: log.warnings,
-        }),
+        Some(config) if log.problems.is_empty() => Ok(Loaded { config, warnings: log.warnings }),
         _ => Err(log.problems),
     }
 }
@@ -129,10 +119,7 @@ fn read_version(log: &mut Log, root: &Field<'_>) -> Option<Version> {
                 }
                 kind => did_you_mean(kind, [KIND]),
             };
-            log.problem(
-                &fields.place_of("kind"),
-                format!("{}{hint}", text::unsupported(kind, &[KIND])),
-            );
+            log.problem(&fields.place_of("kind"), format!("{}{hint}", text::unsupported(kind, &[KIND])));
         }
         None if log.problems.len() == before => {
             log.problem(&fields.place_of("kind"), text::required(&format!("must be {KIND}")));
@@ -178,9 +165,7 @@ fn read_config(log: &mut Log, registry: &Registry, root: &Field<'_>, version: Ve
         leader_election: leader::read_election(log, &fields),
         client_connection: leader::read_connection(log, &fields),
         enable_profiling,
-        enable_contention_profiling: fields
-            .bool(log, "enableContentionProfiling")
-            .unwrap_or(enable_profiling),
+        enable_contention_profiling: fields.bool(log, "enableContentionProfiling").unwrap_or(enable_profiling),
         percentage_of_nodes_to_score: read_percentage(log, &fields).unwrap_or(0),
         extenders: extender::read(log, &fields),
         delay_cache_until_active: fields.bool(log, "delayCacheUntilActive").unwrap_or(false),
@@ -209,10 +194,7 @@ pub(crate) fn read_percentage(log: &mut Log, fields: &Fields<'_>) -> Option<i32>
     const NAME: &str = "percentageOfNodesToScore";
     let percentage = fields.int32(log, NAME)?;
     if !(0..=100).contains(&percentage) {
-        log.problem(
-            &fields.place_of(NAME),
-            text::invalid(percentage, "not in valid range [0-100]"),
-        );
+        log.problem(&fields.place_of(NAME), text::invalid(percentage, "not in valid range [0-100]"));
     }
     Some(percentage)
 }
@@ -231,16 +213,10 @@ fn read_backoff(log: &mut Log, fields: &Fields<'_>, config: &mut Config) {
     if config.pod_max_backoff_seconds < config.pod_initial_backoff_seconds {
         // Where the larger one was written, when the smaller one is a default.
         let place = if fields.get(MAX).is_some() { MAX } else { INITIAL };
-        let place = Place {
-            path: MAX.to_owned(),
-            ..fields.place_of(place)
-        };
+        let place = Place { path: MAX.to_owned(), ..fields.place_of(place) };
         log.problem(
             &place,
-            text::invalid(
-                config.pod_max_backoff_seconds,
-                "must be greater than or equal to PodInitialBackoffSeconds",
-            ),
+            text::invalid(config.pod_max_backoff_seconds, "must be greater than or equal to PodInitialBackoffSeconds"),
         );
     }
 }

@@ -43,10 +43,7 @@ impl<'n> Fields<'n> {
                 &[]
             }
         };
-        Self {
-            entries,
-            place: field.place.clone(),
-        }
+        Self { entries, place: field.place.clone() }
     }
 
     /// A map that is not there.
@@ -65,10 +62,7 @@ impl<'n> Fields<'n> {
     /// A field that is there and not null.
     pub(crate) fn get(&self, name: &str) -> Option<Field<'n>> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
-        (!entry.value.is_null()).then(|| Field {
-            node: &entry.value,
-            place: self.place_of_entry(entry),
-        })
+        (!entry.value.is_null()).then(|| Field { node: &entry.value, place: self.place_of_entry(entry) })
     }
 
     /// Where a field stands, or where it would.
@@ -80,11 +74,7 @@ impl<'n> Fields<'n> {
     }
 
     fn place_of_entry(&self, entry: &Entry<'_>) -> Place {
-        Place {
-            path: join(&self.place.path, &entry.key),
-            line: entry.line,
-            column: entry.column,
-        }
+        Place { path: join(&self.place.path, &entry.key), line: entry.line, column: entry.column }
     }
 
     pub(crate) fn bool(&self, log: &mut Log, name: &str) -> Option<bool> {
@@ -126,10 +116,7 @@ impl<'n> Field<'n> {
             Value::Int(_) | Value::Float(_) | Value::Bool(_) if what == "a text" => " (quotes make it a text)",
             _ => "",
         };
-        log.problem(
-            &self.place,
-            format!("expected {what}, found {}{hint}", self.node.describe()),
-        );
+        log.problem(&self.place, format!("expected {what}, found {}{hint}", self.node.describe()));
     }
 
     pub(crate) fn bool(&self, log: &mut Log) -> Option<bool> {
@@ -210,11 +197,7 @@ impl<'n> Field<'n> {
             .enumerate()
             .map(|(index, node)| Field {
                 node,
-                place: Place {
-                    path: format!("{}[{index}]", self.place.path),
-                    line: node.line,
-                    column: node.column,
-                },
+                place: Place { path: format!("{}[{index}]", self.place.path), line: node.line, column: node.column },
             })
             .collect()
     }

@@ -74,13 +74,10 @@ fn kind_in_words(kind: ArgKind) -> String {
 /// The weight of a plugin's score in the default profile, or when it is enabled without one; `None` when it does not
 /// score.
 pub fn default_weight(plugin: &Descriptor) -> Option<i32> {
-    plugin
-        .points
-        .contains(&ExtensionPoint::Score)
-        .then_some(match plugin.default_profile {
-            DefaultProfile::Enabled { weight } => weight.max(1),
-            DefaultProfile::Absent => 1,
-        })
+    plugin.points.contains(&ExtensionPoint::Score).then_some(match plugin.default_profile {
+        DefaultProfile::Enabled { weight } => weight.max(1),
+        DefaultProfile::Absent => 1,
+    })
 }
 
 /// Whether the default profile has a plugin.
@@ -113,10 +110,7 @@ pub fn events(plugin: &Descriptor) -> Vec<String> {
                 add(action);
             }
         }
-        let updates: Vec<Action> = UPDATES
-            .into_iter()
-            .filter(|action| event.action.overlaps(*action))
-            .collect();
+        let updates: Vec<Action> = UPDATES.into_iter().filter(|action| event.action.overlaps(*action)).collect();
         if updates.len() == UPDATES.len() {
             add(Action::UPDATE);
         } else {
@@ -176,11 +170,8 @@ pub fn generate_plugins_reference(registry: &Registry) -> String {
 
 /// The extension points of a plugin, in the order of a cycle.
 pub fn points(plugin: &Descriptor) -> String {
-    let names: Vec<&str> = ExtensionPoint::ALL
-        .iter()
-        .filter(|point| plugin.points.contains(point))
-        .map(|point| point.as_str())
-        .collect();
+    let names: Vec<&str> =
+        ExtensionPoint::ALL.iter().filter(|point| plugin.points.contains(point)).map(|point| point.as_str()).collect();
     names.join(", ")
 }
 
@@ -192,40 +183,18 @@ fn section(page: &mut String, plugin: &Descriptor) {
     }
     let default = if in_default_profile(plugin) { "yes" } else { "no" };
     line(page, format_args!("- In the default profile: {default}"));
-    if plugin.events.is_empty() {
-        line(page, format_args!("- Events that may wake a pod: none"));
-    } else {
-        let events: Vec<String> = plugin.events.iter().map(|event| format!("`{event}`")).collect();
-        line(
-            page,
-            format_args!("- Events that may wake a pod: {}", events.join(", ")),
-        );
-    }
+    let events: Vec<String> = events(plugin).iter().map(|event| format!("`{event}`")).collect();
+    let events = if events.is_empty() { "none".to_owned() } else { events.join(", ") };
+    line(page, format_args!("- Events that may wake a pod: {events}"));
     let rows = arg_rows(plugin);
     if rows.is_empty() {
         line(page, format_args!("- Arguments: none"));
         return;
     }
-    line(
-        page,
-        format_args!("\n| Argument | Type | Default | Meaning |\n| --- | --- | --- | --- |"),
-    );
+    line(page, format_args!("\n| Argument | Type | Default | Meaning |\n| --- | --- | --- | --- |"));
     for row in rows {
-        let default = if row.default.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`", row.default)
-        };
-        line(
-            page,
-            format_args!(
-                "| `{}` | {} | {} | {} |",
-                row.path,
-                cell(&row.kind),
-                cell(&default),
-                cell(row.help)
-            ),
-        );
+        let default = if row.default.is_empty() { String::new() } else { format!("`{}`", row.default) };
+        line(page, format_args!("| `{}` | {} | {} | {} |", row.path, cell(&row.kind), cell(&default), cell(row.help)));
     }
 }
 

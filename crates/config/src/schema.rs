@@ -29,11 +29,7 @@ pub(crate) fn read_args(log: &mut Log, plugin: &Descriptor, field: Option<&Field
             report(log, &error, field, place);
         }
     }
-    PluginArgs {
-        name: plugin.name.to_owned(),
-        args,
-        origins: log.take_origins(&place.path),
-    }
+    PluginArgs { name: plugin.name.to_owned(), args, origins: log.take_origins(&place.path) }
 }
 
 /// Puts what a plugin says about its arguments where they stand in the file.
@@ -60,10 +56,7 @@ fn parse_path(path: &str) -> FieldPath {
         .flat_map(|part| {
             let (name, indices) = part.split_once('[').unwrap_or((part, ""));
             let name = (!name.is_empty()).then(|| Segment::Name(name.to_owned()));
-            let indices = indices
-                .split(['[', ']'])
-                .filter_map(|index| index.parse().ok())
-                .map(Segment::Index);
+            let indices = indices.split(['[', ']']).filter_map(|index| index.parse().ok()).map(Segment::Index);
             name.into_iter().chain(indices).collect::<Vec<_>>()
         })
         .collect()
@@ -76,19 +69,13 @@ fn check_kind(log: &mut Log, plugin: &Descriptor, fields: &Fields<'_>) {
     {
         log.problem(
             &fields.place_of("kind"),
-            format!(
-                "args for plugin {} were not of type {expected}, got {kind}",
-                plugin.name
-            ),
+            format!("args for plugin {} were not of type {expected}, got {kind}", plugin.name),
         );
     }
     if let Some(version) = fields.text(log, "apiVersion") {
         let known = crate::read::Version::parse(&version).is_some();
         if !known {
-            log.problem(
-                &fields.place_of("apiVersion"),
-                text::unsupported(&version, &[crate::read::API_VERSION]),
-            );
+            log.problem(&fields.place_of("apiVersion"), text::unsupported(&version, &[crate::read::API_VERSION]));
         }
     }
 }
@@ -131,10 +118,7 @@ fn default_of(log: &mut Log, arg: &ArgField, object: &Place) -> Option<Value> {
         }
         Err(error) => {
             let place = object.missing(arg.name);
-            log.problem(
-                &place,
-                format!("the plugin's own default `{}` is not JSON: {error}", arg.default),
-            );
+            log.problem(&place, format!("the plugin's own default `{}` is not JSON: {error}", arg.default));
             None
         }
     }
@@ -168,10 +152,7 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             let number = field.int(log)?;
             if !(min..=max).contains(&number) {
                 let range = range(min, max);
-                log.problem(
-                    &field.place,
-                    text::invalid(number, format_args!("not in valid range {range}")),
-                );
+                log.problem(&field.place, text::invalid(number, format_args!("not in valid range {range}")));
                 return None;
             }
             Some(number.into())
@@ -187,17 +168,10 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             Some(value.into())
         }
         // Kept as Go prints it, so that `60s` and `1m` are the same configuration.
-        ArgKind::Duration => field
-            .duration(log)
-            .map(|nanoseconds| crate::format_duration(nanoseconds).into()),
+        ArgKind::Duration => field.duration(log).map(|nanoseconds| crate::format_duration(nanoseconds).into()),
         ArgKind::List(element) => {
             let items = field.list(log);
-            Some(
-                items
-                    .iter()
-                    .filter_map(|item| read_value(log, *element, item))
-                    .collect(),
-            )
+            Some(items.iter().filter_map(|item| read_value(log, *element, item)).collect())
         }
         ArgKind::Object(schema) => Some(read_strictly(log, schema, field)),
         ArgKind::NodeAffinity => Some(read_strictly(log, NODE_AFFINITY, field)),
@@ -252,18 +226,10 @@ pub(crate) fn fields_of(kind: ArgKind) -> Option<&'static [ArgField]> {
     }
 }
 
-const INT32: ArgKind = ArgKind::Int {
-    min: i32::MIN as i64,
-    max: i32::MAX as i64,
-};
+const INT32: ArgKind = ArgKind::Int { min: i32::MIN as i64, max: i32::MAX as i64 };
 
 const fn plain(name: &'static str, kind: ArgKind, help: &'static str) -> ArgField {
-    ArgField {
-        name,
-        kind,
-        default: "",
-        help,
-    }
+    ArgField { name, kind, default: "", help }
 }
 
 const REQUIREMENT: &[ArgField] = &[
@@ -277,11 +243,7 @@ const REQUIREMENT: &[ArgField] = &[
 ];
 
 const TERM: &[ArgField] = &[
-    plain(
-        "matchExpressions",
-        ArgKind::List(&ArgKind::Object(REQUIREMENT)),
-        "Requirements on the node's labels.",
-    ),
+    plain("matchExpressions", ArgKind::List(&ArgKind::Object(REQUIREMENT)), "Requirements on the node's labels."),
     plain(
         "matchFields",
         ArgKind::List(&ArgKind::Object(REQUIREMENT)),
@@ -316,31 +278,11 @@ const POLICIES: ArgKind = ArgKind::Enum(&["Honor", "Ignore"]);
 const SPREAD_CONSTRAINT: &[ArgField] = &[
     plain("maxSkew", INT32, "How far domains may differ in matching pods."),
     plain("topologyKey", ArgKind::Text, "Node label whose values are the domains."),
-    plain(
-        "whenUnsatisfiable",
-        ArgKind::Text,
-        "`DoNotSchedule` or `ScheduleAnyway`.",
-    ),
-    plain(
-        "minDomains",
-        INT32,
-        "With fewer domains than this, the least is taken for 0.",
-    ),
-    plain(
-        "nodeAffinityPolicy",
-        POLICIES,
-        "Whether nodes that the pod's node affinity excludes are left out.",
-    ),
-    plain(
-        "nodeTaintsPolicy",
-        POLICIES,
-        "Whether nodes with taints that the pod does not tolerate are left out.",
-    ),
-    plain(
-        "matchLabelKeys",
-        ArgKind::List(&ArgKind::Text),
-        "Labels of the pod that matching pods have to share.",
-    ),
+    plain("whenUnsatisfiable", ArgKind::Text, "`DoNotSchedule` or `ScheduleAnyway`."),
+    plain("minDomains", INT32, "With fewer domains than this, the least is taken for 0."),
+    plain("nodeAffinityPolicy", POLICIES, "Whether nodes that the pod's node affinity excludes are left out."),
+    plain("nodeTaintsPolicy", POLICIES, "Whether nodes with taints that the pod does not tolerate are left out."),
+    plain("matchLabelKeys", ArgKind::List(&ArgKind::Text), "Labels of the pod that matching pods have to share."),
 ];
 
 #[cfg(test)]

@@ -38,11 +38,7 @@ pub(crate) fn read<'t>(text: &'t str, log: &mut Log) -> Option<Node<'t>> {
         );
     }
     if let Some(second) = documents.next() {
-        let place = Place {
-            line: second.line,
-            column: second.column,
-            ..Place::default()
-        };
+        let place = Place { line: second.line, column: second.column, ..Place::default() };
         log.problem(&place, "a second document: a configuration is one document");
     }
     first

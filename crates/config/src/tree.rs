@@ -48,12 +48,9 @@ impl Tree {
     pub fn fixed(value: Value) -> Self {
         match value {
             Value::Array(items) => Self::List(items.into_iter().map(Self::fixed).collect()),
-            Value::Object(object) => Self::Map(
-                object
-                    .into_iter()
-                    .map(|(name, value)| (name, Self::fixed(value)))
-                    .collect(),
-            ),
+            Value::Object(object) => {
+                Self::Map(object.into_iter().map(|(name, value)| (name, Self::fixed(value))).collect())
+            }
             scalar => Self::Leaf(scalar, Source::Fixed),
         }
     }
@@ -63,10 +60,7 @@ impl Tree {
         match self {
             Self::Leaf(value, _) => value.clone(),
             Self::List(items) => Value::Array(items.iter().map(Self::plain).collect()),
-            Self::Map(fields) => fields
-                .iter()
-                .map(|(name, value)| (name.clone(), value.plain()))
-                .collect(),
+            Self::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), value.plain())).collect(),
         }
     }
 
@@ -148,9 +142,7 @@ fn scalar(text: &str) -> String {
     /// Words that YAML 1.1 takes for booleans and null.
     const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
     // `10s` starts like a number and is none.
     let duration = crate::parse_duration(text).is_some() && text.ends_with(['s', 'm', 'h']);

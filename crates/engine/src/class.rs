@@ -63,12 +63,7 @@ struct Extremes {
 
 impl Extremes {
     fn of(raw: impl Iterator<Item = i64>) -> Self {
-        let mut found = Self {
-            min: i64::MAX,
-            at_min: 0,
-            max: i64::MIN,
-            at_max: 0,
-        };
+        let mut found = Self { min: i64::MAX, at_min: 0, max: i64::MIN, at_max: 0 };
         raw.for_each(|value| found.add(value));
         found
     }
@@ -94,10 +89,7 @@ impl Extremes {
     }
 
     fn bounds(self) -> Bounds {
-        Bounds {
-            min: self.min,
-            max: self.max,
-        }
+        Bounds { min: self.min, max: self.max }
     }
 }
 
@@ -153,11 +145,7 @@ impl Class {
         let mut seen: Vec<Seen> = Vec::new();
         for member in filters.iter().chain(&scores) {
             if !seen.iter().any(|s| s.column == member.column) {
-                seen.push(Seen {
-                    column: member.column,
-                    rows_at: 0,
-                    state_version: 0,
-                });
+                seen.push(Seen { column: member.column, rows_at: 0, state_version: 0 });
             }
         }
         let lanes = scores
@@ -200,11 +188,7 @@ impl Class {
 
     pub(crate) fn bytes(&self) -> usize {
         let ranks = self.rejected_by.len();
-        let lanes: usize = self
-            .lanes
-            .iter()
-            .map(|lane| lane.normalized.len() + lane.raw.len() * 8)
-            .sum();
+        let lanes: usize = self.lanes.iter().map(|lane| lane.normalized.len() + lane.raw.len() * 8).sum();
         512 + ranks * (1 + 4 + 8) + lanes
     }
 
@@ -226,9 +210,7 @@ impl Class {
 
     /// How many nodes each filter turned down with each verdict.
     pub(crate) fn rejections(&self) -> impl Iterator<Item = (usize, Verdict, u32)> + '_ {
-        self.rejections
-            .iter()
-            .map(|((by, verdict), count)| (usize::from(*by) - 1, *verdict, *count))
+        self.rejections.iter().map(|((by, verdict), count)| (usize::from(*by) - 1, *verdict, *count))
     }
 
     /// A score that a plugin should not have given, if any.
@@ -250,13 +232,7 @@ impl Class {
             } else {
                 lane.raw[rank]
             };
-            (
-                lane.member,
-                Score {
-                    raw,
-                    normalized: i64::from(lane.normalized[rank]),
-                },
-            )
+            (lane.member, Score { raw, normalized: i64::from(lane.normalized[rank]) })
         })
     }
 
@@ -271,12 +247,7 @@ impl Class {
         if max == INFEASIBLE {
             return None;
         }
-        let tied = self
-            .blocks
-            .iter()
-            .filter(|block| block.max == max)
-            .map(|block| block.count as usize)
-            .sum();
+        let tied = self.blocks.iter().filter(|block| block.max == max).map(|block| block.count as usize).sum();
         let mut left = pick(tied);
         for (index, block) in self.blocks.iter().enumerate().filter(|(_, block)| block.max == max) {
             if left >= block.count as usize {
@@ -306,10 +277,7 @@ impl Class {
                 if best.len() == count {
                     best.pop();
                 }
-                let at = best
-                    .iter()
-                    .position(|other| self.totals[*other] < total)
-                    .unwrap_or(best.len());
+                let at = best.iter().position(|other| self.totals[*other] < total).unwrap_or(best.len());
                 best.insert(at, rank);
             }
         }
@@ -357,17 +325,9 @@ impl Class {
             if counts_moved {
                 slots.extend(self.nominated.iter().copied());
             } else {
-                let changed = [
-                    sources.cluster.load_log().since(self.load_at)?,
-                    sources.cluster.spec_log().since(self.spec_at)?,
-                ];
-                slots.extend(
-                    changed
-                        .into_iter()
-                        .flatten()
-                        .copied()
-                        .filter(|slot| self.nominated.contains(slot)),
-                );
+                let changed =
+                    [sources.cluster.load_log().since(self.load_at)?, sources.cluster.spec_log().since(self.spec_at)?];
+                slots.extend(changed.into_iter().flatten().copied().filter(|slot| self.nominated.contains(slot)));
             }
         }
         (slots.len() <= ranks / 4 + 16).then_some(slots)
@@ -462,11 +422,7 @@ impl Class {
                 Normalization::Bounds(map) => {
                     let Some(rows) = &column.rows else { continue };
                     lane.raw.extend(order.iter().map(|slot| rows.raw[slot.index()]));
-                    let feasible = lane
-                        .raw
-                        .iter()
-                        .zip(&self.rejected_by)
-                        .filter(|(_, by)| **by == FEASIBLE);
+                    let feasible = lane.raw.iter().zip(&self.rejected_by).filter(|(_, by)| **by == FEASIBLE);
                     lane.extremes = Extremes::of(feasible.map(|(raw, _)| *raw));
                     normalize_lane(lane, &self.rejected_by, map, &mut self.invalid);
                 }
@@ -481,16 +437,10 @@ impl Class {
         let lane = &mut self.lanes[index];
         let column = sources.columns.get(lane.member.column);
         let by = &self.rejected_by;
-        let feasible: Vec<Slot> = order
-            .iter()
-            .enumerate()
-            .filter(|(rank, _)| by[*rank] == FEASIBLE)
-            .map(|(_, slot)| *slot)
-            .collect();
+        let feasible: Vec<Slot> =
+            order.iter().enumerate().filter(|(rank, _)| by[*rank] == FEASIBLE).map(|(_, slot)| *slot).collect();
         let mut scores = vec![Score::default(); feasible.len()];
-        column
-            .runner
-            .score_feasible(&column.state, &feasible, sources.cluster, &mut scores);
+        column.runner.score_feasible(&column.state, &feasible, sources.cluster, &mut scores);
         lane.raw.resize(order.len(), 0);
         let ranks = (0..order.len()).filter(|rank| by[*rank] == FEASIBLE);
         for (rank, score) in ranks.zip(&scores) {
@@ -518,10 +468,7 @@ impl Class {
     }
 
     fn patch(&mut self, sources: Sources<'_>, slots: &[Slot]) {
-        let mut ranks: Vec<usize> = slots
-            .iter()
-            .filter_map(|slot| sources.cluster.order().rank(*slot))
-            .collect();
+        let mut ranks: Vec<usize> = slots.iter().filter_map(|slot| sources.cluster.order().rank(*slot)).collect();
         ranks.sort_unstable();
         ranks.dedup();
         let order = sources.cluster.order().by_name();
@@ -563,9 +510,7 @@ impl Class {
         for rank in ranks {
             self.totals[rank] = if self.rejected_by[rank] == FEASIBLE {
                 let active = self.lanes.iter().filter(|lane| lane.active);
-                active
-                    .map(|lane| lane.member.weight * i64::from(lane.normalized[rank]))
-                    .sum()
+                active.map(|lane| lane.member.weight * i64::from(lane.normalized[rank])).sum()
             } else {
                 INFEASIBLE
             };
@@ -622,11 +567,7 @@ impl Class {
                     }
                 }
                 if !known {
-                    let feasible = lane
-                        .raw
-                        .iter()
-                        .zip(&self.rejected_by)
-                        .filter(|(_, by)| **by == FEASIBLE);
+                    let feasible = lane.raw.iter().zip(&self.rejected_by).filter(|(_, by)| **by == FEASIBLE);
                     lane.extremes = Extremes::of(feasible.map(|(raw, _)| *raw));
                 }
                 if lane.extremes.bounds() != before.bounds() {
@@ -674,20 +615,14 @@ impl Class {
 
 fn block(totals: &[i64]) -> Block {
     let max = totals.iter().copied().max().unwrap_or(INFEASIBLE);
-    Block {
-        max,
-        count: totals.iter().map(|total| u32::from(*total == max)).sum(),
-    }
+    Block { max, count: totals.iter().map(|total| u32::from(*total == max)).sum() }
 }
 
 fn checked(member: Member, score: i64, invalid: &mut Option<InvalidScore>) -> u8 {
     if let Ok(score @ 0..=100) = u8::try_from(score) {
         return score;
     }
-    invalid.get_or_insert(InvalidScore {
-        plugin: member.plugin,
-        score,
-    });
+    invalid.get_or_insert(InvalidScore { plugin: member.plugin, score });
     0
 }
 
@@ -735,10 +670,7 @@ pub(crate) fn with_nominated(
     if !nominated.iter().any(|pod| wanted(&pod)) {
         return None;
     }
-    let delta = NodeDelta {
-        added: nominated.iter().filter(wanted).cloned().collect(),
-        removed: Vec::new(),
-    };
+    let delta = NodeDelta { added: nominated.iter().filter(wanted).cloned().collect(), removed: Vec::new() };
     let mut load = info.load.clone();
     delta.added.iter().for_each(|pod| load.add(pod));
     let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING).with_delta(&delta, &load);

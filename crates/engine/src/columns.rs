@@ -65,9 +65,7 @@ impl Column {
 
     fn bytes(&self) -> usize {
         // States are of the order of their rows; their own size can not be asked for.
-        self.rows
-            .as_ref()
-            .map_or(256, |rows| 256 + rows.verdicts.len() * 8 + rows.raw.len() * 16)
+        self.rows.as_ref().map_or(256, |rows| 256 + rows.verdicts.len() * 8 + rows.raw.len() * 16)
     }
 }
 
@@ -89,16 +87,11 @@ const WORTH_THREADS: usize = 4096;
 
 impl ColumnStore {
     pub(crate) fn new(pool: Option<Arc<ThreadPool>>) -> Self {
-        Self {
-            pool,
-            ..Self::default()
-        }
+        Self { pool, ..Self::default() }
     }
 
     pub(crate) fn get(&self, id: ColumnId) -> &Column {
-        self.columns[id.0 as usize]
-            .as_ref()
-            .expect("a column outlives the classes that use it")
+        self.columns[id.0 as usize].as_ref().expect("a column outlives the classes that use it")
     }
 
     /// The column of a plugin (numbered over all profiles) and key, made when it is not there. Its state is up to date.
@@ -113,10 +106,7 @@ impl ColumnStore {
         self.clock += 1;
         let column_key = ColumnKey { plugin, key };
         if let Some(id) = self.ids.get(&column_key).copied() {
-            self.columns[id.0 as usize]
-                .as_mut()
-                .expect("ids name columns that are there")
-                .last_used = self.clock;
+            self.columns[id.0 as usize].as_mut().expect("ids name columns that are there").last_used = self.clock;
             self.sync(id, cluster);
             return id;
         }
@@ -150,9 +140,7 @@ impl ColumnStore {
 
     /// Computes the answers for all nodes, if that was not done yet.
     pub(crate) fn fill(&mut self, id: ColumnId, cluster: &ClusterState) {
-        let column = self.columns[id.0 as usize]
-            .as_mut()
-            .expect("a column outlives the classes that use it");
+        let column = self.columns[id.0 as usize].as_mut().expect("a column outlives the classes that use it");
         if column.rows.is_some() {
             return;
         }
@@ -168,9 +156,7 @@ impl ColumnStore {
 
     /// Brings a column up to date.
     pub(crate) fn sync(&mut self, id: ColumnId, cluster: &ClusterState) {
-        let column = self.columns[id.0 as usize]
-            .as_mut()
-            .expect("a column outlives the classes that use it");
+        let column = self.columns[id.0 as usize].as_mut().expect("a column outlives the classes that use it");
         let touched = column.runner.catch_up(&mut column.state, cluster);
         if !matches!(touched, Touched::None) {
             column.state_version += 1;
@@ -223,12 +209,8 @@ impl ColumnStore {
         if total <= budget {
             return;
         }
-        let mut unused: Vec<(u64, ColumnId)> = self
-            .ids
-            .values()
-            .filter(|id| !used(**id))
-            .map(|id| (self.get(*id).last_used, *id))
-            .collect();
+        let mut unused: Vec<(u64, ColumnId)> =
+            self.ids.values().filter(|id| !used(**id)).map(|id| (self.get(*id).last_used, *id)).collect();
         unused.sort_unstable();
         let mut excess = total - budget;
         let mut runners: Vec<(usize, Arc<dyn NodeRunner>)> = Vec::new();
@@ -289,8 +271,7 @@ impl Column {
             .collect();
         let mut slots = before.iter().map(|(slot, ..)| *slot);
         if !verdicts.is_empty() {
-            self.runner
-                .filter_slots(&self.state, cluster, &mut slots.clone(), verdicts);
+            self.runner.filter_slots(&self.state, cluster, &mut slots.clone(), verdicts);
         }
         if !raw.is_empty() {
             self.runner.score_slots(&self.state, cluster, &mut slots, raw);

@@ -80,11 +80,7 @@ pub enum Depth {
 impl Engine {
     /// Runs a cycle for `pod`. `attempt` counts the pod's attempts from 1 and goes into the tie-break.
     pub fn decide(&mut self, pod: &Arc<PodInfo>, attempt: u32, depth: Depth) -> Cycle {
-        let found = self
-            .profiles
-            .profiles
-            .iter()
-            .position(|p| p.scheduler_name == pod.scheduler_name);
+        let found = self.profiles.profiles.iter().position(|p| p.scheduler_name == pod.scheduler_name);
         let Some(index) = found else {
             let message = format!("no profile for scheduler name \"{}\"", pod.scheduler_name);
             return Cycle::failed(pod, 0, Outcome::Error, message);
@@ -132,11 +128,7 @@ impl Engine {
         /// Best nodes that are kept.
         const TOP: usize = 5;
         let order = self.cluster.order().by_name();
-        let name = |slot: Slot| {
-            self.cluster.nodes()[slot.index()]
-                .as_ref()
-                .map(|info| info.spec.name.clone())
-        };
+        let name = |slot: Slot| self.cluster.nodes()[slot.index()].as_ref().map(|info| info.spec.name.clone());
         let mut top: SmallVec<[(Str, i64); TOP]> = SmallVec::new();
         let mut rejections = Vec::new();
         match &cycle.evaluation {
@@ -149,12 +141,7 @@ impl Engine {
             Some(Evaluation::Direct(direct)) => {
                 let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();
                 totals.sort_unstable_by_key(|(slot, total)| (Reverse(*total), self.cluster.order().rank(*slot)));
-                top.extend(
-                    totals
-                        .into_iter()
-                        .take(TOP)
-                        .filter_map(|(slot, total)| Some((name(slot)?, total))),
-                );
+                top.extend(totals.into_iter().take(TOP).filter_map(|(slot, total)| Some((name(slot)?, total))));
             }
             Some(Evaluation::Early(_)) | None => {}
         }
@@ -182,19 +169,12 @@ impl Engine {
         index: usize,
         profile: &Arc<Profile>,
     ) -> Cycle {
-        let request = Request {
-            profile,
-            profile_index: index,
-            pod,
-        };
+        let request = Request { profile, profile_index: index, pod };
         let opened = match self.kept.pre_filter(&request, &mut self.cluster) {
             Ok(opened) => opened,
             Err(early) => return self.ended_early(pod, index, profile, early),
         };
-        let nominated = pod
-            .nominated_node_name
-            .as_ref()
-            .and_then(|name| self.cluster.slot(name));
+        let nominated = pod.nominated_node_name.as_ref().and_then(|name| self.cluster.slot(name));
         let mut first = None;
         let mut refused = None;
         if let Some(slot) = nominated {
@@ -212,9 +192,7 @@ impl Engine {
             // In the order of names: a set has no order of its own.
             let slots = narrowed.slots.clone();
             let limit = nodes_to_find(profile, slots.len());
-            let mut direct = self
-                .kept
-                .some_nodes(&request, opened, slots.into_iter(), limit, self.sources());
+            let mut direct = self.kept.some_nodes(&request, opened, slots.into_iter(), limit, self.sources());
             if let (Some((slot, filter, verdict, plugin)), Some(narrowed)) = (refused, &mut direct.narrowed) {
                 let name = profile.name(plugin);
                 if let Err(at) = narrowed.plugins.binary_search(&name) {
@@ -251,21 +229,14 @@ impl Engine {
                 "plugin \"{}\" returns an invalid score {score}, it should in the range of [0, 100] after normalizing",
                 profile.name(plugin)
             );
-            return Cycle {
-                evaluation: Some(evaluation),
-                ..Cycle::failed(pod, index, Outcome::Error, message)
-            };
+            return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };
         }
         if let Some(slot) = first {
             return self.found(pod, index, slot, DecidedBy::Nominated, feasible, Some(evaluation));
         }
         let tie = tie_break(self.settings.seed, &pod.uid, attempt);
         let slot = self.choose(&evaluation, tie).expect("there is a feasible node");
-        let decided_by = if feasible == 1 {
-            DecidedBy::OnlyFeasible
-        } else {
-            DecidedBy::Score
-        };
+        let decided_by = if feasible == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
         self.found(pod, index, slot, decided_by, feasible, Some(evaluation))
     }
 
@@ -280,12 +251,8 @@ impl Engine {
             Evaluation::Direct(direct) => {
                 let totals = direct.totals();
                 let best = totals.iter().copied().max()?;
-                let mut tied: Vec<Slot> = direct
-                    .feasible()
-                    .zip(&totals)
-                    .filter(|(_, total)| **total == best)
-                    .map(|(slot, _)| slot)
-                    .collect();
+                let mut tied: Vec<Slot> =
+                    direct.feasible().zip(&totals).filter(|(_, total)| **total == best).map(|(slot, _)| slot).collect();
                 tied.sort_unstable_by_key(|slot| self.cluster.order().rank(*slot));
                 Some(tied[pick(tied.len())])
             }
@@ -295,12 +262,9 @@ impl Engine {
     fn invalid_score(&self, evaluation: &Evaluation) -> Option<(usize, i64)> {
         match evaluation {
             Evaluation::Early(_) => None,
-            Evaluation::Class(class) => self
-                .kept
-                .classes
-                .get(*class)
-                .invalid_score()
-                .map(|invalid| (invalid.plugin, invalid.score)),
+            Evaluation::Class(class) => {
+                self.kept.classes.get(*class).invalid_score().map(|invalid| (invalid.plugin, invalid.score))
+            }
             Evaluation::Direct(direct) => direct.scored.iter().find_map(|(member, scores)| {
                 let wrong = scores.iter().find(|score| !(0..=100).contains(&score.normalized))?;
                 Some((member.plugin, wrong.normalized))
@@ -317,9 +281,7 @@ impl Engine {
         feasible: usize,
         evaluation: Option<Evaluation>,
     ) -> Cycle {
-        let name = self.cluster.nodes()[slot.index()]
-            .as_ref()
-            .map(|info| info.spec.name.clone());
+        let name = self.cluster.nodes()[slot.index()].as_ref().map(|info| info.spec.name.clone());
         Cycle {
             pod: pod.clone(),
             profile,
@@ -397,11 +359,7 @@ impl Engine {
     }
 
     pub(crate) fn sources(&self) -> Sources<'_> {
-        Sources {
-            cluster: &self.cluster,
-            columns: &self.kept.columns,
-            nominator: &self.nominator,
-        }
+        Sources { cluster: &self.cluster, columns: &self.kept.columns, nominator: &self.nominator }
     }
 }
 
@@ -440,18 +398,15 @@ fn run_post_filter(profile: &Profile, pod: &Arc<PodInfo>, experiment: &Experimen
             }
         }
     }
-    Status {
-        code: Code::Unschedulable,
-        reasons,
-    }
+    Status { code: Code::Unschedulable, reasons }
 }
 
 /// The number that chooses among nodes with equal totals: a function of seed, pod and attempt alone, so that a decision
 /// can be repeated. FNV-1a over the uid, then splitmix64.
 fn tie_break(seed: u64, uid: &str, attempt: u32) -> u64 {
-    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = uid
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mut x = hash ^ seed.rotate_left(32) ^ u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

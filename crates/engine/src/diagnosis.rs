@@ -19,11 +19,7 @@ pub(crate) struct Diagnosis {
 
 impl Diagnosis {
     pub(crate) fn of_early(early: &Early) -> Self {
-        Self {
-            pre_filter: early.status.message(),
-            plugins: early.plugins.clone(),
-            ..Self::default()
-        }
+        Self { pre_filter: early.status.message(), plugins: early.plugins.clone(), ..Self::default() }
     }
 
     pub(crate) fn of_class(class: &Class, profile: &Profile, sources: Sources<'_>) -> Self {
@@ -84,11 +80,8 @@ impl Diagnosis {
             text += &[" ", &self.pre_filter, "."].concat();
         } else if !self.reasons.is_empty() {
             // Sorted as text, so that "10 x" stands before "2 y".
-            let mut parts: Vec<String> = self
-                .reasons
-                .iter()
-                .map(|(reason, count)| format!("{count} {reason}"))
-                .collect();
+            let mut parts: Vec<String> =
+                self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             parts.sort_unstable();
             text += &[" ", &parts.join(", "), "."].concat();
         }
@@ -112,16 +105,9 @@ pub(crate) fn count_by_reason(class: &Class, profile: &Profile, sources: Sources
     for (filter, verdict, nodes) in by_filter {
         let member = class.filters()[filter];
         let name = profile.name(member.plugin);
-        let found = if verdict.is_per_node() {
-            vec![String::new()]
-        } else {
-            reasons(member, *any, verdict, sources)
-        };
+        let found = if verdict.is_per_node() { vec![String::new()] } else { reasons(member, *any, verdict, sources) };
         for reason in found {
-            match counted
-                .iter_mut()
-                .find(|(plugin, known, _)| *plugin == name && *known == *reason)
-            {
+            match counted.iter_mut().find(|(plugin, known, _)| *plugin == name && *known == *reason) {
                 Some((_, _, count)) => *count += nodes,
                 None => counted.push((name, reason.into(), nodes)),
             }
@@ -137,21 +123,13 @@ pub(crate) fn reasons(member: Member, slot: Slot, verdict: Verdict, sources: Sou
     };
     let column = sources.columns.get(member.column);
     let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING);
-    column
-        .runner
-        .reasons(&column.state, verdict, &view)
-        .into_iter()
-        .map(std::borrow::Cow::into_owned)
-        .collect()
+    column.runner.reasons(&column.state, verdict, &view).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 impl Direct {
     /// The reason that stands for every node that PreFilter's narrowing left out.
     pub(crate) fn absent_reason(&self) -> Option<String> {
         let narrowed = self.narrowed.as_ref()?;
-        Some(format!(
-            "node(s) didn't satisfy plugin(s) [{}]",
-            narrowed.plugins.join(" ")
-        ))
+        Some(format!("node(s) didn't satisfy plugin(s) [{}]", narrowed.plugins.join(" ")))
     }
 }

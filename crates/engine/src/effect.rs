@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use loadline_model::{DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind, WorkloadSelector};
+use loadline_model::{
+    DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind, WorkloadSelector,
+};
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]

@@ -29,12 +29,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            parallelism: 1,
-            kept_bytes: 256 << 20,
-            record_bytes: 8 << 20,
-        }
+        Self { seed: 0, parallelism: 1, kept_bytes: 256 << 20, record_bytes: 8 << 20 }
     }
 }
 
@@ -61,21 +56,14 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine")
-            .field("nodes", &self.cluster.node_count())
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("nodes", &self.cluster.node_count()).finish_non_exhaustive()
     }
 }
 
 impl Engine {
     /// An engine with an empty cluster.
     pub fn new(profiles: Profiles, settings: Settings) -> Self {
-        let build = || {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(settings.parallelism)
-                .build()
-                .ok()
-        };
+        let build = || rayon::ThreadPoolBuilder::new().num_threads(settings.parallelism).build().ok();
         let pool = (settings.parallelism > 1).then(build).flatten().map(Arc::new);
         Self {
             records: Records::new(settings.record_bytes),

@@ -34,9 +34,7 @@ pub(crate) struct ClassStore {
 
 impl ClassStore {
     pub(crate) fn get(&self, id: ClassId) -> &Class {
-        self.classes[id.0 as usize]
-            .as_ref()
-            .expect("a class is dropped only between decisions")
+        self.classes[id.0 as usize].as_ref().expect("a class is dropped only between decisions")
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -44,10 +42,7 @@ impl ClassStore {
     }
 
     pub(crate) fn uses(&self, column: ColumnId) -> bool {
-        self.classes
-            .iter()
-            .flatten()
-            .any(|class| class.columns().any(|c| c == column))
+        self.classes.iter().flatten().any(|class| class.columns().any(|c| c == column))
     }
 
     /// Forgets classes until at most `budget` bytes are kept, the longest unused first, and never `but`.
@@ -57,11 +52,8 @@ impl ClassStore {
             return;
         }
         let mut excess = total - budget;
-        let mut by_age: Vec<(u64, ClassKey, ClassId)> = self
-            .ids
-            .iter()
-            .map(|(key, id)| (self.get(*id).last_used, key.clone(), *id))
-            .collect();
+        let mut by_age: Vec<(u64, ClassKey, ClassId)> =
+            self.ids.iter().map(|(key, id)| (self.get(*id).last_used, key.clone(), *id)).collect();
         by_age.sort_unstable_by_key(|(last_used, _, id)| (*last_used, id.0));
         for (_, key, id) in by_age {
             if excess == 0 || Some(id) == but {
@@ -127,10 +119,7 @@ pub(crate) struct Direct {
 
 impl Direct {
     pub(crate) fn feasible(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.judged
-            .iter()
-            .filter(|(_, rejection)| rejection.is_none())
-            .map(|(slot, _)| *slot)
+        self.judged.iter().filter(|(_, rejection)| rejection.is_none()).map(|(slot, _)| *slot)
     }
 
     /// Totals in the order of [`Direct::feasible`].
@@ -178,19 +167,12 @@ pub(crate) struct Opened {
 
 impl Kept {
     pub(crate) fn new(pool: Option<std::sync::Arc<rayon::ThreadPool>>) -> Self {
-        Self {
-            columns: ColumnStore::new(pool),
-            classes: ClassStore::default(),
-        }
+        Self { columns: ColumnStore::new(pool), classes: ClassStore::default() }
     }
 
     /// Runs PreFilter: opens the columns of `pod`. `Err`: it was turned down.
     pub(crate) fn pre_filter(&mut self, request: &Request<'_>, cluster: &mut ClusterState) -> Result<Opened, Early> {
-        let Request {
-            profile,
-            profile_index,
-            pod,
-        } = *request;
+        let Request { profile, profile_index, pod } = *request;
         let mut columns: SmallVec<[Option<ColumnId>; 16]> = SmallVec::from_elem(None, profile.plugins.len());
         let mut names: Option<Vec<Str>> = None;
         let mut narrowing: Vec<&'static str> = Vec::new();
@@ -205,16 +187,10 @@ impl Kept {
                 Ok(key) => key,
                 Err(status) => {
                     let ends = status.code != Code::Unschedulable;
-                    let early = Early {
-                        status,
-                        plugins: vec![profile.name(plugin)],
-                        reached: profile.pre_filter.len(),
-                    };
+                    let early =
+                        Early { status, plugins: vec![profile.name(plugin)], reached: profile.pre_filter.len() };
                     if ends {
-                        return Err(Early {
-                            reached: at + 1,
-                            ..early
-                        });
+                        return Err(Early { reached: at + 1, ..early });
                     }
                     rejected = Some(early);
                     continue;
@@ -224,46 +200,29 @@ impl Kept {
                 narrowing.push(profile.name(plugin));
                 let merged = match names.take() {
                     None => wanted,
-                    Some(before) => before
-                        .into_iter()
-                        .filter(|name| wanted.binary_search(name).is_ok())
-                        .collect(),
+                    Some(before) => before.into_iter().filter(|name| wanted.binary_search(name).is_ok()).collect(),
                 };
                 if merged.is_empty() {
                     narrowing.sort_unstable();
                     let message = if let [one] = narrowing[..] {
                         format!("node(s) didn't satisfy plugin {one}")
                     } else {
-                        format!(
-                            "node(s) didn't satisfy plugin(s) [{}] simultaneously",
-                            narrowing.join(" ")
-                        )
+                        format!("node(s) didn't satisfy plugin(s) [{}] simultaneously", narrowing.join(" "))
                     };
-                    return Err(Early {
-                        status: Status::unresolvable(message),
-                        plugins: narrowing,
-                        reached: at + 1,
-                    });
+                    return Err(Early { status: Status::unresolvable(message), plugins: narrowing, reached: at + 1 });
                 }
                 names = Some(merged);
             }
             if let Some(key) = key {
                 columns[plugin] =
-                    Some(
-                        self.columns
-                            .open(column_owner(profile_index, plugin), runner, key, pod, cluster),
-                    );
+                    Some(self.columns.open(column_owner(profile_index, plugin), runner, key, pod, cluster));
             }
         }
         if let Some(early) = rejected {
             return Err(early);
         }
         // Plugins without PreFilter prepare what they need when they are first asked.
-        let others = profile
-            .filter
-            .iter()
-            .copied()
-            .chain(profile.score.iter().map(|score| score.plugin));
+        let others = profile.filter.iter().copied().chain(profile.score.iter().map(|score| score.plugin));
         for plugin in others {
             if std::mem::replace(&mut done[plugin], true) {
                 continue;
@@ -274,29 +233,19 @@ impl Kept {
             match runner.key(pod, cluster) {
                 Ok(Some(key)) => {
                     columns[plugin] =
-                        Some(
-                            self.columns
-                                .open(column_owner(profile_index, plugin), runner, key, pod, cluster),
-                        );
+                        Some(self.columns.open(column_owner(profile_index, plugin), runner, key, pod, cluster));
                 }
                 Ok(None) => {}
                 Err(status) => {
                     let plugins = vec![profile.name(plugin)];
-                    return Err(Early {
-                        status,
-                        plugins,
-                        reached: profile.pre_filter.len(),
-                    });
+                    return Err(Early { status, plugins, reached: profile.pre_filter.len() });
                 }
             }
         }
         let narrowed = names.map(|names| {
             narrowing.sort_unstable();
             let slots = names.iter().filter_map(|name| cluster.slot(name)).collect();
-            Narrowed {
-                plugins: narrowing,
-                slots,
-            }
+            Narrowed { plugins: narrowing, slots }
         });
         Ok(Opened { columns, narrowed })
     }
@@ -309,9 +258,7 @@ impl Kept {
         cluster: &ClusterState,
         nominator: &Nominator,
     ) -> ClassId {
-        let counts_nominated = nominator
-            .max_priority()
-            .is_some_and(|highest| highest >= request.pod.priority);
+        let counts_nominated = nominator.max_priority().is_some_and(|highest| highest >= request.pod.priority);
         let key = ClassKey {
             profile: request.profile_index,
             columns: opened.columns.clone(),
@@ -327,11 +274,7 @@ impl Kept {
         for column in class.columns().collect::<SmallVec<[ColumnId; 16]>>() {
             self.columns.fill(column, cluster);
         }
-        class.sync(Sources {
-            cluster,
-            columns: &self.columns,
-            nominator,
-        });
+        class.sync(Sources { cluster, columns: &self.columns, nominator });
         id
     }
 
@@ -377,13 +320,7 @@ impl Kept {
             found += usize::from(rejection.is_none());
             judged.push((slot, rejection));
         }
-        let mut direct = Direct {
-            filters,
-            scores,
-            judged,
-            narrowed: opened.narrowed,
-            scored: Vec::new(),
-        };
+        let mut direct = Direct { filters, scores, judged, narrowed: opened.narrowed, scored: Vec::new() };
         let feasible: Vec<Slot> = direct.feasible().collect();
         if !feasible.is_empty() {
             direct.scored = score_set(&direct.scores, &feasible, sources);
@@ -408,28 +345,20 @@ impl ColumnStore {
             |plugin: usize, weight: i64| opened.columns[plugin].map(|column| Member { plugin, column, weight });
         let filters = profile.filter.iter().filter_map(|plugin| member(*plugin, 0));
         let filters = filters.filter(|member| self.get(member.column).filters).collect();
-        let scores = profile
-            .score
-            .iter()
-            .filter_map(|score| member(score.plugin, score.weight))
-            .collect();
+        let scores = profile.score.iter().filter_map(|score| member(score.plugin, score.weight)).collect();
         (filters, scores)
     }
 }
 
 /// Scores of a set of nodes, by the plugins that score this pod.
 fn score_set(members: &[Member], feasible: &[Slot], sources: Sources<'_>) -> Vec<(Member, Vec<Score>)> {
-    let scoring = members
-        .iter()
-        .filter(|member| sources.columns.get(member.column).scores());
+    let scoring = members.iter().filter(|member| sources.columns.get(member.column).scores());
     scoring
         .map(|member| {
             let column = sources.columns.get(member.column);
             let mut scores = vec![Score::default(); feasible.len()];
             if matches!(column.runner.normalization(), Normalization::Whole) {
-                column
-                    .runner
-                    .score_feasible(&column.state, feasible, sources.cluster, &mut scores);
+                column.runner.score_feasible(&column.state, feasible, sources.cluster, &mut scores);
                 return (*member, scores);
             }
             for (slot, score) in feasible.iter().zip(&mut scores) {

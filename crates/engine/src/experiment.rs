@@ -46,17 +46,9 @@ impl WhatIf for Experiment<'_> {
                 let Some(rank) = self.sources.cluster.order().rank(slot) else {
                     return Code::UnschedulableAndUnresolvable;
                 };
-                self.kept
-                    .classes
-                    .get(*class)
-                    .rejection(rank)
-                    .map_or(Code::Success, |(_, verdict)| verdict.code())
+                self.kept.classes.get(*class).rejection(rank).map_or(Code::Success, |(_, verdict)| verdict.code())
             }
-            Evaluation::Direct(_) => self
-                .judged
-                .get(&slot)
-                .copied()
-                .unwrap_or(Code::UnschedulableAndUnresolvable),
+            Evaluation::Direct(_) => self.judged.get(&slot).copied().unwrap_or(Code::UnschedulableAndUnresolvable),
         }
     }
 
@@ -80,16 +72,12 @@ impl WhatIf for Experiment<'_> {
             Evaluation::Early(early) => early.reached,
             _ => self.profile.pre_filter.len(),
         };
-        self.profile.pre_filter[..reached]
-            .iter()
-            .any(|index| self.profile.name(*index) == plugin)
+        self.profile.pre_filter[..reached].iter().any(|index| self.profile.name(*index) == plugin)
     }
 
     fn trial(&self, slot: Slot) -> Box<dyn NodeTrial + '_> {
         let nodes = self.sources.cluster.nodes();
-        let info = nodes[slot.index()]
-            .as_deref()
-            .expect("experiments are made on nodes that exist");
+        let info = nodes[slot.index()].as_deref().expect("experiments are made on nodes that exist");
         let nominated = self.sources.nominator.pods_on(&info.spec.name);
         let nominated = nominated
             .iter()
@@ -161,10 +149,8 @@ impl Trial<'_> {
         self.experiment.filters.iter().zip(fixed).find_map(|(member, fixed)| {
             let column = columns.get(member.column);
             let verdict = fixed.unwrap_or_else(|| column.runner.filter(&column.state, &view));
-            (!verdict.passes()).then(|| Status {
-                code: verdict.code(),
-                reasons: column.runner.reasons(&column.state, verdict, &view),
-            })
+            (!verdict.passes())
+                .then(|| Status { code: verdict.code(), reasons: column.runner.reasons(&column.state, verdict, &view) })
         })
     }
 }
@@ -189,10 +175,7 @@ impl NodeTrial for Trial<'_> {
         if !self.nominated.is_empty() {
             let mut load = self.load.clone();
             self.nominated.iter().for_each(|pod| load.add(pod));
-            let delta = NodeDelta {
-                added: self.nominated.clone(),
-                removed: self.delta.removed.clone(),
-            };
+            let delta = NodeDelta { added: self.nominated.clone(), removed: self.delta.removed.clone() };
             if let Some(status) = self.run(&delta, &load) {
                 return status;
             }

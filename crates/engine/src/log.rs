@@ -12,11 +12,7 @@ pub struct ChangeLog<T> {
 impl<T> ChangeLog<T> {
     /// Keeps at least the last `limit` entries.
     pub fn new(limit: usize) -> Self {
-        Self {
-            start: 0,
-            entries: Vec::new(),
-            limit: limit.max(1),
-        }
+        Self { start: 0, entries: Vec::new(), limit: limit.max(1) }
     }
 
     /// Raises the number of entries that are kept at least.

@@ -135,11 +135,7 @@ mod tests {
         assert_eq!(node(&nominator).as_deref(), Some("8"), "the status names another node");
         nominator.add(told.clone(), "9".into());
         nominator.update(&told, &pod(1, 5, Some(8)));
-        assert_eq!(
-            node(&nominator).as_deref(),
-            Some("8"),
-            "the status counts once it says anything"
-        );
+        assert_eq!(node(&nominator).as_deref(), Some("8"), "the status counts once it says anything");
         nominator.update(&told, &bare);
         assert_eq!(node(&nominator), None, "the status no longer names a node");
         nominator.update(&bare, &bare);

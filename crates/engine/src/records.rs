@@ -55,12 +55,7 @@ pub struct Records {
 impl Records {
     /// Keeps at most `budget` bytes; 0 keeps none.
     pub fn new(budget: usize) -> Self {
-        Self {
-            summaries: VecDeque::new(),
-            bytes: 0,
-            budget,
-            next: 1,
-        }
+        Self { summaries: VecDeque::new(), bytes: 0, budget, next: 1 }
     }
 
     /// Whether any are kept.
@@ -88,10 +83,7 @@ impl Records {
 
     /// The newest summary of a pod.
     pub fn latest(&self, namespace: &str, name: &str) -> Option<&Summary> {
-        self.summaries
-            .iter()
-            .rev()
-            .find(|s| s.pod.name == *name && s.pod.namespace == *namespace)
+        self.summaries.iter().rev().find(|s| s.pod.name == *name && s.pod.namespace == *namespace)
     }
 
     /// Bytes that are kept.
@@ -107,11 +99,7 @@ mod tests {
     fn summary(name: &str) -> Summary {
         Summary {
             number: 0,
-            pod: Arc::new(PodInfo {
-                name: name.into(),
-                namespace: "default".into(),
-                ..PodInfo::default()
-            }),
+            pod: Arc::new(PodInfo { name: name.into(), namespace: "default".into(), ..PodInfo::default() }),
             outcome: Outcome::Unschedulable,
             config_hash: Str::empty(),
             seed: 0,

@@ -86,7 +86,7 @@ impl Scheduler {
     /// Takes over something that happened.
     pub fn apply(&mut self, event: Event, now: Time) {
         match event {
-            Event::Node(node) => self.apply_node(node, now),
+            Event::Node(node) => self.apply_node(&node, now),
             Event::NodeGone(name) => {
                 if let Some(old) = self.engine.remove_node(&name) {
                     let object = EventObject::Node { old: Some(&old), new: None };
@@ -106,10 +106,10 @@ impl Scheduler {
         }
     }
 
-    fn apply_node(&mut self, node: Arc<NodeSpec>, now: Time) {
+    fn apply_node(&mut self, node: &Arc<NodeSpec>, now: Time) {
         let old = self.engine.set_node(node.clone());
-        let object = EventObject::Node { old: old.as_deref(), new: Some(&node) };
-        for event in node_changes(old.as_deref(), &node) {
+        let object = EventObject::Node { old: old.as_deref(), new: Some(node) };
+        for event in node_changes(old.as_deref(), node) {
             self.queue.move_for_event(event, &object, now);
         }
     }
@@ -153,10 +153,9 @@ impl Scheduler {
         // A pod that was only assumed is new to everybody else.
         let old = old.filter(|old| !old.assumed).map(|old| old.pod);
         let object = EventObject::Pod { old: old.as_deref(), new: Some(&pod) };
-        let events = old.as_deref().map_or_else(
-            || vec![ClusterEvent::new(Resource::AssignedPod, Action::ADD)],
-            |old| pod_changes(old, &pod),
-        );
+        let events = old
+            .as_deref()
+            .map_or_else(|| vec![ClusterEvent::new(Resource::AssignedPod, Action::ADD)], |old| pod_changes(old, &pod));
         for event in events {
             self.queue.move_for_event(event, &object, now);
         }
@@ -235,10 +234,14 @@ impl Scheduler {
 
     fn commit(&mut self, queued: QueuedPod, node: &Str, now: Time, effects: &mut Vec<Effect>) {
         let pod = queued.pod.clone();
-        let Some(profile) = self.engine.profiles().get(&pod.scheduler_name).cloned() else { return };
+        let Some(profile) = self.engine.profiles().get(&pod.scheduler_name).cloned() else {
+            return;
+        };
         self.engine.assume(&pod, node);
         for plugin in &profile.reserve {
-            let Some(part) = &profile.plugins[*plugin].plugin.reserve else { continue };
+            let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
+                continue;
+            };
             let status = part.reserve(&pod, node);
             if !status.is_success() {
                 self.unreserve(&profile, &pod, node, now);
@@ -249,7 +252,9 @@ impl Scheduler {
         }
         let mut until = Vec::new();
         for plugin in &profile.permit {
-            let Some(part) = &profile.plugins[*plugin].plugin.permit else { continue };
+            let Some(part) = &profile.plugins[*plugin].plugin.permit else {
+                continue;
+            };
             let (status, wait) = part.permit(&pod, node);
             match status.code {
                 Code::Success => {}
@@ -283,7 +288,9 @@ impl Scheduler {
     }
 
     fn advance(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) {
-        let Some(mut binding) = self.bindings.remove(uid) else { return };
+        let Some(mut binding) = self.bindings.remove(uid) else {
+            return;
+        };
         if let Stage::Permit { until } = &binding.stage {
             if let Some((plugin, _)) = until.iter().find(|(_, at)| *at <= now).copied() {
                 let text = format!("rejected due to timeout after waiting at plugin {plugin}");
@@ -300,7 +307,9 @@ impl Scheduler {
             let mut waiting = Vec::new();
             *at = Time::MAX;
             for plugin in std::mem::take(left) {
-                let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else { continue };
+                let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else {
+                    continue;
+                };
                 match part.pre_bind(&binding.queued.pod, &binding.node, now) {
                     PreBindStep::Done => {}
                     PreBindStep::WaitUntil(until, _) if until > now => {
@@ -340,7 +349,9 @@ impl Scheduler {
     /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes.
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let Some(binding) = self.bindings.remove(uid) else { return effects };
+        let Some(binding) = self.bindings.remove(uid) else {
+            return effects;
+        };
         let Binding { queued, node, profile, .. } = binding;
         match result {
             Ok(()) => {
@@ -417,13 +428,7 @@ impl Scheduler {
         report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);
     }
 
-    fn preempt(
-        &mut self,
-        pod: &Arc<PodInfo>,
-        node: &Str,
-        victims: &[Arc<PodInfo>],
-        effects: &mut Vec<Effect>,
-    ) {
+    fn preempt(&mut self, pod: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>], effects: &mut Vec<Effect>) {
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
         for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
             // The room is no longer theirs; the update of their status wakes them.
@@ -469,13 +474,12 @@ fn report_failure(
 /// The events of a node's change.
 fn node_changes(old: Option<&NodeSpec>, new: &NodeSpec) -> Vec<ClusterEvent> {
     let event = |action| ClusterEvent::new(Resource::Node, action);
-    let Some(old) = old else { return vec![event(Action::ADD)] };
+    let Some(old) = old else {
+        return vec![event(Action::ADD)];
+    };
     let changes = [
         (old.unschedulable && !new.unschedulable || old.taints != new.taints, Action::UPDATE_NODE_TAINT),
-        (
-            old.allocatable != new.allocatable || old.allowed_pods != new.allowed_pods,
-            Action::UPDATE_NODE_ALLOCATABLE,
-        ),
+        (old.allocatable != new.allocatable || old.allowed_pods != new.allowed_pods, Action::UPDATE_NODE_ALLOCATABLE),
         (old.labels != new.labels, Action::UPDATE_NODE_LABEL),
         (old.declared_features != new.declared_features, Action::UPDATE_NODE_DECLARED_FEATURE),
     ];

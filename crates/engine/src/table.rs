@@ -52,15 +52,12 @@ impl Engine {
             Some(Evaluation::Early(early)) => Some(order.iter().map(|slot| self.early_record(*slot, early)).collect()),
             Some(Evaluation::Class(class)) => {
                 let class = self.kept.classes.get(*class);
-                let records = order
-                    .iter()
-                    .enumerate()
-                    .map(|(rank, slot)| match class.rejection(rank) {
-                        Some((filter, verdict)) => {
-                            self.rejected(*slot, class.filters()[filter], verdict, profile, remedies)
-                        }
-                        None => self.scored(*slot, class.scores(rank, self.sources()), class.total(rank), profile),
-                    });
+                let records = order.iter().enumerate().map(|(rank, slot)| match class.rejection(rank) {
+                    Some((filter, verdict)) => {
+                        self.rejected(*slot, class.filters()[filter], verdict, profile, remedies)
+                    }
+                    None => self.scored(*slot, class.scores(rank, self.sources()), class.total(rank), profile),
+                });
                 Some(records.collect())
             }
             Some(Evaluation::Direct(direct)) => Some(self.direct_table(direct, profile, remedies)),
@@ -84,10 +81,7 @@ impl Engine {
         }
         let order = self.cluster.order().by_name().iter();
         let absent = |slot: &Slot| {
-            let mut record = NodeRecord {
-                name: self.name(*slot),
-                ..NodeRecord::default()
-            };
+            let mut record = NodeRecord { name: self.name(*slot), ..NodeRecord::default() };
             if let (Some(narrowed), Some(reason)) = (&direct.narrowed, direct.absent_reason()) {
                 record.rejected_by = narrowed.plugins.first().map_or_else(String::new, ToString::to_string);
                 record.code = loadline_framework::Code::UnschedulableAndUnresolvable.to_string();
@@ -96,18 +90,14 @@ impl Engine {
             record
         };
         match &direct.narrowed {
-            Some(_) => order
-                .map(|slot| by_slot.remove(slot).unwrap_or_else(|| absent(slot)))
-                .collect(),
+            Some(_) => order.map(|slot| by_slot.remove(slot).unwrap_or_else(|| absent(slot))).collect(),
             // A share of the nodes was looked at: the others have no record.
             None => order.filter_map(|slot| by_slot.remove(slot)).collect(),
         }
     }
 
     fn name(&self, slot: Slot) -> String {
-        self.cluster.nodes()[slot.index()]
-            .as_ref()
-            .map_or_else(String::new, |info| info.spec.name.to_string())
+        self.cluster.nodes()[slot.index()].as_ref().map_or_else(String::new, |info| info.spec.name.to_string())
     }
 
     fn early_record(&self, slot: Slot, early: &Early) -> NodeRecord {

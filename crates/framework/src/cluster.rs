@@ -35,11 +35,7 @@ impl DomainId {
 
     /// As an index, or `None` when the node lacks the label.
     pub const fn index(self) -> Option<usize> {
-        if self.0 == u32::MAX {
-            None
-        } else {
-            Some(self.0 as usize)
-        }
+        if self.0 == u32::MAX { None } else { Some(self.0 as usize) }
     }
 }
 
@@ -245,23 +241,12 @@ pub struct NodeView<'a> {
 impl<'a> NodeView<'a> {
     /// The node as it is.
     pub fn new(cluster: &'a dyn Cluster, slot: Slot, info: &'a NodeInfo, reads: Reads) -> Self {
-        Self {
-            slot,
-            info,
-            load: &info.load,
-            delta: None,
-            cluster,
-            reads,
-        }
+        Self { slot, info, load: &info.load, delta: None, cluster, reads }
     }
 
     /// The node with `delta` applied; `load` is its load with the delta already counted.
     pub fn with_delta(self, delta: &'a NodeDelta, load: &'a NodeLoad) -> Self {
-        Self {
-            load,
-            delta: Some(delta),
-            ..self
-        }
+        Self { load, delta: Some(delta), ..self }
     }
 
     /// The same for a plugin that declared other reads.
@@ -270,11 +255,7 @@ impl<'a> NodeView<'a> {
     }
 
     fn check(&self, wanted: Reads) {
-        debug_assert!(
-            self.reads.has_any(wanted),
-            "a plugin read {wanted:?} of a node, but declared {:?}",
-            self.reads
-        );
+        debug_assert!(self.reads.has_any(wanted), "a plugin read {wanted:?} of a node, but declared {:?}", self.reads);
     }
 
     /// Its slot.

@@ -154,10 +154,7 @@ pub struct FieldError {
 impl FieldError {
     /// An error at a path below `args`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { path: path.into(), message: message.into() }
     }
 }
 
@@ -190,19 +187,14 @@ pub struct Plugin {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Plugin").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 impl Plugin {
     /// A plugin without any part yet.
     pub fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            ..Self::default()
-        }
+        Self { name, ..Self::default() }
     }
 
     /// Adds PreFilter, Filter, PreScore and Score.
@@ -301,9 +293,7 @@ pub struct Descriptor {
 
 impl fmt::Debug for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Descriptor")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Descriptor").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -81,10 +81,7 @@ pub trait NodeRunner: Send + Sync {
 
 /// Erases a plugin's types.
 pub(crate) fn erase<P: NodePlugin>(plugin: P) -> Arc<dyn NodeRunner> {
-    Arc::new(Runner {
-        plugin,
-        keys: Mutex::default(),
-    })
+    Arc::new(Runner { plugin, keys: Mutex::default() })
 }
 
 struct Runner<P: NodePlugin> {
@@ -100,18 +97,12 @@ struct Keys<K> {
 
 impl<K> Default for Keys<K> {
     fn default() -> Self {
-        Self {
-            ids: Map::default(),
-            by_id: Map::default(),
-            next: 0,
-        }
+        Self { ids: Map::default(), by_id: Map::default(), next: 0 }
     }
 }
 
 fn typed<P: NodePlugin>(state: &BoxedState) -> &P::State {
-    state
-        .downcast_ref()
-        .expect("a state is only handed to the plugin that made it")
+    state.downcast_ref().expect("a state is only handed to the plugin that made it")
 }
 
 fn view<'a>(
@@ -120,9 +111,7 @@ fn view<'a>(
     slot: Slot,
     reads: Reads,
 ) -> Option<NodeView<'a>> {
-    nodes[slot.index()]
-        .as_deref()
-        .map(|info| NodeView::new(cluster, slot, info, reads))
+    nodes[slot.index()].as_deref().map(|info| NodeView::new(cluster, slot, info, reads))
 }
 
 impl<P: NodePlugin> NodeRunner for Runner<P> {
@@ -152,17 +141,10 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
     fn prepare(&self, key: KeyId, pod: &PodInfo, cx: &mut dyn Prepare) -> ErasedPrepared {
         let key = {
             let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.by_id
-                .get(&key)
-                .cloned()
-                .expect("a key is forgotten only when nothing uses it")
+            keys.by_id.get(&key).cloned().expect("a key is forgotten only when nothing uses it")
         };
         let prepared = self.plugin.prepare(&key, pod, cx);
-        ErasedPrepared {
-            state: Box::new(prepared.state),
-            filters: prepared.filters,
-            scores: prepared.scores,
-        }
+        ErasedPrepared { state: Box::new(prepared.state), filters: prepared.filters, scores: prepared.scores }
     }
 
     fn retain_keys(&self, keep: &dyn Fn(KeyId) -> bool) {
@@ -172,15 +154,12 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
     }
 
     fn catch_up(&self, state: &mut BoxedState, cluster: &dyn Cluster) -> Touched {
-        let state = state
-            .downcast_mut()
-            .expect("a state is only handed to the plugin that made it");
+        let state = state.downcast_mut().expect("a state is only handed to the plugin that made it");
         self.plugin.catch_up(state, cluster)
     }
 
     fn filter(&self, state: &BoxedState, node: &NodeView<'_>) -> Verdict {
-        self.plugin
-            .filter(typed::<P>(state), &node.reading(self.plugin.reads()))
+        self.plugin.filter(typed::<P>(state), &node.reading(self.plugin.reads()))
     }
 
     fn filter_slots(
@@ -236,13 +215,11 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
     }
 
     fn reasons(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> Vec<Reason> {
-        self.plugin
-            .reasons(typed::<P>(state), verdict, &node.reading(self.plugin.reads()))
+        self.plugin.reasons(typed::<P>(state), verdict, &node.reading(self.plugin.reads()))
     }
 
     fn detail(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
-        self.plugin
-            .detail(typed::<P>(state), verdict, &node.reading(self.plugin.reads()))
+        self.plugin.detail(typed::<P>(state), verdict, &node.reading(self.plugin.reads()))
     }
 
     fn scores(&self, state: &BoxedState) -> bool {

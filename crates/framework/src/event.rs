@@ -125,14 +125,8 @@ const ACTION_NAMES: [(Action, &str); 14] = [
     (Action::UPDATE_POD_LABEL, "UpdatePodLabel"),
     (Action::UPDATE_POD_SCALE_DOWN, "UpdatePodScaleDown"),
     (Action::UPDATE_POD_TOLERATION, "UpdatePodToleration"),
-    (
-        Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED,
-        "UpdatePodSchedulingGatesEliminated",
-    ),
-    (
-        Action::UPDATE_POD_GENERATED_RESOURCE_CLAIM,
-        "UpdatePodGeneratedResourceClaim",
-    ),
+    (Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED, "UpdatePodSchedulingGatesEliminated"),
+    (Action::UPDATE_POD_GENERATED_RESOURCE_CLAIM, "UpdatePodGeneratedResourceClaim"),
     (Action::UPDATE_OTHER, "Update"),
 ];
 

@@ -69,11 +69,7 @@ pub fn normalize_default(raw: i64, bounds: Bounds) -> i64 {
 
 /// DefaultNormalizeScore in reverse: the smallest scores best.
 pub fn normalize_reverse(raw: i64, bounds: Bounds) -> i64 {
-    if bounds.max <= 0 {
-        100
-    } else {
-        100 - 100 * raw / bounds.max
-    }
+    if bounds.max <= 0 { 100 } else { 100 - 100 * raw / bounds.max }
 }
 
 /// One node's score.

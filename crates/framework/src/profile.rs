@@ -68,9 +68,7 @@ impl Profile {
 
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profile")
-            .field("scheduler_name", &self.scheduler_name)
-            .finish_non_exhaustive()
+        f.debug_struct("Profile").field("scheduler_name", &self.scheduler_name).finish_non_exhaustive()
     }
 }
 

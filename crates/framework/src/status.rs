@@ -52,18 +52,12 @@ pub struct Status {
 impl Status {
     /// Success.
     pub fn success() -> Self {
-        Self {
-            code: Code::Success,
-            reasons: Vec::new(),
-        }
+        Self { code: Code::Success, reasons: Vec::new() }
     }
 
     /// With one reason.
     pub fn new(code: Code, reason: impl Into<Reason>) -> Self {
-        Self {
-            code,
-            reasons: vec![reason.into()],
-        }
+        Self { code, reasons: vec![reason.into()] }
     }
 
     /// [`Code::Unschedulable`] with one reason.
@@ -88,10 +82,7 @@ impl Status {
 
     /// Whether it turns the pod down (either kind of Unschedulable, or Pending).
     pub fn is_rejected(&self) -> bool {
-        matches!(
-            self.code,
-            Code::Unschedulable | Code::UnschedulableAndUnresolvable | Code::Pending
-        )
+        matches!(self.code, Code::Unschedulable | Code::UnschedulableAndUnresolvable | Code::Pending)
     }
 
     /// The reasons, joined as kube-scheduler joins them.

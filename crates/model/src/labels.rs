@@ -18,9 +18,7 @@ impl Labels {
         entries.reverse();
         entries.dedup_by(|a, b| a.0 == b.0);
         entries.reverse();
-        Self {
-            entries: entries.into_boxed_slice(),
-        }
+        Self { entries: entries.into_boxed_slice() }
     }
 
     /// The value of `key`.

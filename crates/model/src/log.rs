@@ -75,9 +75,8 @@ mod tests {
     /// FNV-1a of the little-endian bits of the logarithms of these counts.
     fn digest(counts: std::ops::RangeInclusive<u32>) -> String {
         let bytes = counts.flat_map(|count| ln(count).to_bits().to_le_bytes());
-        let digest = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
-            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let digest = bytes
+            .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         format!("{digest:016x}")
     }
 

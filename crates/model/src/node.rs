@@ -43,22 +43,11 @@ impl NodeSpec {
     /// the node has neither.
     pub fn zone(&self) -> String {
         let label = |beta: &str, stable: &str| {
-            self.labels
-                .get(beta)
-                .or_else(|| self.labels.get(stable))
-                .map(Str::as_str)
-                .unwrap_or_default()
+            self.labels.get(beta).or_else(|| self.labels.get(stable)).map(Str::as_str).unwrap_or_default()
         };
-        let region = label(
-            "failure-domain.beta.kubernetes.io/region",
-            "topology.kubernetes.io/region",
-        );
+        let region = label("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region");
         let zone = label("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone");
-        if region.is_empty() && zone.is_empty() {
-            String::new()
-        } else {
-            format!("{region}:\0:{zone}")
-        }
+        if region.is_empty() && zone.is_empty() { String::new() } else { format!("{region}:\0:{zone}") }
     }
 }
 

@@ -82,25 +82,16 @@ const MAX_DIGITS: i64 = 18;
 
 impl Quantity {
     /// Zero.
-    pub const ZERO: Self = Self {
-        amount: Amount::Int { value: 0, scale: 0 },
-        format: Format::DecimalSi,
-    };
+    pub const ZERO: Self = Self { amount: Amount::Int { value: 0, scale: 0 }, format: Format::DecimalSi };
 
     /// `value` whole units, printed with decimal suffixes.
     pub fn from_value(value: i64) -> Self {
-        Self {
-            amount: Amount::Int { value, scale: 0 },
-            format: Format::DecimalSi,
-        }
+        Self { amount: Amount::Int { value, scale: 0 }, format: Format::DecimalSi }
     }
 
     /// `value` thousandths, printed with decimal suffixes.
     pub fn from_milli(value: i64) -> Self {
-        Self {
-            amount: Amount::Int { value, scale: -3 },
-            format: Format::DecimalSi,
-        }
+        Self { amount: Amount::Int { value, scale: -3 }, format: Format::DecimalSi }
     }
 
     /// Reads a quantity. White space is not skipped.
@@ -120,10 +111,7 @@ impl Quantity {
         } else {
             format
         };
-        Ok(Self {
-            amount: Amount::Dec(dec),
-            format,
-        })
+        Ok(Self { amount: Amount::Dec(dec), format })
     }
 
     /// The number of whole units, rounded away from zero.
@@ -191,12 +179,8 @@ impl Quantity {
             Amount::Int { value: 0, .. } => 0,
             Amount::Int { value, scale } => {
                 let limit = if value < 0 { i128::MIN } else { i128::MAX };
-                let factor = u32::try_from(scale + 9)
-                    .ok()
-                    .and_then(|power| 10_i128.checked_pow(power));
-                factor
-                    .and_then(|factor| i128::from(value).checked_mul(factor))
-                    .unwrap_or(limit)
+                let factor = u32::try_from(scale + 9).ok().and_then(|power| 10_i128.checked_pow(power));
+                factor.and_then(|factor| i128::from(value).checked_mul(factor)).unwrap_or(limit)
             }
         }
     }
@@ -266,13 +250,7 @@ impl<'t> Parts<'t> {
         let start = run(signed, |b| b == b'0');
         if start == bytes.len() {
             // Nothing but zeros, and even a sign alone, is zero without a sign.
-            return Ok(Self {
-                negative: false,
-                whole: "0",
-                fraction: "",
-                suffix: "",
-                has_digits: true,
-            });
+            return Ok(Self { negative: false, whole: "0", fraction: "", suffix: "", has_digits: true });
         }
         let point = run(start, digit);
         let (fraction, end) = if bytes.get(point) == Some(&b'.') {
@@ -313,10 +291,7 @@ impl<'t> Parts<'t> {
         if base == 2 {
             value = value.checked_mul(1 << exponent)?;
         }
-        Some(Amount::Int {
-            value: if self.negative { -value } else { value },
-            scale: scale as i32,
-        })
+        Some(Amount::Int { value: if self.negative { -value } else { value }, scale: scale as i32 })
     }
 
     /// The decimal form.
@@ -324,12 +299,8 @@ impl<'t> Parts<'t> {
         if !self.has_digits {
             return Err(QuantityError::Numeric);
         }
-        let mut digits: SmallVec<[u8; 48]> = self
-            .whole
-            .bytes()
-            .chain(self.fraction.bytes())
-            .map(|b| b - b'0')
-            .collect();
+        let mut digits: SmallVec<[u8; 48]> =
+            self.whole.bytes().chain(self.fraction.bytes()).map(|b| b - b'0').collect();
         let mut point = self.whole.len() as i64;
         if base == 10 {
             point += i64::from(exponent);
@@ -424,26 +395,14 @@ impl Dec {
         let nanos = exact
             .and_then(|exact| exact.checked_mul(i128::from(NANO))?.checked_add(i128::from(nano)))
             .unwrap_or(i128::MAX);
-        Self {
-            negative,
-            whole,
-            nano,
-            nanos: if negative { -nanos } else { nanos },
-            capped,
-        }
+        Self { negative, whole, nano, nanos: if negative { -nanos } else { nanos }, capped }
     }
 
     fn from_nanos(nanos: i128) -> Self {
         let magnitude = nanos.unsigned_abs();
         let billion = NANO as u128;
         let (whole, nano) = ((magnitude / billion) as u64, (magnitude % billion) as u32);
-        Self {
-            negative: nanos < 0,
-            whole,
-            nano,
-            nanos,
-            capped: false,
-        }
+        Self { negative: nanos < 0, whole, nano, nanos, capped: false }
     }
 
     /// In units of `10^scale`, 0 or -3, rounded up; the lowest 64 bits of it.
@@ -456,11 +415,7 @@ impl Dec {
         let step = NANO / per_unit;
         if self.negative {
             // Go divides the lowest 64 bits here, and adds one where it should take one away.
-            let nanos = self
-                .whole
-                .wrapping_mul(NANO as u64)
-                .wrapping_add(u64::from(self.nano))
-                .wrapping_neg() as i64;
+            let nanos = self.whole.wrapping_mul(NANO as u64).wrapping_add(u64::from(self.nano)).wrapping_neg() as i64;
             return nanos / step + i64::from(nanos % step != 0);
         }
         let fraction = i64::from(self.nano).div_euclid(step) + i64::from(i64::from(self.nano) % step != 0);
@@ -489,9 +444,5 @@ fn divide_away(value: i64, by: i32) -> i64 {
         return value.signum();
     };
     let quotient = value / divisor;
-    if value % divisor == 0 {
-        quotient
-    } else {
-        quotient + value.signum()
-    }
+    if value % divisor == 0 { quotient } else { quotient + value.signum() }
 }

@@ -21,10 +21,7 @@ pub struct Resources {
 impl Resources {
     /// The amount of the scalar resource `name`, if listed.
     pub fn scalar(&self, name: &str) -> Option<i64> {
-        self.scalars
-            .iter()
-            .find(|(n, _)| n.as_str() == name)
-            .map(|(_, amount)| *amount)
+        self.scalars.iter().find(|(n, _)| n.as_str() == name).map(|(_, amount)| *amount)
     }
 
     /// The amount of any resource by its Kubernetes name (0 if not listed). `pods` is not a resource here.

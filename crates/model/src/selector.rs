@@ -35,11 +35,7 @@ impl Requirement {
     pub fn new(key: Str, operator: Operator, mut values: Vec<Str>) -> Self {
         values.sort_unstable();
         values.dedup();
-        Self {
-            key,
-            operator,
-            values: values.into_boxed_slice(),
-        }
+        Self { key, operator, values: values.into_boxed_slice() }
     }
 
     /// Whether `labels` meet it.
@@ -57,11 +53,7 @@ impl Requirement {
                 let Some(right) = self.values.first().and_then(|v| parse_int(v)) else {
                     return false;
                 };
-                if self.operator == Operator::Gt {
-                    left > right
-                } else {
-                    left < right
-                }
+                if self.operator == Operator::Gt { left > right } else { left < right }
             }
         }
     }
@@ -85,20 +77,14 @@ impl Selector {
     /// From requirements in any order.
     pub fn all(mut requirements: Vec<Requirement>) -> Self {
         // Order does not matter to matching; a fixed one makes equal selectors equal.
-        requirements.sort_by(|a, b| {
-            a.key
-                .cmp(&b.key)
-                .then_with(|| (a.operator as u8).cmp(&(b.operator as u8)))
-        });
+        requirements.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| (a.operator as u8).cmp(&(b.operator as u8))));
         Self::All(requirements.into_boxed_slice())
     }
 
     /// From `key = value` pairs.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a Str, &'a Str)>) -> Self {
-        let requirements = pairs
-            .into_iter()
-            .map(|(k, v)| Requirement::new(k.clone(), Operator::In, vec![v.clone()]))
-            .collect();
+        let requirements =
+            pairs.into_iter().map(|(k, v)| Requirement::new(k.clone(), Operator::In, vec![v.clone()])).collect();
         Self::all(requirements)
     }
 

@@ -5,11 +5,7 @@ const MEBI: i64 = 1 << 20;
 /// An amount of the resource with this name: cpu in thousandths, memory-like resources in bytes, others as they are.
 pub(crate) fn quantity(resource: &str, amount: i64) -> String {
     if resource == "cpu" {
-        if amount % 1000 == 0 {
-            (amount / 1000).to_string()
-        } else {
-            format!("{amount}m")
-        }
+        if amount % 1000 == 0 { (amount / 1000).to_string() } else { format!("{amount}m") }
     } else if in_bytes(resource) {
         bytes(amount)
     } else {

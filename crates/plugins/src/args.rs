@@ -152,17 +152,7 @@ mod tests {
             assert_eq!(qualified_name_error(good), None, "{good}");
         }
         let long = "x".repeat(64);
-        for bad in [
-            "",
-            "/gpu",
-            "Example.com/gpu",
-            "a/b/c",
-            "example.com/",
-            "-a",
-            "a..b/c",
-            "a b",
-            &long,
-        ] {
+        for bad in ["", "/gpu", "Example.com/gpu", "a/b/c", "example.com/", "-a", "a..b/c", "a b", &long] {
             assert!(qualified_name_error(bad).is_some(), "{bad}");
         }
     }

@@ -44,21 +44,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
         },
         ArgField {
             name: "minCandidateNodesAbsolute",
-            kind: ArgKind::Int {
-                min: 0,
-                max: i32::MAX as i64,
-            },
+            kind: ArgKind::Int { min: 0, max: i32::MAX as i64 },
             default: "100",
             help: EFFECTLESS,
         },
     ],
     validate,
     events: &[ClusterEvent::new(Resource::Pod, Action::DELETE)],
-    build: |_args| {
-        Ok(Plugin::new(NAME)
-            .with_post_filter(DefaultPreemption)
-            .with_hints(DefaultPreemption))
-    },
+    build: |_args| Ok(Plugin::new(NAME).with_post_filter(DefaultPreemption).with_hints(DefaultPreemption)),
 };
 
 fn validate(args: &Value) -> Vec<FieldError> {
@@ -183,10 +176,7 @@ fn not_eligible(pod: &PodInfo, what_if: &dyn WhatIf) -> Option<&'static str> {
     }
     let node = cluster.nodes()[slot.index()].as_ref()?;
     let making_room = |p: &Arc<PodInfo>| p.priority < pod.priority && p.is_terminating() && p.preempted;
-    node.pods
-        .iter()
-        .any(making_room)
-        .then_some("not eligible due to a terminating pod on the nominated node.")
+    node.pods.iter().any(making_room).then_some("not eligible due to a terminating pod on the nominated node.")
 }
 
 /// Tries every node that deletions may help: the candidates by node name, and why the other tried nodes are none.
@@ -202,9 +192,7 @@ fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) 
         return (Vec::new(), rejections);
     }
     let by_name = what_if.slots_by_name().iter().copied();
-    let slots: Vec<Slot> = by_name
-        .filter(|slot| what_if.code(*slot) == Code::Unschedulable)
-        .collect();
+    let slots: Vec<Slot> = by_name.filter(|slot| what_if.code(*slot) == Code::Unschedulable).collect();
     let results: Vec<OnceLock<Result<Candidate, Status>>> = slots.iter().map(|_| OnceLock::new()).collect();
     what_if.each(slots.len(), &|i| {
         // `each` runs every index once; a second result for one would equal the first.
@@ -224,12 +212,8 @@ fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) 
 /// The pods to take off one node: all of lower priority, but for those that can stay after all.
 fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Result<Candidate, Status> {
     let node = what_if.cluster().nodes()[slot.index()].as_deref();
-    let mut potential: Vec<OnNode<'_>> = node
-        .map_or(&[][..], |node| &node.pods)
-        .iter()
-        .enumerate()
-        .filter(|(_, p)| p.priority < pod.priority)
-        .collect();
+    let mut potential: Vec<OnNode<'_>> =
+        node.map_or(&[][..], |node| &node.pods).iter().enumerate().filter(|(_, p)| p.priority < pod.priority).collect();
     let (Some(node), false) = (node, potential.is_empty()) else {
         return Err(Status::unresolvable(NO_VICTIMS));
     };
@@ -260,25 +244,13 @@ fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Result<Candidate
             }
         }
     }
-    let victims: Vec<_> = potential
-        .into_iter()
-        .zip(is_victim)
-        .filter(|(_, is_victim)| *is_victim)
-        .map(|((_, p), _)| p.clone())
-        .collect();
+    let victims: Vec<_> =
+        potential.into_iter().zip(is_victim).filter(|(_, is_victim)| *is_victim).map(|((_, p), _)| p.clone()).collect();
     let name = &node.spec.name;
     if victims.is_empty() {
-        return Err(Status::error(format!(
-            "expected at least one victim pod on node {:?}",
-            name.as_str()
-        )));
+        return Err(Status::error(format!("expected at least one victim pod on node {:?}", name.as_str())));
     }
-    Ok(Candidate {
-        slot,
-        node: name.clone(),
-        victims,
-        violations,
-    })
+    Ok(Candidate { slot, node: name.clone(), victims, violations })
 }
 
 /// When a pod started; one that has not counts as started after all others. (kube-scheduler takes the current time.)
@@ -332,11 +304,7 @@ fn violates_budget(pods: &[OnNode<'_>], what_if: &dyn WhatIf) -> Vec<bool> {
 
 /// kube-scheduler's text for "no candidate": how many nodes had which reason, nodes that were not tried included.
 fn no_candidate(nodes: usize, rejections: &Rejections) -> String {
-    let mut items: Vec<String> = rejections
-        .reasons
-        .iter()
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
+    let mut items: Vec<String> = rejections.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     if rejections.nodes < nodes {
         items.push(format!("{} {NOT_HELPFUL}", nodes - rejections.nodes));
     }
@@ -357,11 +325,7 @@ fn aggregate(errors: Vec<String>) -> String {
             distinct.push(error);
         }
     }
-    if distinct.len() == 1 {
-        distinct.remove(0)
-    } else {
-        format!("[{}]", distinct.join(", "))
-    }
+    if distinct.len() == 1 { distinct.remove(0) } else { format!("[{}]", distinct.join(", ")) }
 }
 
 #[cfg(test)]

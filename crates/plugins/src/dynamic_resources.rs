@@ -52,9 +52,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     events: &[
         ClusterEvent::new(
             Resource::Node,
-            Action::ADD
-                .and(Action::UPDATE_NODE_LABEL)
-                .and(Action::UPDATE_NODE_ALLOCATABLE),
+            Action::ADD.and(Action::UPDATE_NODE_LABEL).and(Action::UPDATE_NODE_ALLOCATABLE),
         ),
         ClusterEvent::new(Resource::ResourceClaim, ADD_OR_UPDATE),
         ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_GENERATED_RESOURCE_CLAIM),
@@ -86,9 +84,7 @@ fn validate(args: &Value) -> Vec<FieldError> {
 
 fn unsupported(pod: &PodInfo) -> Option<String> {
     let claim = pod.resource_claims.first()?;
-    Some(format!(
-        "resource claims are not supported by this version: the pod uses claim \"{claim}\""
-    ))
+    Some(format!("resource claims are not supported by this version: the pod uses claim \"{claim}\""))
 }
 
 /// The plugin as a pod without claims sees it.
@@ -108,11 +104,7 @@ impl NodePlugin for WithoutClaims {
 
     fn prepare(&self, _key: &(), _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<()> {
         // There is no PreScore to skip: kube-scheduler's Score runs and gives 0.
-        Prepared {
-            state: (),
-            filters: false,
-            scores: true,
-        }
+        Prepared { state: (), filters: false, scores: true }
     }
 
     fn normalization(&self) -> Normalization {
@@ -133,11 +125,7 @@ impl PostFilter for WithoutClaims {
 /// kube-scheduler's PostFilter needs what its PreFilter left behind, even for a pod without claims. The error ends
 /// PostFilter: preemption does not run.
 fn post_filter_status(pre_filter_ran: bool) -> Status {
-    if pre_filter_ran {
-        Status::unschedulable("no new claims to deallocate")
-    } else {
-        Status::error("not found")
-    }
+    if pre_filter_ran { Status::unschedulable("no new claims to deallocate") } else { Status::error("not found") }
 }
 
 #[cfg(test)]
@@ -158,10 +146,7 @@ mod tests {
 
     #[test]
     fn a_pod_with_claims_is_gated_and_others_score_zero() {
-        let with_claim = PodInfo {
-            resource_claims: ["gpu".into()].into(),
-            ..pod("p")
-        };
+        let with_claim = PodInfo { resource_claims: ["gpu".into()].into(), ..pod("p") };
         assert_eq!(
             gated(&DESCRIPTOR, &with_claim).as_deref(),
             Some("resource claims are not supported by this version: the pod uses claim \"gpu\"")

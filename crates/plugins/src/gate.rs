@@ -41,11 +41,7 @@ impl NodePlugin for NothingToDo {
     }
 
     fn prepare(&self, _key: &(), _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<()> {
-        Prepared {
-            state: (),
-            filters: false,
-            scores: false,
-        }
+        Prepared { state: (), filters: false, scores: false }
     }
 }
 
@@ -103,25 +99,14 @@ pub(crate) mod testing {
 
     /// A pod with one volume, named `data`.
     pub(crate) fn pod_with(source: VolumeSource) -> PodInfo {
-        PodInfo {
-            volumes: [Volume {
-                name: "data".into(),
-                source,
-            }]
-            .into(),
-            ..pod("web-0")
-        }
+        PodInfo { volumes: [Volume { name: "data".into(), source }].into(), ..pod("web-0") }
     }
 
     /// What the PreEnqueue of a plugin says about a pod; `None` when it lets it pass.
     pub(crate) fn gated(descriptor: &Descriptor, pod: &PodInfo) -> Option<String> {
         let plugin = crate::testing::build(descriptor, &crate::args::defaults(descriptor.args));
         let status = plugin.pre_enqueue.expect("it gates").pre_enqueue(pod);
-        assert_ne!(
-            status.code,
-            Code::Unschedulable,
-            "a gated pod must not look unschedulable"
-        );
+        assert_ne!(status.code, Code::Unschedulable, "a gated pod must not look unschedulable");
         (!status.is_success()).then(|| status.message())
     }
 }

@@ -109,11 +109,7 @@ impl NodePlugin for ImageLocality {
         }
         let max = MAX_CONTAINER_THRESHOLD * state.containers;
         // Not `clamp`: without containers the maximum is below the minimum, and the minimum is looked at first.
-        let sum = if sum < MIN_THRESHOLD {
-            MIN_THRESHOLD
-        } else {
-            sum.min(max)
-        };
+        let sum = if sum < MIN_THRESHOLD { MIN_THRESHOLD } else { sum.min(max) };
         MAX_SCORE * (sum - MIN_THRESHOLD) / (max - MIN_THRESHOLD)
     }
 }
@@ -125,22 +121,12 @@ mod tests {
     use loadline_model::{Image, NodeSpec};
 
     fn with_images(name: &str, images: &[(&str, i64)]) -> NodeSpec {
-        let image = |&(name, size): &(&str, i64)| Image {
-            name: name.into(),
-            size,
-        };
-        NodeSpec {
-            images: images.iter().map(image).collect(),
-            ..node(name, &[])
-        }
+        let image = |&(name, size): &(&str, i64)| Image { name: name.into(), size };
+        NodeSpec { images: images.iter().map(image).collect(), ..node(name, &[]) }
     }
 
     fn using(images: &[&str], containers: u32) -> PodInfo {
-        PodInfo {
-            images: images.iter().map(|i| Str::from(*i)).collect(),
-            container_count: containers,
-            ..pod("p")
-        }
+        PodInfo { images: images.iter().map(|i| Str::from(*i)).collect(), container_count: containers, ..pod("p") }
     }
 
     fn raw(cluster: &mut FakeCluster, pod: &PodInfo) -> Vec<i64> {

@@ -26,12 +26,7 @@ const NAME: &str = "InterPodAffinity";
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: NAME,
     help: "Places pods near to or away from other pods, by inter-pod affinity and anti-affinity.",
-    points: &[
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-        ExtensionPoint::PreScore,
-        ExtensionPoint::Score,
-    ],
+    points: &[ExtensionPoint::PreFilter, ExtensionPoint::Filter, ExtensionPoint::PreScore, ExtensionPoint::Score],
     default_profile: DefaultProfile::Enabled { weight: 2 },
     args: &[
         ArgField {
@@ -50,16 +45,11 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     ],
     validate: no_further_checks,
     events: &[
-        ClusterEvent::new(
-            Resource::Pod,
-            Action::ADD.and(Action::UPDATE_POD_LABEL).and(Action::DELETE),
-        ),
+        ClusterEvent::new(Resource::Pod, Action::ADD.and(Action::UPDATE_POD_LABEL).and(Action::DELETE)),
         ClusterEvent::new(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_LABEL)),
     ],
     build: |args| {
-        let plugin = InterPodAffinity {
-            arguments: Arguments::parse(args),
-        };
+        let plugin = InterPodAffinity { arguments: Arguments::parse(args) };
         Ok(Plugin::new(NAME).with_hints(Hints).with_node(plugin))
     },
 };
@@ -73,9 +63,7 @@ struct Arguments {
 
 impl Arguments {
     fn parse(args: &Value) -> Self {
-        let weight = args["hardPodAffinityWeight"]
-            .as_i64()
-            .and_then(|w| i32::try_from(w).ok());
+        let weight = args["hardPodAffinityWeight"].as_i64().and_then(|w| i32::try_from(w).ok());
         Self {
             hard_pod_affinity_weight: weight.unwrap_or(1),
             ignore_preferred_terms_of_existing_pods: args["ignorePreferredTermsOfExistingPods"] == true,
@@ -110,11 +98,7 @@ impl NodePlugin for InterPodAffinity {
     fn prepare(&self, key: &Key, pod: &PodInfo, cx: &mut dyn Prepare) -> Prepared<State> {
         let state = State::prepare(key, pod, self.arguments, cx);
         let has = |wanted: fn(Role) -> bool| state.tallies.iter().any(|tally| wanted(tally.role));
-        Prepared {
-            filters: has(|role| role != Role::Score),
-            scores: has(|role| role == Role::Score),
-            state,
-        }
+        Prepared { filters: has(|role| role != Role::Score), scores: has(|role| role == Role::Score), state }
     }
 
     fn catch_up(&self, state: &mut State, cluster: &dyn Cluster) -> Touched {
@@ -151,9 +135,5 @@ impl NodePlugin for InterPodAffinity {
 /// quotient is rounded before it is multiplied.
 fn normalize(raw: i64, bounds: Bounds) -> i64 {
     let range = bounds.max - bounds.min;
-    if range > 0 {
-        (100.0 * ((raw - bounds.min) as f64 / range as f64)) as i64
-    } else {
-        0
-    }
+    if range > 0 { (100.0 * ((raw - bounds.min) as f64 / range as f64)) as i64 } else { 0 }
 }

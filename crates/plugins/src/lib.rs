@@ -67,9 +67,7 @@ static ALL: [&Descriptor; 23] = [
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     for descriptor in ALL {
-        registry
-            .register(descriptor)
-            .expect("the list names each plugin once, a test holds that");
+        registry.register(descriptor).expect("the list names each plugin once, a test holds that");
     }
     registry
 }
@@ -164,12 +162,7 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_everything_is_explained() {
         for descriptor in ALL {
-            assert_eq!(
-                (descriptor.validate)(&args::defaults(descriptor.args)),
-                [],
-                "{}",
-                descriptor.name
-            );
+            assert_eq!((descriptor.validate)(&args::defaults(descriptor.args)), [], "{}", descriptor.name);
             assert!(!descriptor.help.is_empty(), "{}", descriptor.name);
             for field in descriptor.args {
                 assert!(!field.help.is_empty(), "{}.{}", descriptor.name, field.name);

@@ -24,23 +24,13 @@ use args::AddedAffinity;
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "NodeAffinity",
     help: "Turns down nodes that do not match the pod's nodeSelector and required node affinity, and scores by its preferred terms.",
-    points: &[
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-        ExtensionPoint::PreScore,
-        ExtensionPoint::Score,
-    ],
+    points: &[ExtensionPoint::PreFilter, ExtensionPoint::Filter, ExtensionPoint::PreScore, ExtensionPoint::Score],
     default_profile: DefaultProfile::Enabled { weight: 2 },
     args: args::FIELDS,
     validate: args::validate,
-    events: &[ClusterEvent::new(
-        Resource::Node,
-        Action::ADD.and(Action::UPDATE_NODE_LABEL),
-    )],
+    events: &[ClusterEvent::new(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_LABEL))],
     build: |args| {
-        let plugin = NodeAffinity {
-            added: Arc::new(AddedAffinity::new(args)?),
-        };
+        let plugin = NodeAffinity { added: Arc::new(AddedAffinity::new(args)?) };
         Ok(Plugin::new("NodeAffinity").with_node(plugin.clone()).with_hints(plugin))
     },
 };
@@ -95,10 +85,7 @@ impl Hash for NodeParts {
 
 impl Key {
     fn of(pod: &PodInfo) -> Self {
-        Self {
-            selector: pod.node_selector.clone(),
-            affinity: NodeParts::of(pod),
-        }
+        Self { selector: pod.node_selector.clone(), affinity: NodeParts::of(pod) }
     }
 
     fn required(&self) -> Option<&NodeSelector> {

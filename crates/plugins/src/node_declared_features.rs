@@ -23,20 +23,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
         ClusterEvent::new(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_DECLARED_FEATURE)),
         ClusterEvent::new(Resource::Pod, Action::UPDATE),
     ],
-    build: |_| {
-        Ok(Plugin::new("NodeDeclaredFeatures")
-            .with_node(NodeDeclaredFeatures)
-            .with_hints(NodeDeclaredFeatures))
-    },
+    build: |_| Ok(Plugin::new("NodeDeclaredFeatures").with_node(NodeDeclaredFeatures).with_hints(NodeDeclaredFeatures)),
 };
 
 struct NodeDeclaredFeatures;
 
 fn missing<'a>(required: &'a [Str], declared: &[Str]) -> impl Iterator<Item = &'a Str> {
     // Both are sorted, and both are short.
-    required
-        .iter()
-        .filter(|feature| declared.binary_search(feature).is_err())
+    required.iter().filter(|feature| declared.binary_search(feature).is_err())
 }
 
 impl NodePlugin for NodeDeclaredFeatures {
@@ -52,11 +46,7 @@ impl NodePlugin for NodeDeclaredFeatures {
     }
 
     fn prepare(&self, required: &Self::Key, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<Self::State> {
-        Prepared {
-            state: required.clone(),
-            filters: true,
-            scores: false,
-        }
+        Prepared { state: required.clone(), filters: true, scores: false }
     }
 
     fn filter(&self, required: &Self::State, node: &NodeView<'_>) -> Verdict {
@@ -94,10 +84,9 @@ impl QueueingHints for NodeDeclaredFeatures {
             EventObject::Node { old, new: Some(new) } => {
                 old.is_none_or(|old| old.declared_features != new.declared_features)
             }
-            EventObject::Pod {
-                old: Some(old),
-                new: Some(new),
-            } => new.uid == pod.uid && new.required_features != old.required_features,
+            EventObject::Pod { old: Some(old), new: Some(new) } => {
+                new.uid == pod.uid && new.required_features != old.required_features
+            }
             _ => true,
         })
     }
@@ -111,26 +100,17 @@ mod tests {
     use loadline_model::NodeSpec;
 
     fn declaring(name: &str, features: &[&str]) -> NodeSpec {
-        NodeSpec {
-            declared_features: features.iter().map(|f| Str::from(*f)).collect(),
-            ..node(name, &[])
-        }
+        NodeSpec { declared_features: features.iter().map(|f| Str::from(*f)).collect(), ..node(name, &[]) }
     }
 
     fn requiring(features: &[&str]) -> PodInfo {
-        PodInfo {
-            required_features: features.iter().map(|f| Str::from(*f)).collect(),
-            ..pod("p")
-        }
+        PodInfo { required_features: features.iter().map(|f| Str::from(*f)).collect(), ..pod("p") }
     }
 
     #[test]
     fn all_required_features_must_be_declared() {
-        let mut cluster = FakeCluster::new([
-            declaring("none", &[]),
-            declaring("one", &["B"]),
-            declaring("all", &["A", "B", "C"]),
-        ]);
+        let mut cluster =
+            FakeCluster::new([declaring("none", &[]), declaring("one", &["B"]), declaring("all", &["A", "B", "C"])]);
         let plugin = NodeDeclaredFeatures;
         assert_eq!(cluster.passing(&plugin, &pod("p")), ["none", "one", "all"]);
         assert_eq!(cluster.passing(&plugin, &requiring(&["B"])), ["one", "all"]);
@@ -149,12 +129,7 @@ mod tests {
         assert_eq!(hint(&changed(None, &old)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&old), &new)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&old), &old)), Hint::Skip);
-        let updated = |old: &PodInfo, new: &PodInfo| {
-            hint(&EventObject::Pod {
-                old: Some(old),
-                new: Some(new),
-            })
-        };
+        let updated = |old: &PodInfo, new: &PodInfo| hint(&EventObject::Pod { old: Some(old), new: Some(new) });
         assert_eq!(updated(&pod, &requiring(&[])), Hint::Queue);
         assert_eq!(updated(&pod, &pod), Hint::Skip);
         let other = crate::testing::pod("q");

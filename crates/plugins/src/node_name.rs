@@ -35,19 +35,11 @@ impl NodePlugin for NodeName {
     }
 
     fn prepare(&self, name: &Str, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<Str> {
-        Prepared {
-            state: name.clone(),
-            filters: true,
-            scores: false,
-        }
+        Prepared { state: name.clone(), filters: true, scores: false }
     }
 
     fn filter(&self, name: &Str, node: &NodeView<'_>) -> Verdict {
-        if node.name() == name {
-            Verdict::PASS
-        } else {
-            Verdict::unresolvable(0)
-        }
+        if node.name() == name { Verdict::PASS } else { Verdict::unresolvable(0) }
     }
 
     fn reasons(&self, _name: &Str, _verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
@@ -55,11 +47,7 @@ impl NodePlugin for NodeName {
     }
 
     fn detail(&self, name: &Str, _verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
-        let detail = Detail {
-            what: "node name".to_owned(),
-            wanted: name.to_string(),
-            found: node.name().to_string(),
-        };
+        let detail = Detail { what: "node name".to_owned(), wanted: name.to_string(), found: node.name().to_string() };
         (vec![detail], Vec::new())
     }
 }
@@ -74,10 +62,7 @@ mod tests {
     fn only_the_named_node_passes() {
         let mut cluster = FakeCluster::new([node("a", &[]), node("b", &[])]);
         assert_eq!(cluster.passing(&NodeName, &pod("p")), ["a", "b"]);
-        let named = PodInfo {
-            node_name: Some("b".into()),
-            ..pod("p")
-        };
+        let named = PodInfo { node_name: Some("b".into()), ..pod("p") };
         let answers = cluster.filter(&NodeName, &named).unwrap();
         assert_eq!(answers[0].code, Code::UnschedulableAndUnresolvable);
         assert_eq!(answers[0].reasons, ["node(s) didn't match the requested node name"]);

@@ -18,10 +18,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     default_profile: DefaultProfile::Enabled { weight: 0 },
     args: &[],
     validate: no_further_checks,
-    events: &[
-        ClusterEvent::new(Resource::Pod, Action::DELETE),
-        ClusterEvent::new(Resource::Node, Action::ADD),
-    ],
+    events: &[ClusterEvent::new(Resource::Pod, Action::DELETE), ClusterEvent::new(Resource::Node, Action::ADD)],
     build: |_| Ok(Plugin::new("NodePorts").with_node(NodePorts).with_hints(NodePorts)),
 };
 
@@ -37,8 +34,7 @@ fn conflict(wanted: &HostPort, used: &HostPort) -> bool {
 }
 
 fn any_conflict(wanted: &[HostPort], used: &[HostPort]) -> bool {
-    used.iter()
-        .any(|used| wanted.iter().any(|wanted| conflict(wanted, used)))
+    used.iter().any(|used| wanted.iter().any(|wanted| conflict(wanted, used)))
 }
 
 impl NodePlugin for NodePorts {
@@ -54,19 +50,11 @@ impl NodePlugin for NodePorts {
     }
 
     fn prepare(&self, ports: &Self::Key, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<Self::State> {
-        Prepared {
-            state: ports.clone(),
-            filters: true,
-            scores: false,
-        }
+        Prepared { state: ports.clone(), filters: true, scores: false }
     }
 
     fn filter(&self, wanted: &Self::State, node: &NodeView<'_>) -> Verdict {
-        if any_conflict(wanted, node.ports()) {
-            Verdict::unschedulable(0)
-        } else {
-            Verdict::PASS
-        }
+        if any_conflict(wanted, node.ports()) { Verdict::unschedulable(0) } else { Verdict::PASS }
     }
 
     fn reasons(&self, _wanted: &Self::State, _verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
@@ -109,10 +97,9 @@ fn protocol_name(protocol: Protocol) -> &'static str {
 impl QueueingHints for NodePorts {
     fn hint(&self, pod: &PodInfo, _event: &ClusterEvent, object: &EventObject<'_>) -> Hint {
         queue_if(match object {
-            EventObject::Pod {
-                old: Some(gone),
-                new: None,
-            } => is_placed(gone) && any_conflict(&pod.host_ports, &gone.host_ports),
+            EventObject::Pod { old: Some(gone), new: None } => {
+                is_placed(gone) && any_conflict(&pod.host_ports, &gone.host_ports)
+            }
             _ => true,
         })
     }
@@ -125,18 +112,11 @@ mod tests {
     use loadline_framework::{Code, NodeDelta, Slot};
 
     fn port(ip: &str, protocol: Protocol, port: i32) -> HostPort {
-        HostPort {
-            protocol,
-            ip: ip.into(),
-            port,
-        }
+        HostPort { protocol, ip: ip.into(), port }
     }
 
     fn with_ports(name: &str, ports: &[HostPort]) -> PodInfo {
-        PodInfo {
-            host_ports: ports.iter().cloned().collect(),
-            ..pod(name)
-        }
+        PodInfo { host_ports: ports.iter().cloned().collect(), ..pod(name) }
     }
 
     #[test]
@@ -166,18 +146,12 @@ mod tests {
         let incoming = with_ports("p", &[port("10.0.0.1", Protocol::Tcp, 80)]);
         let answers = cluster.filter(&NodePorts, &incoming).unwrap();
         assert_eq!(answers[0].code, Code::Unschedulable);
-        assert_eq!(
-            answers[0].reasons,
-            ["node(s) didn't have free ports for the requested pod ports"]
-        );
+        assert_eq!(answers[0].reasons, ["node(s) didn't have free ports for the requested pod ports"]);
         assert_eq!(cluster.passing(&NodePorts, &incoming), ["b"]);
         assert_eq!(cluster.passing(&NodePorts, &pod("p")), ["a", "b"]);
 
         let state = cluster.state(&NodePorts, &incoming).unwrap();
-        let delta = NodeDelta {
-            added: Vec::new(),
-            removed: vec![running],
-        };
+        let delta = NodeDelta { added: Vec::new(), removed: vec![running] };
         let answer = cluster.answer(&NodePorts, &state, Slot(0), Some(&delta));
         assert_eq!(answer.code, Code::Success);
     }
@@ -187,27 +161,15 @@ mod tests {
         let web = [port(ANY, Protocol::Tcp, 80)];
         let waiting = with_ports("p", &web);
         let hint = |gone: &PodInfo| {
-            let object = EventObject::Pod {
-                old: Some(gone),
-                new: None,
-            };
+            let object = EventObject::Pod { old: Some(gone), new: None };
             NodePorts.hint(&waiting, &DESCRIPTOR.events[0], &object)
         };
-        let placed = PodInfo {
-            node_name: Some("a".into()),
-            ..with_ports("q", &web)
-        };
+        let placed = PodInfo { node_name: Some("a".into()), ..with_ports("q", &web) };
         assert_eq!(hint(&placed), Hint::Queue);
-        let nominated = PodInfo {
-            nominated_node_name: Some("a".into()),
-            ..with_ports("q", &web)
-        };
+        let nominated = PodInfo { nominated_node_name: Some("a".into()), ..with_ports("q", &web) };
         assert_eq!(hint(&nominated), Hint::Queue);
         assert_eq!(hint(&with_ports("q", &web)), Hint::Skip);
-        let other = PodInfo {
-            node_name: Some("a".into()),
-            ..with_ports("q", &[port(ANY, Protocol::Udp, 80)])
-        };
+        let other = PodInfo { node_name: Some("a".into()), ..with_ports("q", &[port(ANY, Protocol::Udp, 80)]) };
         assert_eq!(hint(&other), Hint::Skip);
     }
 }

@@ -24,15 +24,10 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     args: &[ArgField {
         name: "resources",
         kind: ArgKind::List(&ArgKind::Object(&[
-            ArgField {
-                name: "name",
-                kind: ArgKind::Text,
-                default: "",
-                help: "Resource name.",
-            },
+            ArgField { name: "name", kind: ArgKind::Text, default: "", help: "Resource name." },
             ArgField {
                 name: "weight",
-                kind: ArgKind::Int { min: 0, max: 1 },
+                kind: ArgKind::Int { min: 1, max: 1 },
                 default: "1",
                 help: "Always 1 (0 means 1).",
             },
@@ -93,11 +88,7 @@ impl NodePlugin for NodeResourcesBalancedAllocation {
     }
 
     fn prepare(&self, requests: &Self::Key, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<Self::State> {
-        Prepared {
-            state: asked(&self.resources, &requests.usage),
-            filters: false,
-            scores: true,
-        }
+        Prepared { state: asked(&self.resources, &requests.usage), filters: false, scores: true }
     }
 
     fn score(&self, state: &Self::State, node: &NodeView<'_>) -> i64 {
@@ -147,16 +138,11 @@ mod tests {
     use serde_json::json;
 
     fn plugin() -> NodeResourcesBalancedAllocation {
-        NodeResourcesBalancedAllocation {
-            resources: or_default(Vec::new()),
-        }
+        NodeResourcesBalancedAllocation { resources: or_default(Vec::new()) }
     }
 
     fn asking(milli_cpu: i64, memory: i64) -> PodInfo {
-        PodInfo {
-            requests: Arc::new(requests(milli_cpu, memory)),
-            ..pod("p")
-        }
+        PodInfo { requests: Arc::new(requests(milli_cpu, memory)), ..pod("p") }
     }
 
     fn raw(cluster: &mut FakeCluster, pod: &PodInfo) -> Vec<i64> {

@@ -27,12 +27,7 @@ use args::Args;
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "NodeResourcesFit",
     help: "Turns down nodes without enough cpu, memory or other resources left, and scores the others by how full they are.",
-    points: &[
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-        ExtensionPoint::PreScore,
-        ExtensionPoint::Score,
-    ],
+    points: &[ExtensionPoint::PreFilter, ExtensionPoint::Filter, ExtensionPoint::PreScore, ExtensionPoint::Score],
     default_profile: DefaultProfile::Enabled { weight: 1 },
     args: args::FIELDS,
     validate: args::validate,
@@ -43,9 +38,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     ],
     build: |args| {
         let args = Args::new(args)?;
-        Ok(Plugin::new("NodeResourcesFit")
-            .with_node(NodeResourcesFit { args })
-            .with_hints(Hints))
+        Ok(Plugin::new("NodeResourcesFit").with_node(NodeResourcesFit { args }).with_hints(Hints))
     },
 };
 
@@ -102,12 +95,7 @@ impl Wanted {
     fn each_short(&self, allowed_pods: i64, allocatable: &Resources, load: &NodeLoad, mut tell: impl FnMut(Short)) {
         let mut check = |index: usize, wanted: i64, allocatable: i64, used: i64| {
             if wanted > allocatable.wrapping_sub(used) {
-                tell(Short {
-                    index,
-                    wanted,
-                    allocatable,
-                    used,
-                });
+                tell(Short { index, wanted, allocatable, used });
             }
         };
         let used = &load.requested;
@@ -121,12 +109,7 @@ impl Wanted {
         }
         if self.ephemeral_storage > 0 {
             let index = EPHEMERAL_STORAGE;
-            check(
-                index,
-                self.ephemeral_storage,
-                allocatable.ephemeral_storage,
-                used.ephemeral_storage,
-            );
+            check(index, self.ephemeral_storage, allocatable.ephemeral_storage, used.ephemeral_storage);
         }
         for (at, (name, amount)) in self.scalars.iter().enumerate() {
             let has = |amounts: &Resources| amounts.scalar(name).unwrap_or(0);
@@ -199,18 +182,12 @@ impl NodePlugin for NodeResourcesFit {
 
     fn filter(&self, state: &State, node: &NodeView<'_>) -> Verdict {
         let (mut bits, mut unresolvable) = (0, false);
-        state
-            .wanted
-            .each_short(node.allowed_pods(), node.allocatable(), node.load(), |short| {
-                bits |= if short.index < BITS {
-                    1 << short.index
-                } else {
-                    Verdict::PER_NODE
-                };
-                // Taking pods away does not help where the empty node is too small. The number of pods is never taken for
-                // that, not even when a node takes none.
-                unresolvable |= short.index != PODS && short.wanted > short.allocatable;
-            });
+        state.wanted.each_short(node.allowed_pods(), node.allocatable(), node.load(), |short| {
+            bits |= if short.index < BITS { 1 << short.index } else { Verdict::PER_NODE };
+            // Taking pods away does not help where the empty node is too small. The number of pods is never taken for
+            // that, not even when a node takes none.
+            unresolvable |= short.index != PODS && short.wanted > short.allocatable;
+        });
         if bits == 0 {
             Verdict::PASS
         } else if unresolvable {
@@ -265,14 +242,10 @@ impl QueueingHints for Hints {
         // Hints do not know `ignoredResources`, in kube-scheduler neither.
         let wanted = || Wanted::new(&pod.requests, |_| false);
         let helps = match object {
-            EventObject::Pod {
-                old: Some(old),
-                new: None,
-            } => is_placed(old),
-            EventObject::Pod {
-                old: Some(old),
-                new: Some(new),
-            } => new.uid == pod.uid || new.node_name.is_some() && gave_back(&pod.requests, old, new),
+            EventObject::Pod { old: Some(old), new: None } => is_placed(old),
+            EventObject::Pod { old: Some(old), new: Some(new) } => {
+                new.uid == pod.uid || new.node_name.is_some() && gave_back(&pod.requests, old, new)
+            }
             EventObject::Node { old, new: Some(new) } => {
                 let wanted = wanted();
                 wanted.fits_empty(new) && old.is_none_or(|old| wanted.gained(old, new))

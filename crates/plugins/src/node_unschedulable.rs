@@ -24,9 +24,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
         ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_TOLERATION),
     ],
     build: |_| {
-        Ok(Plugin::new("NodeUnschedulable")
-            .with_node(NodeUnschedulable::new())
-            .with_hints(NodeUnschedulable::new()))
+        Ok(Plugin::new("NodeUnschedulable").with_node(NodeUnschedulable::new()).with_hints(NodeUnschedulable::new()))
     },
 };
 
@@ -64,19 +62,11 @@ impl NodePlugin for NodeUnschedulable {
     }
 
     fn prepare(&self, _key: &(), _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<()> {
-        Prepared {
-            state: (),
-            filters: true,
-            scores: false,
-        }
+        Prepared { state: (), filters: true, scores: false }
     }
 
     fn filter(&self, _state: &(), node: &NodeView<'_>) -> Verdict {
-        if node.spec().unschedulable {
-            Verdict::unresolvable(0)
-        } else {
-            Verdict::PASS
-        }
+        if node.spec().unschedulable { Verdict::unresolvable(0) } else { Verdict::PASS }
     }
 
     fn reasons(&self, _state: &(), _verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
@@ -84,11 +74,7 @@ impl NodePlugin for NodeUnschedulable {
     }
 
     fn detail(&self, _state: &(), _verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
-        let detail = Detail {
-            what: "unschedulable".to_owned(),
-            wanted: "false".to_owned(),
-            found: "true".to_owned(),
-        };
+        let detail = Detail { what: "unschedulable".to_owned(), wanted: "false".to_owned(), found: "true".to_owned() };
         let remedy = Remedy {
             text: format!("needs {} to be uncordoned", node.name()),
             change: json!({"kind": "uncordon", "node": node.name()}),
@@ -115,23 +101,13 @@ mod tests {
     use loadline_model::{NodeSpec, Toleration, TolerationOperator};
 
     fn cordoned(name: &str) -> NodeSpec {
-        NodeSpec {
-            unschedulable: true,
-            ..node(name, &[])
-        }
+        NodeSpec { unschedulable: true, ..node(name, &[]) }
     }
 
     fn tolerant(key: &str) -> PodInfo {
-        let toleration = Toleration {
-            key: key.into(),
-            operator: TolerationOperator::Exists,
-            value: Str::empty(),
-            effect: None,
-        };
-        PodInfo {
-            tolerations: [toleration].into(),
-            ..pod("p")
-        }
+        let toleration =
+            Toleration { key: key.into(), operator: TolerationOperator::Exists, value: Str::empty(), effect: None };
+        PodInfo { tolerations: [toleration].into(), ..pod("p") }
     }
 
     #[test]
@@ -157,18 +133,10 @@ mod tests {
         assert_eq!(hint(&changed(Some(&closed), &open)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&open), &open)), Hint::Skip);
 
-        let updated = |new: &PodInfo| {
-            hint(&EventObject::Pod {
-                old: None,
-                new: Some(new),
-            })
-        };
+        let updated = |new: &PodInfo| hint(&EventObject::Pod { old: None, new: Some(new) });
         assert_eq!(updated(&tolerant("node.kubernetes.io/unschedulable")), Hint::Queue);
         assert_eq!(updated(&tolerant("other")), Hint::Skip);
-        let someone_else = PodInfo {
-            uid: "other".into(),
-            ..tolerant("")
-        };
+        let someone_else = PodInfo { uid: "other".into(), ..tolerant("") };
         assert_eq!(updated(&someone_else), Hint::Skip);
     }
 }

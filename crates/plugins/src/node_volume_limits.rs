@@ -17,11 +17,7 @@ const MIGRATED: [&str; 3] = ["azureDisk", "cinder", "portworxVolume"];
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "NodeVolumeLimits",
     help: "Keeps the number of attached CSI volumes within each node's limits. This version gates pods that name an in-tree disk which counts as one.",
-    points: &[
-        ExtensionPoint::PreEnqueue,
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-    ],
+    points: &[ExtensionPoint::PreEnqueue, ExtensionPoint::PreFilter, ExtensionPoint::Filter],
     default_profile: DefaultProfile::Enabled { weight: 0 },
     args: &[],
     validate: no_further_checks,

@@ -30,37 +30,24 @@ const MISSING_LABEL: &str = "node(s) didn't match pod topology spread constraint
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: NAME,
     help: "Spreads pods over the domains of a topology, by the pod's topologySpreadConstraints or the default ones.",
-    points: &[
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-        ExtensionPoint::PreScore,
-        ExtensionPoint::Score,
-    ],
+    points: &[ExtensionPoint::PreFilter, ExtensionPoint::Filter, ExtensionPoint::PreScore, ExtensionPoint::Score],
     default_profile: DefaultProfile::Enabled { weight: 2 },
     args: &arguments::FIELDS,
     validate: arguments::validate,
     events: &[
         ClusterEvent::new(
             Resource::Pod,
-            Action::ADD
-                .and(Action::UPDATE_POD_LABEL)
-                .and(Action::UPDATE_POD_TOLERATION)
-                .and(Action::DELETE),
+            Action::ADD.and(Action::UPDATE_POD_LABEL).and(Action::UPDATE_POD_TOLERATION).and(Action::DELETE),
         ),
         ClusterEvent::new(
             Resource::Node,
-            Action::ADD
-                .and(Action::DELETE)
-                .and(Action::UPDATE_NODE_LABEL)
-                .and(Action::UPDATE_NODE_TAINT),
+            Action::ADD.and(Action::DELETE).and(Action::UPDATE_NODE_LABEL).and(Action::UPDATE_NODE_TAINT),
         ),
     ],
     build: |args| {
         let arguments = Arguments::parse(args)?;
         Ok(Plugin::new(NAME)
-            .with_hints(Hints {
-                arguments: arguments.clone(),
-            })
+            .with_hints(Hints { arguments: arguments.clone() })
             .with_node(PodTopologySpread { arguments }))
     },
 };
@@ -85,11 +72,7 @@ impl NodePlugin for PodTopologySpread {
 
     fn prepare(&self, key: &Key, _pod: &PodInfo, cx: &mut dyn Prepare) -> Prepared<State> {
         let state = State::prepare(key, &self.arguments, cx);
-        Prepared {
-            filters: !state.hard.is_empty(),
-            scores: !state.soft.is_empty(),
-            state,
-        }
+        Prepared { filters: !state.hard.is_empty(), scores: !state.soft.is_empty(), state }
     }
 
     fn catch_up(&self, state: &mut State, cluster: &dyn Cluster) -> Touched {
@@ -101,11 +84,7 @@ impl NodePlugin for PodTopologySpread {
     }
 
     fn reasons(&self, _state: &State, verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
-        let reason = if verdict.is_unresolvable() {
-            MISSING_LABEL
-        } else {
-            MISMATCH
-        };
+        let reason = if verdict.is_unresolvable() { MISSING_LABEL } else { MISMATCH };
         vec![reason.into()]
     }
 
@@ -116,11 +95,7 @@ impl NodePlugin for PodTopologySpread {
         let key = &hard.constraint.topology_key;
         let topology = node.cluster().topology(hard.topology);
         let Some(domain) = topology.domain_of[node.slot().index()].index() else {
-            let detail = Detail {
-                what: format!("label {key}"),
-                wanted: "any value".into(),
-                found: "none".into(),
-            };
+            let detail = Detail { what: format!("label {key}"), wanted: "any value".into(), found: "none".into() };
             let remedy = Remedy {
                 text: format!("needs the label {key} on {}", node.name()),
                 change: json!({"node": node.name(), "addLabel": key}),

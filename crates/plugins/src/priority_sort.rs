@@ -33,10 +33,7 @@ mod tests {
     #[test]
     fn priority_comes_before_time() {
         let low = pod("low");
-        let high = PodInfo {
-            priority: 10,
-            ..pod("high")
-        };
+        let high = PodInfo { priority: 10, ..pod("high") };
         assert_eq!(PrioritySort.compare((&high, 9), (&low, 1)), Ordering::Less);
         assert_eq!(PrioritySort.compare((&low, 2), (&low, 1)), Ordering::Greater);
         assert_eq!(PrioritySort.compare((&low, 1), (&low, 1)), Ordering::Equal);

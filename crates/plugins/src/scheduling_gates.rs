@@ -16,15 +16,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     default_profile: DefaultProfile::Enabled { weight: 0 },
     args: &[],
     validate: no_further_checks,
-    events: &[ClusterEvent::new(
-        Resource::Pod,
-        Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED,
-    )],
-    build: |_| {
-        Ok(Plugin::new("SchedulingGates")
-            .with_pre_enqueue(SchedulingGates)
-            .with_hints(SchedulingGates))
-    },
+    events: &[ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED)],
+    build: |_| Ok(Plugin::new("SchedulingGates").with_pre_enqueue(SchedulingGates).with_hints(SchedulingGates)),
 };
 
 struct SchedulingGates;
@@ -34,10 +27,7 @@ impl PreEnqueue for SchedulingGates {
         if pod.scheduling_gates.is_empty() {
             return Status::success();
         }
-        Status::unresolvable(format!(
-            "waiting for scheduling gates: [{}]",
-            pod.scheduling_gates.join(" ")
-        ))
+        Status::unresolvable(format!("waiting for scheduling gates: [{}]", pod.scheduling_gates.join(" ")))
     }
 }
 
@@ -57,24 +47,15 @@ mod tests {
 
     #[test]
     fn gates_are_named_and_lifted_for_their_pod_only() {
-        let gated = PodInfo {
-            scheduling_gates: ["a.example/x".into(), "b".into()].into(),
-            ..pod("p")
-        };
+        let gated = PodInfo { scheduling_gates: ["a.example/x".into(), "b".into()].into(), ..pod("p") };
         let status = SchedulingGates.pre_enqueue(&gated);
-        assert_eq!(
-            status,
-            Status::unresolvable("waiting for scheduling gates: [a.example/x b]")
-        );
+        assert_eq!(status, Status::unresolvable("waiting for scheduling gates: [a.example/x b]"));
         let free = pod("p");
         assert_eq!(SchedulingGates.pre_enqueue(&free), Status::success());
 
         let event = DESCRIPTOR.events[0];
         let hint = |new: &PodInfo| {
-            let object = EventObject::Pod {
-                old: Some(&gated),
-                new: Some(new),
-            };
+            let object = EventObject::Pod { old: Some(&gated), new: Some(new) };
             SchedulingGates.hint(&gated, &event, &object)
         };
         assert_eq!(hint(&free), Hint::Queue);

@@ -51,12 +51,7 @@ pub(crate) fn or_default(resources: Vec<ResourceSpec>) -> Vec<ResourceSpec> {
     if !resources.is_empty() {
         return resources;
     }
-    ["cpu", "memory"]
-        .map(|name| ResourceSpec {
-            name: name.to_owned(),
-            weight: 1,
-        })
-        .into()
+    ["cpu", "memory"].map(|name| ResourceSpec { name: name.to_owned(), weight: 1 }).into()
 }
 
 /// A point of a shape, as configured.
@@ -97,11 +92,7 @@ pub(crate) fn asked(resources: &[ResourceSpec], amounts: &Resources) -> Box<[Ask
             _ if amount == 0 => return None,
             name => Kind::Scalar(name.into()),
         };
-        Some(Asked {
-            kind,
-            weight: spec.weight(),
-            amount,
-        })
+        Some(Asked { kind, weight: spec.weight(), amount })
     };
     resources.iter().filter_map(of).collect()
 }
@@ -158,11 +149,7 @@ impl Strategy {
     pub(crate) fn score(&self, asked: &[Asked], allocatable: &Resources, load: &NodeLoad) -> i64 {
         match self {
             Self::LeastAllocated => average(asked, allocatable, load, |requested, capacity| {
-                if requested > capacity {
-                    0
-                } else {
-                    (capacity - requested).wrapping_mul(MAX_SCORE) / capacity
-                }
+                if requested > capacity { 0 } else { (capacity - requested).wrapping_mul(MAX_SCORE) / capacity }
             }),
             Self::MostAllocated => average(asked, allocatable, load, |requested, capacity| {
                 // Pods without requests count as a little, so that the sum can exceed the capacity.
@@ -176,11 +163,7 @@ impl Strategy {
                         continue;
                     }
                     let requested = resource.used_non_zero(load).wrapping_add(resource.amount);
-                    let utilization = if requested > capacity {
-                        100
-                    } else {
-                        requested.wrapping_mul(100) / capacity
-                    };
+                    let utilization = if requested > capacity { 100 } else { requested.wrapping_mul(100) / capacity };
                     let at = interpolate(shape, utilization);
                     // Resources that score nothing do not dilute the others.
                     if at > 0 {
@@ -188,11 +171,7 @@ impl Strategy {
                         weights += resource.weight;
                     }
                 }
-                if weights == 0 {
-                    0
-                } else {
-                    (score as f64 / weights as f64).round() as i64
-                }
+                if weights == 0 { 0 } else { (score as f64 / weights as f64).round() as i64 }
             }
         }
     }
@@ -241,23 +220,11 @@ mod tests {
 
     /// A node of 4 cores and 8 GiB that is used by `cpu` and `memory`, for a pod that asks for 1 core and 2 GiB.
     fn score(strategy: &Strategy, specs: &str, cpu: i64, memory: i64) -> i64 {
-        let mut amounts = Resources {
-            milli_cpu: 1000,
-            memory: 2 * GI,
-            ..Resources::default()
-        };
+        let mut amounts = Resources { milli_cpu: 1000, memory: 2 * GI, ..Resources::default() };
         amounts.set_scalar("example.com/gpu".into(), 1);
-        let mut allocatable = Resources {
-            milli_cpu: 4000,
-            memory: 8 * GI,
-            ..Resources::default()
-        };
+        let mut allocatable = Resources { milli_cpu: 4000, memory: 8 * GI, ..Resources::default() };
         allocatable.set_scalar("example.com/gpu".into(), 4);
-        let load = NodeLoad {
-            non_zero_milli_cpu: cpu,
-            non_zero_memory: memory,
-            ..NodeLoad::default()
-        };
+        let load = NodeLoad { non_zero_milli_cpu: cpu, non_zero_memory: memory, ..NodeLoad::default() };
         strategy.score(&asked(&resources(specs), &amounts), &allocatable, &load)
     }
 
@@ -281,10 +248,7 @@ mod tests {
         assert_eq!(score(&Strategy::LeastAllocated, specs, 1000, 0), 50);
         let specs = r#"[{"name":"example.com/gpu","weight":5}]"#;
         assert_eq!(score(&Strategy::LeastAllocated, specs, 0, 0), 75);
-        assert_eq!(
-            score(&Strategy::LeastAllocated, r#"[{"name":"ephemeral-storage"}]"#, 0, 0),
-            0
-        );
+        assert_eq!(score(&Strategy::LeastAllocated, r#"[{"name":"ephemeral-storage"}]"#, 0, 0), 0);
     }
 
     #[test]

@@ -27,11 +27,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
         ClusterEvent::new(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_TAINT)),
         ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_TOLERATION),
     ],
-    build: |_| {
-        Ok(Plugin::new("TaintToleration")
-            .with_node(TaintToleration)
-            .with_hints(TaintToleration))
-    },
+    build: |_| Ok(Plugin::new("TaintToleration").with_node(TaintToleration).with_hints(TaintToleration)),
 };
 
 struct TaintToleration;
@@ -60,19 +56,11 @@ impl NodePlugin for TaintToleration {
     }
 
     fn prepare(&self, tolerations: &Self::Key, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<Self::State> {
-        Prepared {
-            state: tolerations.clone(),
-            filters: true,
-            scores: true,
-        }
+        Prepared { state: tolerations.clone(), filters: true, scores: true }
     }
 
     fn filter(&self, tolerations: &Self::State, node: &NodeView<'_>) -> Verdict {
-        if untolerated(&node.spec().taints, tolerations).is_none() {
-            Verdict::PASS
-        } else {
-            Verdict::unresolvable(0)
-        }
+        if untolerated(&node.spec().taints, tolerations).is_none() { Verdict::PASS } else { Verdict::unresolvable(0) }
     }
 
     fn reasons(&self, _tolerations: &Self::State, _verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
@@ -81,11 +69,8 @@ impl NodePlugin for TaintToleration {
 
     fn detail(&self, tolerations: &Self::State, _verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
         let of = |taint: &Taint| {
-            let detail = Detail {
-                what: "taint".to_owned(),
-                wanted: "tolerated".to_owned(),
-                found: Shown(taint).to_string(),
-            };
+            let detail =
+                Detail { what: "taint".to_owned(), wanted: "tolerated".to_owned(), found: Shown(taint).to_string() };
             let change = json!({
                 "kind": "toleration",
                 "node": node.name(),
@@ -93,10 +78,7 @@ impl NodePlugin for TaintToleration {
                 "value": taint.value,
                 "effect": effect_name(taint.effect),
             });
-            let remedy = Remedy {
-                text: format!("needs a toleration for {} on {}", Shown(taint), node.name()),
-                change,
-            };
+            let remedy = Remedy { text: format!("needs a toleration for {} on {}", Shown(taint), node.name()), change };
             (detail, remedy)
         };
         all_untolerated(&node.spec().taints, tolerations).map(of).unzip()
@@ -159,18 +141,11 @@ mod tests {
     use loadline_model::{NodeSpec, TolerationOperator};
 
     fn taint(key: &str, value: &str, effect: Effect) -> Taint {
-        Taint {
-            key: key.into(),
-            value: value.into(),
-            effect,
-        }
+        Taint { key: key.into(), value: value.into(), effect }
     }
 
     fn tainted(name: &str, taints: impl Into<Box<[Taint]>>) -> NodeSpec {
-        NodeSpec {
-            taints: taints.into(),
-            ..node(name, &[])
-        }
+        NodeSpec { taints: taints.into(), ..node(name, &[]) }
     }
 
     fn tolerant(tolerations: &[(&str, TolerationOperator, &str, Option<Effect>)]) -> PodInfo {
@@ -180,10 +155,7 @@ mod tests {
             value: value.into(),
             effect,
         };
-        PodInfo {
-            tolerations: tolerations.iter().map(toleration).collect(),
-            ..pod("p")
-        }
+        PodInfo { tolerations: tolerations.iter().map(toleration).collect(), ..pod("p") }
     }
 
     use Effect::{NoExecute, NoSchedule, PreferNoSchedule};
@@ -202,10 +174,7 @@ mod tests {
         assert_eq!(answers[1].reasons, ["node(s) had untolerated taint(s)"]);
         let mut passing = |tolerations: &[_]| cluster.passing(&TaintToleration, &tolerant(tolerations));
         assert_eq!(passing(&[]), ["plain", "soft"]);
-        assert_eq!(
-            passing(&[("gpu", Equal, "a100", Some(NoSchedule))]),
-            ["plain", "gpu", "soft"]
-        );
+        assert_eq!(passing(&[("gpu", Equal, "a100", Some(NoSchedule))]), ["plain", "gpu", "soft"]);
         assert_eq!(passing(&[("gpu", Equal, "h100", None)]), ["plain", "soft"]);
         // An empty key with Equal still compares the value.
         assert_eq!(passing(&[("", Equal, "", None)]), ["plain", "evicting", "soft"]);
@@ -235,10 +204,8 @@ mod tests {
 
     #[test]
     fn the_taint_is_told() {
-        let mut cluster = FakeCluster::new([tainted(
-            "a",
-            [taint("gpu", "a100", NoSchedule), taint("x", "", NoExecute)],
-        )]);
+        let mut cluster =
+            FakeCluster::new([tainted("a", [taint("gpu", "a100", NoSchedule), taint("x", "", NoExecute)])]);
         let pod = tolerant(&[("x", Exists, "", None)]);
         let state = cluster.state(&TaintToleration, &pod).unwrap();
         let view = NodeView::new(&cluster, Slot(0), cluster.info(Slot(0)), Reads::SPEC);
@@ -259,10 +226,7 @@ mod tests {
         assert_eq!(hint(&changed(Some(&bad), &good)), Hint::Queue);
         assert_eq!(hint(&changed(Some(&good), &good)), Hint::Skip);
         let (own, other) = (pod("p"), pod("q"));
-        let updated = |new| EventObject::Pod {
-            old: None,
-            new: Some(new),
-        };
+        let updated = |new| EventObject::Pod { old: None, new: Some(new) };
         assert_eq!(hint(&updated(&own)), Hint::Queue);
         assert_eq!(hint(&updated(&other)), Hint::Skip);
     }

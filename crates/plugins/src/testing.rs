@@ -27,11 +27,7 @@ pub(crate) fn node(name: &str, pairs: &[(&str, &str)]) -> NodeSpec {
         name: name.into(),
         uid: format!("uid-{name}").into(),
         labels: labels(pairs),
-        allocatable: Resources {
-            milli_cpu: 4000,
-            memory: 8 * GI,
-            ..Resources::default()
-        },
+        allocatable: Resources { milli_cpu: 4000, memory: 8 * GI, ..Resources::default() },
         allowed_pods: 110,
         ..NodeSpec::default()
     }
@@ -52,39 +48,25 @@ pub(crate) fn pod(name: &str) -> PodInfo {
 
 /// A pod with labels.
 pub(crate) fn labelled_pod(name: &str, pairs: &[(&str, &str)]) -> PodInfo {
-    PodInfo {
-        labels: labels(pairs),
-        ..pod(name)
-    }
+    PodInfo { labels: labels(pairs), ..pod(name) }
 }
 
 /// A pod with affinity.
 pub(crate) fn pod_with_affinity(name: &str, affinity: Affinity) -> PodInfo {
-    PodInfo {
-        affinity: Some(Arc::new(affinity)),
-        ..pod(name)
-    }
+    PodInfo { affinity: Some(Arc::new(affinity)), ..pod(name) }
 }
 
 /// Sums of a pod with one container that asks for this much; 0 stands for a container that does not name the resource.
 pub(crate) fn requests(milli_cpu: i64, memory: i64) -> PodRequests {
     let or = |amount: i64, default: i64| if amount == 0 { default } else { amount };
-    let spec = Resources {
-        milli_cpu,
-        memory,
-        ..Resources::default()
-    };
+    let spec = Resources { milli_cpu, memory, ..Resources::default() };
     let (non_zero_milli_cpu, non_zero_memory) = (or(milli_cpu, 100), or(memory, 200 * MI));
     PodRequests {
         usage: spec.clone(),
         spec,
         non_zero_milli_cpu,
         non_zero_memory,
-        score: Resources {
-            milli_cpu: non_zero_milli_cpu,
-            memory: non_zero_memory,
-            ..Resources::default()
-        },
+        score: Resources { milli_cpu: non_zero_milli_cpu, memory: non_zero_memory, ..Resources::default() },
     }
 }
 
@@ -181,9 +163,7 @@ impl FakeCluster {
 
     /// The node in a slot.
     pub(crate) fn info(&self, slot: Slot) -> &NodeInfo {
-        self.nodes[slot.index()]
-            .as_deref()
-            .expect("the test names a slot with a node")
+        self.nodes[slot.index()].as_deref().expect("the test names a slot with a node")
     }
 
     /// Slots of all nodes.
@@ -216,15 +196,8 @@ impl FakeCluster {
             view = view.with_delta(delta, &load);
         }
         let verdict = plugin.filter(state, &view);
-        let reasons = if verdict.passes() {
-            Vec::new()
-        } else {
-            plugin.reasons(state, verdict, &view)
-        };
-        Answer {
-            code: verdict.code(),
-            reasons,
-        }
+        let reasons = if verdict.passes() { Vec::new() } else { plugin.reasons(state, verdict, &view) };
+        Answer { code: verdict.code(), reasons }
     }
 
     /// Filter over all nodes, by slot: the status of each. A rejection by PreFilter is an `Err`.
@@ -235,10 +208,7 @@ impl FakeCluster {
         };
         let answer = |slot| match &prepared {
             Some(prepared) => self.answer(plugin, &prepared.state, slot, None),
-            None => Answer {
-                code: Code::Success,
-                reasons: Vec::new(),
-            },
+            None => Answer { code: Code::Success, reasons: Vec::new() },
         };
         Ok(self.slots().into_iter().map(answer).collect())
     }
@@ -282,10 +252,7 @@ impl FakeCluster {
         }
         if let Normalization::Bounds(normalize) = normalization {
             let raw = || scores.iter().map(|s| s.raw);
-            let bounds = Bounds {
-                min: raw().min().unwrap_or(0),
-                max: raw().max().unwrap_or(0),
-            };
+            let bounds = Bounds { min: raw().min().unwrap_or(0), max: raw().max().unwrap_or(0) };
             for score in &mut scores {
                 score.normalized = normalize(score.raw, bounds);
             }
@@ -311,9 +278,7 @@ impl FakeCluster {
                 let counts = &mut self.queries[index].1;
                 let change = by * pods as i32;
                 let on = counts.by_slot.entry(slot).or_insert(0);
-                *on = on
-                    .checked_add_signed(change)
-                    .expect("a pod is counted in before it is counted out");
+                *on = on.checked_add_signed(change).expect("a pod is counted in before it is counted out");
                 if *on == 0 {
                     counts.by_slot.remove(&slot);
                 }
@@ -378,23 +343,22 @@ fn carried(pod: &PodInfo) -> Vec<CarriedTerm> {
     let Some(affinity) = pod.pod_affinity() else {
         return Vec::new();
     };
-    let required = |kind: TermKind| {
-        move |term: &_| CarriedTerm {
-            kind,
-            term: Clone::clone(term),
-        }
-    };
+    let required = |kind: TermKind| move |term: &_| CarriedTerm { kind, term: Clone::clone(term) };
     let mut terms = Vec::new();
     terms.extend(affinity.pod_required.iter().map(required(TermKind::RequiredAffinity)));
     terms.extend(affinity.anti_required.iter().map(required(TermKind::RequiredAnti)));
-    terms.extend(affinity.pod_preferred.iter().map(|w| CarriedTerm {
-        kind: TermKind::PreferredAffinity(w.weight),
-        term: w.term.clone(),
-    }));
-    terms.extend(affinity.anti_preferred.iter().map(|w| CarriedTerm {
-        kind: TermKind::PreferredAnti(w.weight),
-        term: w.term.clone(),
-    }));
+    terms.extend(
+        affinity
+            .pod_preferred
+            .iter()
+            .map(|w| CarriedTerm { kind: TermKind::PreferredAffinity(w.weight), term: w.term.clone() }),
+    );
+    terms.extend(
+        affinity
+            .anti_preferred
+            .iter()
+            .map(|w| CarriedTerm { kind: TermKind::PreferredAnti(w.weight), term: w.term.clone() }),
+    );
     terms
 }
 
@@ -428,10 +392,7 @@ impl Cluster for FakeCluster {
         let mut state: Option<ImageState> = None;
         for node in self.nodes.iter().flatten() {
             if let Some(image) = node.spec.images.iter().find(|image| image.name == *name) {
-                let known = state.get_or_insert(ImageState {
-                    size: image.size,
-                    nodes: 0,
-                });
+                let known = state.get_or_insert(ImageState { size: image.size, nodes: 0 });
                 known.nodes += 1;
             }
         }
@@ -465,12 +426,7 @@ impl Prepare for FakeCluster {
     fn track(&mut self, query: &Query) -> QueryId {
         let known = self.queries.iter().position(|(known, _)| known == query);
         let index = known.unwrap_or_else(|| {
-            let mut counts = Counts {
-                by_slot: Map::default(),
-                total: 0,
-                log: Vec::new(),
-                log_start: 0,
-            };
+            let mut counts = Counts { by_slot: Map::default(), total: 0, log: Vec::new(), log_start: 0 };
             for slot in self.slots() {
                 let on: u32 = self.info(slot).pods.iter().map(|pod| self.counted(query, pod)).sum();
                 if on != 0 {
@@ -528,10 +484,7 @@ mod tests {
             },
             selector: Selector::from_pairs([(&"app".into(), &"web".into())]),
         };
-        let id = cluster.track(&Query::Matching {
-            all: [matcher].into(),
-            skip_terminating: false,
-        });
+        let id = cluster.track(&Query::Matching { all: [matcher].into(), skip_terminating: false });
         let before = cluster.counts(id).position();
         cluster.add_pod("b", labelled_pod("q", &[("app", "web")]));
         cluster.add_pod("b", labelled_pod("r", &[("app", "db")]));
@@ -554,18 +507,12 @@ mod tests {
             },
             topology_key: "zone".into(),
         };
-        let affinity = Affinity {
-            anti_required: [term].into(),
-            ..Affinity::default()
-        };
+        let affinity = Affinity { anti_required: [term].into(), ..Affinity::default() };
         cluster.add_pod("a", pod_with_affinity("p", affinity));
         let matched = cluster.matched_terms(&labelled_pod("q", &[("app", "web")]));
         assert_eq!(matched.len(), 1);
         assert_eq!(cluster.counts(matched[0].query).total, 1);
-        assert_eq!(
-            Cluster::topology(&cluster, matched[0].topology).values,
-            [Str::from("1")]
-        );
+        assert_eq!(Cluster::topology(&cluster, matched[0].topology).values, [Str::from("1")]);
         assert!(cluster.matched_terms(&labelled_pod("r", &[("app", "db")])).is_empty());
     }
 }

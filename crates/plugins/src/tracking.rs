@@ -53,12 +53,7 @@ pub(crate) struct TouchedNodes {
 impl TouchedNodes {
     /// None yet.
     pub(crate) fn new(cluster: &dyn Cluster) -> Self {
-        Self {
-            slots: Vec::new(),
-            limit: cluster.node_count() / 2,
-            changed: false,
-            all: false,
-        }
+        Self { slots: Vec::new(), limit: cluster.node_count() / 2, changed: false, all: false }
     }
 
     /// Something changed that no single node's answer shows, such as what normalisation reads.

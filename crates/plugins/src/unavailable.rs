@@ -26,12 +26,7 @@ pub static TOPOLOGY_PLACEMENT_GENERATOR: Descriptor = Descriptor {
     args: &[],
     validate: no_further_checks,
     events: &[],
-    build: |_| {
-        Err(unavailable(
-            "TopologyPlacementGenerator",
-            "TopologyAwareWorkloadScheduling",
-        ))
-    },
+    build: |_| Err(unavailable("TopologyPlacementGenerator", "TopologyAwareWorkloadScheduling")),
 };
 
 /// Scores placements of a pod group by its number of pods (gate TopologyAwareWorkloadScheduling).

@@ -115,11 +115,7 @@ mod tests {
     fn exactly_one_plugin_gates_each_kind_that_matters() {
         for source in sources() {
             let pod = pod_with(source.clone());
-            let gates = [
-                &DESCRIPTOR,
-                &volume_restrictions::DESCRIPTOR,
-                &node_volume_limits::DESCRIPTOR,
-            ];
+            let gates = [&DESCRIPTOR, &volume_restrictions::DESCRIPTOR, &node_volume_limits::DESCRIPTOR];
             let by: Vec<_> = gates.iter().filter(|d| gated(d, &pod).is_some()).collect();
             let unread = matches!(&source, VolumeSource::InlineCsi(_))
                 || matches!(&source, VolumeSource::InTree(field) if *field == "nfs");

@@ -18,11 +18,7 @@ const EXCLUSIVE: [&str; 4] = ["gcePersistentDisk", "awsElasticBlockStore", "iscs
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "VolumeRestrictions",
     help: "Keeps pods apart that name the same in-tree disk. This version gates pods that name one.",
-    points: &[
-        ExtensionPoint::PreEnqueue,
-        ExtensionPoint::PreFilter,
-        ExtensionPoint::Filter,
-    ],
+    points: &[ExtensionPoint::PreEnqueue, ExtensionPoint::PreFilter, ExtensionPoint::Filter],
     default_profile: DefaultProfile::Enabled { weight: 0 },
     args: &[],
     validate: no_further_checks,
@@ -58,10 +54,7 @@ mod tests {
     fn a_disk_that_can_not_be_shared_is_named() {
         for field in EXCLUSIVE {
             let message = gated(&DESCRIPTOR, &pod_with(VolumeSource::InTree(field.into()))).unwrap();
-            assert!(
-                message.ends_with(&format!("volume \"data\" is of kind {field}")),
-                "{message}"
-            );
+            assert!(message.ends_with(&format!("volume \"data\" is of kind {field}")), "{message}");
         }
         let nfs = pod_with(VolumeSource::InTree("nfs".into()));
         assert_eq!(gated(&DESCRIPTOR, &nfs), None);

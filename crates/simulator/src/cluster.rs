@@ -84,9 +84,7 @@ impl Builder {
     pub(crate) fn finish(mut self, missing: &[expand::Missing]) -> Cluster {
         let missing = missing
             .iter()
-            .map(|missing| Missing {
-                pods: missing.pods.iter().map(|pod| Arc::new(self.converter.pod(pod))).collect(),
-            })
+            .map(|missing| Missing { pods: missing.pods.iter().map(|pod| Arc::new(self.converter.pod(pod))).collect() })
             .collect();
         Cluster {
             nodes: in_order(self.nodes),

@@ -90,7 +90,9 @@ pub fn explain(
 /// Tells the engine of the room that pending pods wait for after a preemption.
 pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Engine) {
     for pod in cluster.pending() {
-        let Some(profile) = profiles.get(&pod.scheduler_name) else { continue };
+        let Some(profile) = profiles.get(&pod.scheduler_name) else {
+            continue;
+        };
         if let (Some(node), None) = (&pod.nominated_node_name, gate(profile, pod)) {
             engine.nominate(pod.clone(), node.clone());
         }
@@ -100,13 +102,11 @@ pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Eng
 /// Judges one pod over all nodes and records everything.
 pub fn judge(engine: &mut Engine, pod: &Arc<PodInfo>) -> Decision {
     let profile = engine.profiles().get(&pod.scheduler_name).cloned();
-    match profile.and_then(|profile| gate(&profile, pod)) {
-        Some((plugin, status)) => gated(pod, plugin, &status),
-        None => {
-            let cycle = engine.decide(pod, 1, Depth::Explain);
-            engine.record(&cycle)
-        }
+    if let Some((plugin, status)) = profile.and_then(|profile| gate(&profile, pod)) {
+        return gated(pod, plugin, &status);
     }
+    let cycle = engine.decide(pod, 1, Depth::Explain);
+    engine.record(&cycle)
 }
 
 /// The plugin that keeps a pod out of the queue, with its status.

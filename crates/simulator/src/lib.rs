@@ -7,10 +7,10 @@ pub mod report;
 mod simulate;
 
 pub use cluster::Cluster;
-pub use simulate::{SimulateError, SimulateOptions, simulate};
+pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};
 pub use load::{LoadOptions, Loaded, load, of_objects};
 pub use loadline_api::doc::Problem;
-pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};
+pub use simulate::{SimulateError, SimulateOptions, simulate};
 
 /// How far a long piece of work has come.
 #[derive(Clone, Debug, PartialEq)]

@@ -74,7 +74,9 @@ pub fn simulate(
 ) -> Result<(Report, Vec<Decision>), SimulateError> {
     let settings =
         Settings { seed: options.seed, parallelism: options.parallelism, record_bytes: 0, ..Settings::default() };
-    let full_name = |name: &String| if name.contains('/') { name.clone() } else { format!("default/{name}") };
+    let full_name = |name: &String| {
+        if name.contains('/') { name.clone() } else { format!("default/{name}") }
+    };
     let mut simulation = Simulation {
         scheduler: Scheduler::new(profiles.clone(), settings),
         now: 0,
@@ -270,7 +272,8 @@ impl Simulation<'_> {
     fn successor(&mut self, victim: &PodInfo) -> Arc<PodInfo> {
         self.replaced += 1;
         // StatefulSets and indexed Jobs give a new pod the old one's name; others a new one.
-        let keeps_name = victim.owner.as_ref().is_some_and(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "Job"));
+        let keeps_name =
+            victim.owner.as_ref().is_some_and(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "Job"));
         let mut pod = victim.clone();
         if !keeps_name {
             let stem = victim.name.rsplit_once('-').map_or(victim.name.as_str(), |(stem, _)| stem);
@@ -318,7 +321,9 @@ impl Simulation<'_> {
             let (result, message, gated_by) = match (gated, last) {
                 (Some((plugin, status)), _) => (Outcome::Gated, status.message(), plugin.to_owned()),
                 (None, Some((outcome, message))) => (outcome, message, String::new()),
-                (None, None) => (Outcome::Unschedulable, "not tried before the simulation ended".to_owned(), String::new()),
+                (None, None) => {
+                    (Outcome::Unschedulable, "not tried before the simulation ended".to_owned(), String::new())
+                }
             };
             PendingPod {
                 namespace: pod.namespace.to_string(),

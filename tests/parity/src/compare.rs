@@ -93,11 +93,7 @@ pub fn compare(request: &Request, answer: &Answer, judged: &[Judged]) -> (Vec<Di
     let mut tally = Tally::default();
     for (at, expected) in answer.decisions.iter().enumerate() {
         let pod = expected.pod();
-        let mut report = Report {
-            pod: &pod,
-            differences: &mut differences,
-            tally: &mut tally,
-        };
+        let mut report = Report { pod: &pod, differences: &mut differences, tally: &mut tally };
         match judged.get(at) {
             Some(judged) => decision(&mut report, request, expected, judged),
             None => report.differs("", "decision", format!("{:?}", expected.result), "nothing".to_owned()),
@@ -113,12 +109,7 @@ fn decision(report: &mut Report<'_>, request: &Request, expected: &Expected, jud
     report.equal("", "schedulerName", &expected.scheduler_name, &ours.scheduler_name);
     report.equal("", "result", &expected.result, &ours.result);
     report.equal("", "message", &expected.message, &ours.message);
-    report.equal(
-        "",
-        "gatedBy",
-        &expected.gated_by,
-        &ours.gated_by.clone().unwrap_or_default(),
-    );
+    report.equal("", "gatedBy", &expected.gated_by, &ours.gated_by.clone().unwrap_or_default());
     chosen(report, request, expected, judged);
     nodes::compare(report, expected, ours);
     preemption::compare(report, expected, judged);
@@ -135,20 +126,10 @@ fn chosen(report: &mut Report<'_>, request: &Request, expected: &Expected, judge
     let feasible: Vec<_> = expected.nodes.iter().filter(|node| node.feasible).collect();
     let most = feasible.iter().map(|node| node.total).max().flatten();
     let (decided_by, allowed) = if expected.nominated_first {
-        (
-            DecidedBy::Nominated,
-            nomination(request, &expected.pod()).into_iter().collect(),
-        )
+        (DecidedBy::Nominated, nomination(request, &expected.pod()).into_iter().collect())
     } else {
-        let best = feasible
-            .iter()
-            .filter(|node| node.total == most)
-            .map(|node| node.name.as_str());
-        let by = if feasible.len() == 1 {
-            DecidedBy::OnlyFeasible
-        } else {
-            DecidedBy::Score
-        };
+        let best = feasible.iter().filter(|node| node.total == most).map(|node| node.name.as_str());
+        let by = if feasible.len() == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
         (by, best.collect::<Vec<_>>())
     };
     report.equal("", "decidedBy", &Some(decided_by), &ours.decided_by);

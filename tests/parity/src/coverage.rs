@@ -45,14 +45,7 @@ impl Counts {
     /// Counts what one cluster exercised.
     fn cluster(&mut self, request: &Request, answer: &Answer) {
         self.clusters += 1;
-        self.add(
-            if request.config.is_empty() {
-                "configuration: default"
-            } else {
-                "configuration: own"
-            },
-            1,
-        );
+        self.add(if request.config.is_empty() { "configuration: default" } else { "configuration: own" }, 1);
         let priorities = Priorities::of(request);
         for decision in &answer.decisions {
             self.decision(decision, &priorities);
@@ -66,10 +59,7 @@ impl Counts {
         }
         self.add("nominated node taken first", u64::from(decision.nominated_first));
         for phrase in PHRASES {
-            self.add(
-                format!("message: {phrase}"),
-                u64::from(decision.message.contains(phrase)),
-            );
+            self.add(format!("message: {phrase}"), u64::from(decision.message.contains(phrase)));
         }
         let mut reasons = BTreeSet::new();
         for node in decision.nodes.iter().filter(|node| !node.feasible) {
@@ -107,25 +97,16 @@ impl Counts {
         let any = |test: &dyn Fn(&crate::Candidate) -> bool| u64::from(found.candidates.iter().any(test));
         self.add("preemption: helps", 1);
         self.add("preemption: candidates", found.candidates.len() as u64);
-        self.add(
-            "preemption: a choice between nodes",
-            u64::from(found.best.len() < found.candidates.len()),
-        );
+        self.add("preemption: a choice between nodes", u64::from(found.best.len() < found.candidates.len()));
         self.add("preemption: nodes tie", u64::from(found.best.len() > 1));
         self.add("preemption: several victims", any(&|node| node.victims.len() > 1));
-        self.add(
-            "preemption: violates a budget",
-            any(&|node| node.num_pdb_violations > 0),
-        );
+        self.add("preemption: violates a budget", any(&|node| node.num_pdb_violations > 0));
         self.add(
             "preemption: some victims violate a budget, some do not",
             any(&|node| node.num_pdb_violations > 0 && node.num_pdb_violations < node.victims.len() as i64),
         );
         // Of the pods with a lower priority, some may stay.
-        self.add(
-            "preemption: spares a pod",
-            any(&|node| priorities.lower_on(&node.node, own) > node.victims.len()),
-        );
+        self.add("preemption: spares a pod", any(&|node| priorities.lower_on(&node.node, own) > node.victims.len()));
     }
 }
 
@@ -250,10 +231,7 @@ mod tests {
     }
 
     fn feasible(name: &str, raw: i64) -> NodeRecord {
-        let score = ScoreRecord {
-            raw,
-            ..ScoreRecord::default()
-        };
+        let score = ScoreRecord { raw, ..ScoreRecord::default() };
         NodeRecord {
             name: name.to_owned(),
             feasible: true,
@@ -312,20 +290,8 @@ mod tests {
             ))
         };
         let (one, both) = (with(&["default/a"]), with(&["default/a", "default/b"]));
-        assert_eq!(
-            (
-                one.get("preemption: spares a pod"),
-                both.get("preemption: spares a pod")
-            ),
-            (1, 0)
-        );
-        assert_eq!(
-            (
-                one.get("preemption: several victims"),
-                both.get("preemption: several victims")
-            ),
-            (0, 1)
-        );
+        assert_eq!((one.get("preemption: spares a pod"), both.get("preemption: spares a pod")), (1, 0));
+        assert_eq!((one.get("preemption: several victims"), both.get("preemption: several victims")), (0, 1));
         assert_eq!(both.get("preemption: some victims violate a budget, some do not"), 1);
         assert_eq!(one.get("preemption: some victims violate a budget, some do not"), 0);
     }
@@ -340,9 +306,7 @@ mod tests {
         coverage.add(Profile::Taints, &request(), &answer(Vec::new(), None));
         let missed = coverage.below_floors();
         assert!(
-            missed
-                .iter()
-                .any(|line| line.starts_with("taints: `result: Feasible` occurred 0 times in 20 clusters")),
+            missed.iter().any(|line| line.starts_with("taints: `result: Feasible` occurred 0 times in 20 clusters")),
             "{missed:?}"
         );
         assert!(coverage.table().contains("result: Unschedulable"));

@@ -20,13 +20,8 @@ pub(crate) struct Cold;
 impl Judge for Cold {
     fn judge(&mut self, request: &Request) -> Result<Vec<Judged>, String> {
         let world = World::read(request)?;
-        let mut engine = world.cluster.engine(
-            world.profiles.clone(),
-            Settings {
-                parallelism: 1,
-                ..Settings::default()
-            },
-        );
+        let mut engine =
+            world.cluster.engine(world.profiles.clone(), Settings { parallelism: 1, ..Settings::default() });
         nominate_pending(&world.cluster, &world.profiles, &mut engine);
         world.judged.iter().map(|pod| Ok(judge_one(&mut engine, pod))).collect()
     }
@@ -48,26 +43,16 @@ impl World {
         reader.read_text(&list.to_string(), "request");
         let summary = reader.finish();
         if let Some(problem) = summary.problems.first() {
-            return Err(format!(
-                "{} problems in the objects, the first: {problem}",
-                summary.problems.len()
-            ));
+            return Err(format!("{} problems in the objects, the first: {problem}", summary.problems.len()));
         }
         let cluster = of_objects(objects).map_err(|refused| refused.join("; "))?;
         let profiles = profiles(&request.config)?;
         let find = |wanted: &String| {
             let mut pending = cluster.pending();
-            pending
-                .find(|pod| pod.full_name() == *wanted)
-                .cloned()
-                .ok_or_else(|| format!("no pending pod {wanted}"))
+            pending.find(|pod| pod.full_name() == *wanted).cloned().ok_or_else(|| format!("no pending pod {wanted}"))
         };
         let judged = request.pods.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Self {
-            cluster,
-            profiles,
-            judged,
-        })
+        Ok(Self { cluster, profiles, judged })
     }
 }
 
@@ -80,9 +65,7 @@ pub(crate) fn profiles(text: &str) -> Result<Profiles, String> {
     let config = if text.is_empty() {
         loadline_config::default_config(&registry).map_err(joined)?
     } else {
-        loadline_config::parse(text, "config", &registry)
-            .map_err(joined)?
-            .config
+        loadline_config::parse(text, "config", &registry).map_err(joined)?.config
     };
     loadline_config::compile(&config, &registry).map_err(joined)
 }

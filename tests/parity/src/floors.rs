@@ -155,10 +155,7 @@ pub const FLOORS: &[Floors] = &[
             ("preemption: violates a budget", 9),
             ("preemption: some victims violate a budget, some do not", 4),
             ("message: not eligible due to preemptionPolicy=Never", 3),
-            (
-                "message: not eligible due to a terminating pod on the nominated node",
-                2,
-            ),
+            ("message: not eligible due to a terminating pod on the nominated node", 2),
             ("rejected by InterPodAffinity: Unschedulable", 25),
             ("rejected by NodePorts: Unschedulable", 35),
             ("rejected by PodTopologySpread: Unschedulable", 8),

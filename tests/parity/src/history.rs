@@ -21,14 +21,11 @@ pub(crate) struct History;
 impl Judge for History {
     fn judge(&mut self, request: &Request) -> Result<Vec<Judged>, String> {
         let world = World::read(request)?;
-        let seed = request.id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let mut past = Past {
-            world: &world,
-            dice: Pcg64::seed_from_u64(seed),
-            undone: 0,
-        };
+        let seed = request
+            .id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        let mut past = Past { world: &world, dice: Pcg64::seed_from_u64(seed), undone: 0 };
         let mut engine = past.live()?;
         world.judged.iter().map(|pod| Ok(judge_one(&mut engine, pod))).collect()
     }
@@ -96,76 +93,43 @@ impl Past<'_> {
         for (node, at) in nodes.iter().zip(moments) {
             let first = if self.dice.random_bool(0.3) {
                 let later = self.dice.random_range(0.5..1.0);
-                steps.push(Step {
-                    at: later,
-                    what: What::Node(node.clone()),
-                });
+                steps.push(Step { at: later, what: What::Node(node.clone()) });
                 self.other_node(node, &nodes)
             } else {
                 node.clone()
             };
-            steps.push(Step {
-                at,
-                what: What::Node(first),
-            });
+            steps.push(Step { at, what: What::Node(first) });
         }
         for pod in &pods {
             let at = self.dice.random_range(0.0..0.5);
             let first = if self.dice.random_bool(0.3) {
                 let later = self.dice.random_range(0.5..1.0);
-                steps.push(Step {
-                    at: later,
-                    what: What::Pod(pod.clone()),
-                });
+                steps.push(Step { at: later, what: What::Pod(pod.clone()) });
                 if self.dice.random_bool(0.2) {
                     let between = self.dice.random_range(at..later);
-                    steps.push(Step {
-                        at: between,
-                        what: What::PodGone(pod.uid.clone()),
-                    });
+                    steps.push(Step { at: between, what: What::PodGone(pod.uid.clone()) });
                 }
                 self.other_pod(pod, &pods, &nodes)
             } else {
                 pod.clone()
             };
-            steps.push(Step {
-                at,
-                what: What::Pod(first),
-            });
+            steps.push(Step { at, what: What::Pod(first) });
         }
         for namespace in self.world.cluster.namespaces() {
             let at = self.dice.random_range(0.0..0.5);
             if self.dice.random_bool(0.5) {
-                let other = Namespace {
-                    labels: Arc::new(Labels::default()),
-                    ..namespace.clone()
-                };
-                steps.push(Step {
-                    at,
-                    what: What::Namespace(other),
-                });
+                let other = Namespace { labels: Arc::new(Labels::default()), ..namespace.clone() };
+                steps.push(Step { at, what: What::Namespace(other) });
                 let later = self.dice.random_range(0.5..1.0);
-                steps.push(Step {
-                    at: later,
-                    what: What::Namespace(namespace.clone()),
-                });
+                steps.push(Step { at: later, what: What::Namespace(namespace.clone()) });
             } else {
-                steps.push(Step {
-                    at,
-                    what: What::Namespace(namespace.clone()),
-                });
+                steps.push(Step { at, what: What::Namespace(namespace.clone()) });
             }
         }
         self.passers_by(&nodes, &pods, &mut steps);
-        steps.push(Step {
-            at: self.dice.random_range(0.5..0.9),
-            what: What::Configuration,
-        });
+        steps.push(Step { at: self.dice.random_range(0.5..0.9), what: What::Configuration });
         for _ in 0..DECISIONS {
-            steps.push(Step {
-                at: self.dice.random_range(0.1..1.0),
-                what: What::Decide,
-            });
+            steps.push(Step { at: self.dice.random_range(0.1..1.0), what: What::Decide });
         }
         steps
     }
@@ -177,31 +141,17 @@ impl Past<'_> {
                 return;
             };
             let name: Str = format!("passing-node-{number}").into();
-            let node = NodeSpec {
-                name: name.clone(),
-                images: Arc::default(),
-                ..NodeSpec::clone(like)
-            };
+            let node = NodeSpec { name: name.clone(), images: Arc::default(), ..NodeSpec::clone(like) };
             let (from, to) = (self.dice.random_range(0.0..0.5), self.dice.random_range(0.5..1.0));
-            steps.push(Step {
-                at: from,
-                what: What::Node(Arc::new(node)),
-            });
-            steps.push(Step {
-                at: to,
-                what: What::NodeGone(name),
-            });
+            steps.push(Step { at: from, what: What::Node(Arc::new(node)) });
+            steps.push(Step { at: to, what: What::NodeGone(name) });
         }
         for number in 0..10 {
             let (Some(like), Some(node)) = (pods.choose(&mut self.dice), nodes.choose(&mut self.dice)) else {
                 return;
             };
             let uid: Str = format!("passing-pod-{number}").into();
-            let node_name = if number < 2 {
-                format!("passing-node-{number}").into()
-            } else {
-                node.name.clone()
-            };
+            let node_name = if number < 2 { format!("passing-node-{number}").into() } else { node.name.clone() };
             let pod = PodInfo {
                 uid: uid.clone(),
                 name: uid.clone(),
@@ -210,24 +160,12 @@ impl Past<'_> {
             };
             let (from, to) = (self.dice.random_range(0.0..0.7), self.dice.random_range(0.7..1.0));
             if number < 7 {
-                steps.push(Step {
-                    at: from,
-                    what: What::Pod(Arc::new(pod)),
-                });
-                steps.push(Step {
-                    at: to,
-                    what: What::PodGone(uid),
-                });
+                steps.push(Step { at: from, what: What::Pod(Arc::new(pod)) });
+                steps.push(Step { at: to, what: What::PodGone(uid) });
             } else {
                 let pending = PodInfo { node_name: None, ..pod };
-                steps.push(Step {
-                    at: from,
-                    what: What::Nominate(Arc::new(pending), node_name),
-                });
-                steps.push(Step {
-                    at: to,
-                    what: What::EndNomination(uid),
-                });
+                steps.push(Step { at: from, what: What::Nominate(Arc::new(pending), node_name) });
+                steps.push(Step { at: to, what: What::EndNomination(uid) });
             }
         }
     }

@@ -33,13 +33,5 @@ pub struct JudgeKind {
 }
 
 /// The judges that every cluster is put before.
-pub const JUDGES: &[JudgeKind] = &[
-    JudgeKind {
-        name: "cold",
-        make: || Box::new(Cold),
-    },
-    JudgeKind {
-        name: "history",
-        make: || Box::new(History),
-    },
-];
+pub const JUDGES: &[JudgeKind] =
+    &[JudgeKind { name: "cold", make: || Box::new(Cold) }, JudgeKind { name: "history", make: || Box::new(History) }];

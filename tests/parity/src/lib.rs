@@ -43,9 +43,7 @@ pub fn dump_folder() -> std::path::PathBuf {
     reason = "a fresh seed must come from outside; the run is repeated with what is printed"
 )]
 pub fn fresh_seed() -> u64 {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // Six digits are easy to copy; the last ones change fastest.
     (now.as_micros() % 1_000_000) as u64
 }

@@ -1,10 +1,6 @@
 //! `loadline-parity`: compares our decisions with those of the real kube-scheduler plugins on random clusters.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool: it talks to a person"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: it talks to a person")]
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -101,20 +97,12 @@ fn compare(args: RunArgs) -> Result<u8> {
         bail!("there is no judge to compare with the referee; --referee-only asks the referee alone");
     }
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let profiles = if args.profiles.is_empty() {
-        Profile::ALL.to_vec()
-    } else {
-        args.profiles
-    };
+    let profiles = if args.profiles.is_empty() { Profile::ALL.to_vec() } else { args.profiles };
     let seeds = seed..seed.saturating_add(args.clusters);
     let plan = Plan {
-        clusters: seeds
-            .flat_map(|seed| profiles.iter().map(move |profile| (*profile, seed)))
-            .collect(),
+        clusters: seeds.flat_map(|seed| profiles.iter().map(move |profile| (*profile, seed))).collect(),
         dump: Some(args.dump.unwrap_or_else(dump_folder)),
-        threads: args
-            .threads
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
+        threads: args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
         stop_early: args.until_difference,
     };
     let total = plan.clusters.len();
@@ -131,26 +119,16 @@ fn compare(args: RunArgs) -> Result<u8> {
     if !args.until_difference {
         println!("{}\n", summary.coverage.table());
     }
-    println!(
-        "seeds {seed} to {}",
-        seed.saturating_add(args.clusters.saturating_sub(1))
-    );
+    println!("seeds {seed} to {}", seed.saturating_add(args.clusters.saturating_sub(1)));
     if args.referee_only {
-        println!(
-            "{} clusters: judged by the referee alone, nothing compared",
-            summary.clusters
-        );
+        println!("{} clusters: judged by the referee alone, nothing compared", summary.clusters);
     } else {
         println!("{}", summary.line());
     }
     if summary.differences() > 0 {
         return Ok(EXIT_DIFFERENT);
     }
-    let missed = if args.until_difference {
-        Vec::new()
-    } else {
-        summary.coverage.below_floors()
-    };
+    let missed = if args.until_difference { Vec::new() } else { summary.coverage.below_floors() };
     for line in &missed {
         println!("too little: {line}");
     }
@@ -166,21 +144,13 @@ fn print(profile: Profile, seed: u64) -> Result<u8> {
 
 fn try_mutants(only: &str, clusters: usize, seed: u64) -> Result<u8> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let root = here
-        .join("../..")
-        .canonicalize()
-        .context("the workspace that this was built from is gone")?;
+    let root = here.join("../..").canonicalize().context("the workspace that this was built from is gone")?;
     let mut mutations = mutants::load(&root.join("tests/parity/mutations.yaml"))?;
     mutations.retain(|mutation| mutation.name.contains(only));
     if mutations.is_empty() {
         bail!("no mutation has `{only}` in its name");
     }
-    let trial = Trial {
-        folder: root.join("target/mutants"),
-        root,
-        clusters,
-        seed,
-    };
+    let trial = Trial { folder: root.join("target/mutants"), root, clusters, seed };
     let outcomes = mutants::run(&trial, &mutations, &mut |outcome| {
         println!(
             "{} {} (build {} s, run {} s) {}",
@@ -192,11 +162,7 @@ fn try_mutants(only: &str, clusters: usize, seed: u64) -> Result<u8> {
         );
     })?;
     let survived = outcomes.iter().filter(|outcome| !outcome.caught).count();
-    println!(
-        "{} mutations, {} caught, {survived} survived",
-        outcomes.len(),
-        outcomes.len() - survived
-    );
+    println!("{} mutations, {} caught, {survived} survived", outcomes.len(), outcomes.len() - survived);
     Ok(if survived == 0 { 0 } else { EXIT_DIFFERENT })
 }
 
@@ -209,15 +175,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-        let cli = Cli::parse_from([
-            "x",
-            "--profile",
-            "node-affinity",
-            "--profile",
-            "mixed",
-            "--clusters",
-            "3",
-        ]);
+        let cli = Cli::parse_from(["x", "--profile", "node-affinity", "--profile", "mixed", "--clusters", "3"]);
         assert_eq!(cli.run.profiles.len(), 2);
     }
 }

@@ -137,25 +137,12 @@ fn try_one(trial: &Trial, copy: &Path, mutation: &Mutation) -> Result<Outcome> {
     // Restored whatever happened: the copy is used again.
     fs::copy(trial.root.join(&mutation.file), &path)?;
     let (caught, evidence) = judged?;
-    Ok(Outcome {
-        name: mutation.name.clone(),
-        caught,
-        evidence,
-        build,
-        run,
-    })
+    Ok(Outcome { name: mutation.name.clone(), caught, evidence, build, run })
 }
 
 fn build(trial: &Trial, copy: &Path) -> Result<()> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "loadline-parity",
-            "--bin",
-            "loadline-parity",
-        ])
+        .args(["build", "--quiet", "--package", "loadline-parity", "--bin", "loadline-parity"])
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", trial.folder.join("target"))
         .stdin(Stdio::null())
@@ -172,12 +159,7 @@ fn judge(trial: &Trial, profile: Profile) -> Result<(bool, String)> {
     let runner = trial.folder.join("target/debug/loadline-parity");
     let output = Command::new(&runner)
         .args(["--until-difference", "--profile", profile.as_str()])
-        .args([
-            "--clusters",
-            &trial.clusters.to_string(),
-            "--seed",
-            &trial.seed.to_string(),
-        ])
+        .args(["--clusters", &trial.clusters.to_string(), "--seed", &trial.seed.to_string()])
         .arg("--dump")
         .arg(trial.folder.join("dump"))
         .stdin(Stdio::null())
@@ -191,12 +173,7 @@ fn verdict(output: &Output) -> Result<(bool, String)> {
     const PANICKED: i32 = 101;
     let line = |bytes: &[u8], which: usize| {
         let text = String::from_utf8_lossy(bytes);
-        text.lines()
-            .filter(|line| !line.trim().is_empty())
-            .nth(which)
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
+        text.lines().filter(|line| !line.trim().is_empty()).nth(which).unwrap_or_default().trim().to_owned()
     };
     match output.status.code() {
         Some(0) => Ok((false, String::new())),
@@ -276,11 +253,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("it has one")).expect("a folder can be made");
             fs::write(path, "1").expect("it can be written");
         }
-        let modified = |path: &Path| {
-            fs::metadata(path)
-                .and_then(|meta| meta.modified())
-                .expect("it is there")
-        };
+        let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).expect("it is there");
         copy_folder(&from, &to).expect("it copies");
         let before = modified(&to.join("src/a.rs"));
         copy_folder(&from, &to).expect("it copies");

@@ -81,10 +81,7 @@ impl Referee {
     }
 
     fn start_program(program: &OsStr) -> Result<Self, RefereeError> {
-        let failed = |source| RefereeError::Start {
-            program: program.to_string_lossy().into_owned(),
-            source,
-        };
+        let failed = |source| RefereeError::Start { program: program.to_string_lossy().into_owned(), source };
         let mut child = Command::new(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -92,17 +89,9 @@ impl Referee {
             .spawn()
             .map_err(failed)?;
         let stdin = child.stdin.take();
-        let stdout = child
-            .stdout
-            .take()
-            .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let stdout = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         let stderr = child.stderr.take().map(|stderr| thread::spawn(move || last_of(stderr)));
-        Ok(Self {
-            child,
-            stdin,
-            stdout: BufReader::new(stdout),
-            stderr,
-        })
+        Ok(Self { child, stdin, stdout: BufReader::new(stdout), stderr })
     }
 
     /// What kube-scheduler decides. The answer has one decision for each pod of the request, in its order.
@@ -113,19 +102,12 @@ impl Referee {
             Ok(line) => line,
             Err(source) => {
                 let stderr = self.end();
-                return Err(RefereeError::Pipe {
-                    id: id(),
-                    source,
-                    stderr,
-                });
+                return Err(RefereeError::Pipe { id: id(), source, stderr });
             }
         };
         let answer: Answer = serde_json::from_str(&line).map_err(protocol)?;
         if answer.id != request.id {
-            return Err(RefereeError::OutOfStep {
-                id: id(),
-                answered: answer.id,
-            });
+            return Err(RefereeError::OutOfStep { id: id(), answered: answer.id });
         }
         if let Some(message) = answer.error {
             return Err(RefereeError::Refused { id: id(), message });
@@ -192,23 +174,13 @@ mod tests {
     use crate::protocol::Request;
 
     fn request() -> Request {
-        Request {
-            id: "test/1".to_owned(),
-            config: String::new(),
-            objects: Vec::new(),
-            pods: Vec::new(),
-        }
+        Request { id: "test/1".to_owned(), config: String::new(), objects: Vec::new(), pods: Vec::new() }
     }
 
     #[test]
     fn a_missing_program_is_an_error_that_says_what_to_do() {
         let error = Referee::start_program(OsStr::new("/nonexistent/referee")).expect_err("there is none");
-        assert!(
-            error
-                .to_string()
-                .contains("run `cargo xtask test`, or set LOADLINE_REFEREE"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("run `cargo xtask test`, or set LOADLINE_REFEREE"), "{error}");
     }
 
     #[test]

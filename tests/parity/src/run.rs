@@ -91,10 +91,7 @@ pub fn run(plan: &Plan, judges: &[JudgeKind], progress: &(dyn Fn(usize) + Sync))
             };
             let one = cluster(*profile, *seed, &mut referee, &mut judges, plan.dump.as_deref())?;
             stop.fetch_or(plan.stop_early && !one.failures.is_empty(), Ordering::Relaxed);
-            total
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take_in(one);
+            total.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take_in(one);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
         Ok(())
@@ -109,9 +106,7 @@ pub fn run(plan: &Plan, judges: &[JudgeKind], progress: &(dyn Fn(usize) + Sync))
     results.into_iter().collect::<Result<(), _>>()?;
     let mut summary = total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     // Threads finish in any order.
-    summary
-        .failures
-        .sort_by_key(|failure| (failure.profile, failure.seed, failure.judge));
+    summary.failures.sort_by_key(|failure| (failure.profile, failure.seed, failure.judge));
     Ok(summary)
 }
 
@@ -124,10 +119,7 @@ fn cluster(
 ) -> Result<Summary, RunError> {
     let request = generate(profile, seed);
     let answer = referee.ask(&request)?;
-    let mut summary = Summary {
-        clusters: 1,
-        ..Summary::default()
-    };
+    let mut summary = Summary { clusters: 1, ..Summary::default() };
     summary.coverage.add(profile, &request, &answer);
     for (judge, ours) in judges {
         let (differences, tally) = match ours.judge(&request) {
@@ -138,16 +130,8 @@ fn cluster(
         if differences.is_empty() {
             continue;
         }
-        let file = dump
-            .map(|folder| write(folder, judge, &request, &answer, &differences))
-            .transpose()?;
-        summary.failures.push(Failure {
-            profile,
-            seed,
-            judge,
-            differences,
-            dump: file,
-        });
+        let file = dump.map(|folder| write(folder, judge, &request, &answer, &differences)).transpose()?;
+        summary.failures.push(Failure { profile, seed, judge, differences, dump: file });
     }
     Ok(summary)
 }
@@ -174,10 +158,7 @@ fn write(
     let value = json!({"differences": differences, "request": request, "answer": answer});
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&path, format!("{value:#}\n")))
-        .map_err(|source| RunError::Dump {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| RunError::Dump { path: path.clone(), source })?;
     Ok(path)
 }
 
@@ -198,9 +179,7 @@ impl Summary {
     pub fn report(&self) -> String {
         let mut text = String::new();
         for failure in &self.failures {
-            let Failure {
-                profile, seed, judge, ..
-            } = failure;
+            let Failure { profile, seed, judge, .. } = failure;
             let count = failure.differences.len();
             // Writing to a string does not fail.
             let _ = writeln!(text, "{profile}/{seed} ({judge}): {count} differences");
@@ -210,10 +189,7 @@ impl Summary {
             if count > SHOWN {
                 let _ = writeln!(text, "  … and {} more", count - SHOWN);
             }
-            let _ = writeln!(
-                text,
-                "  again: cargo xtask parity --profile {profile} --seed {seed} --clusters 1"
-            );
+            let _ = writeln!(text, "  again: cargo xtask parity --profile {profile} --seed {seed} --clusters 1");
             if let Some(path) = &failure.dump {
                 let _ = writeln!(text, "  written to {}", path.display());
             }
@@ -223,12 +199,7 @@ impl Summary {
 
     /// One line with what was compared.
     pub fn line(&self) -> String {
-        let Tally {
-            pods,
-            nodes,
-            scores,
-            candidates,
-        } = self.tally;
+        let Tally { pods, nodes, scores, candidates } = self.tally;
         format!(
             "{} clusters: compared {pods} pods, {nodes} nodes, {scores} scores, {candidates} candidates for preemption: {} differences",
             self.clusters,

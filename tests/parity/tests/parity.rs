@@ -16,10 +16,7 @@ fn decisions_are_those_of_kube_scheduler() {
     let seeds: Vec<_> = FIXED.chain(fresh..fresh + FRESH).collect();
     println!("seeds 1 to 20 and {fresh} to {}", fresh + FRESH - 1);
     let plan = Plan {
-        clusters: Profile::ALL
-            .into_iter()
-            .flat_map(|profile| seeds.iter().map(move |seed| (profile, *seed)))
-            .collect(),
+        clusters: Profile::ALL.into_iter().flat_map(|profile| seeds.iter().map(move |seed| (profile, *seed))).collect(),
         dump: Some(dump_folder()),
         threads: thread::available_parallelism().map_or(1, usize::from),
         stop_early: false,

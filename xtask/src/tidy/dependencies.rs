@@ -10,21 +10,13 @@ const MAY_NEED: [(&str, &[&str]); 7] = [
     ("loadline-model", &[]),
     ("loadline-api", &["loadline-model"]),
     ("loadline-framework", &["loadline-model"]),
-    ("loadline-plugins", &["loadline-framework", "loadline-model"]),
+    // api for decoding NodeAffinity and TopologySpreadConstraint arguments.
+    ("loadline-plugins", &["loadline-api", "loadline-framework", "loadline-model"]),
     ("loadline-engine", &["loadline-framework", "loadline-model"]),
-    (
-        "loadline-config",
-        &["loadline-api", "loadline-framework", "loadline-model"],
-    ),
+    ("loadline-config", &["loadline-api", "loadline-framework", "loadline-model"]),
     (
         "loadline-simulator",
-        &[
-            "loadline-api",
-            "loadline-config",
-            "loadline-engine",
-            "loadline-framework",
-            "loadline-model",
-        ],
+        &["loadline-api", "loadline-config", "loadline-engine", "loadline-framework", "loadline-model"],
     ),
 ];
 
@@ -32,33 +24,16 @@ const MAY_NEED: [(&str, &[&str]); 7] = [
 const COMMAND: &str = "loadline";
 
 /// Crates for tests and development: they may need anything, and nothing that is shipped may need them.
-const FOR_TESTS: [&str; 3] = ["loadline-fixture", "loadline-parity", "xtask"];
+const FOR_TESTS: [&str; 4] = ["loadline-benches", "loadline-fixture", "loadline-parity", "xtask"];
 
 /// The crates that decide. They get time, seed and events as arguments and do no input or output.
-const CORE: [&str; 6] = [
-    "loadline-model",
-    "loadline-api",
-    "loadline-framework",
-    "loadline-plugins",
-    "loadline-engine",
-    "loadline-config",
-];
+const CORE: [&str; 6] =
+    ["loadline-model", "loadline-api", "loadline-framework", "loadline-plugins", "loadline-engine", "loadline-config"];
 
 /// What does not belong in the core: async runtimes, clients of an API server, HTTP, sockets. A name stands also for the crates
 /// whose names start with it and a dash, such as kube-client.
-const NOT_IN_CORE: [&str; 11] = [
-    "tokio",
-    "async-std",
-    "smol",
-    "mio",
-    "socket2",
-    "kube",
-    "hyper",
-    "reqwest",
-    "ureq",
-    "h2",
-    "rustls",
-];
+const NOT_IN_CORE: [&str; 11] =
+    ["tokio", "async-std", "smol", "mio", "socket2", "kube", "hyper", "reqwest", "ureq", "h2", "rustls"];
 
 /// Members that need a crate which they may not.
 pub(super) fn direction(metadata: &Metadata) -> Vec<String> {
@@ -68,14 +43,9 @@ pub(super) fn direction(metadata: &Metadata) -> Vec<String> {
         if FOR_TESTS.contains(&name) {
             continue;
         }
-        let allowed = MAY_NEED
-            .iter()
-            .find(|(member, _)| *member == name)
-            .map(|(_, allowed)| *allowed);
+        let allowed = MAY_NEED.iter().find(|(member, _)| *member == name).map(|(_, allowed)| *allowed);
         if allowed.is_none() && name != COMMAND {
-            violations.push(format!(
-                "{name} has no line in MAY_NEED of xtask/src/tidy/dependencies.rs"
-            ));
+            violations.push(format!("{name} has no line in MAY_NEED of xtask/src/tidy/dependencies.rs"));
             continue;
         }
         for need in package.needs.iter().map(String::as_str) {
@@ -96,25 +66,12 @@ pub(super) fn core(metadata: &Metadata) -> Result<Vec<String>> {
     let mut violations = Vec::new();
     for member in CORE {
         if !metadata.packages.iter().any(|package| package.name == member) {
-            violations.push(format!(
-                "{member} is not a member of the workspace: correct xtask/src/tidy/dependencies.rs"
-            ));
+            violations
+                .push(format!("{member} is not a member of the workspace: correct xtask/src/tidy/dependencies.rs"));
             continue;
         }
-        let tree = capture(&mut cargo([
-            "tree",
-            "--package",
-            member,
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-        ]))?;
-        violations.extend(
-            foreign(&tree)
-                .into_iter()
-                .map(|name| format!("{member} has {name} in its dependency tree")),
-        );
+        let tree = capture(&mut cargo(["tree", "--package", member, "--edges", "normal", "--prefix", "none"]))?;
+        violations.extend(foreign(&tree).into_iter().map(|name| format!("{member} has {name} in its dependency tree")));
     }
     Ok(violations)
 }
@@ -122,16 +79,12 @@ pub(super) fn core(metadata: &Metadata) -> Result<Vec<String>> {
 /// The crates in the output of `cargo tree --prefix none` that have no place in the core.
 fn foreign(tree: &str) -> Vec<&str> {
     let barred = |name: &str| {
-        NOT_IN_CORE.iter().any(|bar| {
-            name.strip_prefix(bar)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        })
+        NOT_IN_CORE
+            .iter()
+            .any(|bar| name.strip_prefix(bar).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
     };
-    let mut names: Vec<_> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|name| barred(name))
-        .collect();
+    let mut names: Vec<_> =
+        tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| barred(name)).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -144,32 +97,16 @@ mod tests {
 
     fn violations(name: &str, needs: &[&str]) -> Vec<String> {
         let needs = needs.iter().map(ToString::to_string).collect();
-        let package = Package {
-            name: name.to_owned(),
-            manifest: "Cargo.toml".into(),
-            needs,
-        };
-        direction(&Metadata {
-            target_directory: "target".into(),
-            packages: vec![package],
-        })
+        let package = Package { name: name.to_owned(), manifest: "Cargo.toml".into(), needs };
+        direction(&Metadata { target_directory: "target".into(), packages: vec![package] })
     }
 
     #[test]
     fn a_wrong_direction_is_found() {
-        assert_eq!(
-            violations("loadline-model", &["loadline-api"]),
-            ["loadline-model may not depend on loadline-api"]
-        );
+        assert_eq!(violations("loadline-model", &["loadline-api"]), ["loadline-model may not depend on loadline-api"]);
         assert_eq!(violations("loadline-engine", &["loadline-plugins"]).len(), 1);
-        assert_eq!(
-            violations("loadline-config", &["loadline-model", "loadline-api"]),
-            [""; 0]
-        );
-        assert_eq!(
-            violations("loadline", &["loadline-simulator", "loadline-plugins"]),
-            [""; 0]
-        );
+        assert_eq!(violations("loadline-config", &["loadline-model", "loadline-api"]), [""; 0]);
+        assert_eq!(violations("loadline", &["loadline-simulator", "loadline-plugins"]), [""; 0]);
         assert_eq!(violations("loadline", &["loadline-fixture"]).len(), 1);
         assert_eq!(violations("loadline-parity", &["loadline"]), [""; 0]);
     }

@@ -23,11 +23,7 @@ pub(super) fn no_libtest_benches(metadata: &Metadata) -> Result<Vec<String>> {
             wanted.push("[[bin]]");
         }
         let missing = without_bench_false(&text, &wanted);
-        violations.extend(
-            missing
-                .into_iter()
-                .map(|table| format!("{}: {table} needs `bench = false`", package.name)),
-        );
+        violations.extend(missing.into_iter().map(|table| format!("{}: {table} needs `bench = false`", package.name)));
     }
     Ok(violations)
 }
@@ -58,13 +54,7 @@ mod tests {
         let both = "[lib]\nbench = false\n\n[[bin]]\nname = \"a\"\nbench = false\n";
         assert_eq!(without_bench_false(both, &["[lib]", "[[bin]]"]), [""; 0]);
         assert_eq!(without_bench_false(both, &["[[bench]]"]), ["[[bench]]"]);
-        assert_eq!(
-            without_bench_false("[lib]\nname = \"a\"\n[x]\nbench = false\n", &["[lib]"]),
-            ["[lib]"]
-        );
-        assert_eq!(
-            without_bench_false("[[bin]]\nbench = false\n[[bin]]\nname = \"b\"\n", &["[[bin]]"]),
-            ["[[bin]]"]
-        );
+        assert_eq!(without_bench_false("[lib]\nname = \"a\"\n[x]\nbench = false\n", &["[lib]"]), ["[lib]"]);
+        assert_eq!(without_bench_false("[[bin]]\nbench = false\n[[bin]]\nname = \"b\"\n", &["[[bin]]"]), ["[[bin]]"]);
     }
 }

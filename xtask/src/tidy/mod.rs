@@ -54,18 +54,9 @@ impl Metadata {
 
     fn parse(json: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(json).context("cargo metadata's output is not JSON")?;
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .context("cargo metadata's output has another form")
-        };
-        let list = |value: &Value| {
-            value
-                .as_array()
-                .cloned()
-                .context("cargo metadata's output has another form")
-        };
+        let text =
+            |value: &Value| value.as_str().map(str::to_owned).context("cargo metadata's output has another form");
+        let list = |value: &Value| value.as_array().cloned().context("cargo metadata's output has another form");
         let mut packages = Vec::new();
         for package in list(&value["packages"])? {
             // A dependency for tests or the build script has a kind; one from a registry has no path.
@@ -80,21 +71,13 @@ impl Metadata {
                 needs,
             });
         }
-        Ok(Self {
-            target_directory: text(&value["target_directory"])?.into(),
-            packages,
-        })
+        Ok(Self { target_directory: text(&value["target_directory"])?.into(), packages })
     }
 }
 
 /// The workspace's members, without what they take from registries.
 pub(crate) fn metadata() -> Result<Metadata> {
-    Metadata::parse(&capture(&mut cargo([
-        "metadata",
-        "--no-deps",
-        "--format-version",
-        "1",
-    ]))?)
+    Metadata::parse(&capture(&mut cargo(["metadata", "--no-deps", "--format-version", "1"]))?)
 }
 
 /// A file of the repository that is text.
@@ -107,8 +90,7 @@ struct SourceFile {
 /// The text files that git knows, and new ones that it does not ignore.
 fn files() -> Result<Vec<SourceFile>> {
     let mut git = Command::new("git");
-    git.current_dir(root())
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    git.current_dir(root()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let mut files = Vec::new();
     for path in capture(&mut git)?.split_terminator('\0') {
         // A file that is deleted but still in the index can not be read; neither can a link to a folder.
@@ -116,10 +98,7 @@ fn files() -> Result<Vec<SourceFile>> {
             continue;
         };
         if let Ok(text) = String::from_utf8(bytes) {
-            files.push(SourceFile {
-                path: path.to_owned(),
-                text,
-            });
+            files.push(SourceFile { path: path.to_owned(), text });
         }
     }
     Ok(files)
@@ -150,10 +129,7 @@ mod tests {
     #[test]
     fn files_follow_the_rules() {
         let files = files().expect("git lists the files");
-        assert!(
-            files.iter().any(|file| file.path == "xtask/src/tidy/mod.rs"),
-            "git lists this file"
-        );
+        assert!(files.iter().any(|file| file.path == "xtask/src/tidy/mod.rs"), "git lists this file");
         none(&text::check(&files)).expect("no violation");
     }
 

@@ -14,20 +14,12 @@ const MAY_BE_LONGER: [(&str, &str); 0] = [];
 const TURNED_OFF: &str = concat!("#[", "ignore");
 
 /// Folders of somebody's machine, which have no place in a file that others read.
-const OF_A_MACHINE: [&str; 4] = [
-    concat!("/", "root/"),
-    concat!("/", "home/"),
-    concat!("/", "work/"),
-    concat!("/", "Users/"),
-];
+const OF_A_MACHINE: [&str; 4] =
+    [concat!("/", "root/"), concat!("/", "home/"), concat!("/", "work/"), concat!("/", "Users/")];
 
 /// Checks every file by every rule.
 pub(super) fn check(files: &[SourceFile]) -> Vec<String> {
-    files
-        .iter()
-        .flat_map(check_file)
-        .chain(stale_exceptions(files))
-        .collect()
+    files.iter().flat_map(check_file).chain(stale_exceptions(files)).collect()
 }
 
 fn check_file(file: &SourceFile) -> Vec<String> {
@@ -50,19 +42,13 @@ fn check_file(file: &SourceFile) -> Vec<String> {
 
 /// Exceptions that nothing needs any more.
 fn stale_exceptions(files: &[SourceFile]) -> impl Iterator<Item = String> {
-    let long = |path: &str| {
-        files
-            .iter()
-            .any(|file| file.path == path && file.text.lines().count() > MOST_LINES)
-    };
+    let long = |path: &str| files.iter().any(|file| file.path == path && file.text.lines().count() > MOST_LINES);
     let stale = MAY_BE_LONGER.iter().filter(move |(path, _)| !long(path));
     stale.map(|(path, _)| format!("{path} is not longer than {MOST_LINES} lines: remove it from MAY_BE_LONGER"))
 }
 
 fn ends_in(path: &str, extensions: &[&str]) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|found| extensions.iter().any(|wanted| found == *wanted))
+    Path::new(path).extension().is_some_and(|found| extensions.iter().any(|wanted| found == *wanted))
 }
 
 /// Whether `folder` stands in the line at the start of a path, not inside of one such as `docs/home/page`.
@@ -78,10 +64,7 @@ mod tests {
     use super::{MAY_BE_LONGER, MOST_LINES, OF_A_MACHINE, SourceFile, TURNED_OFF, check_file};
 
     fn violations(path: &str, text: &str) -> Vec<String> {
-        check_file(&SourceFile {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        })
+        check_file(&SourceFile { path: path.to_owned(), text: text.to_owned() })
     }
 
     #[test]
@@ -104,11 +87,7 @@ mod tests {
         for folder in OF_A_MACHINE {
             assert_eq!(violations("a.md", &format!("see `{folder}x`")).len(), 1, "{folder}");
             assert_eq!(violations("a.md", &format!("{folder}x")).len(), 1, "{folder}");
-            assert_eq!(
-                violations("a.md", &format!("https://example.com/docs{folder}x")),
-                [""; 0],
-                "{folder}"
-            );
+            assert_eq!(violations("a.md", &format!("https://example.com/docs{folder}x")), [""; 0], "{folder}");
         }
         assert_eq!(violations("a.md", "/workloads/ and /apis/apps/v1"), [""; 0]);
     }

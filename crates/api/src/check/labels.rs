@@ -10,25 +10,15 @@ const PREFIX_LENGTH: usize = 253;
 /// A label key: a name, or a DNS subdomain, a slash and a name.
 pub(super) fn check_label_key(at: At<'_>, key: &str, report: &mut Report<'_>) {
     if !is_label_key(key) {
-        let found = if key.is_empty() {
-            "nothing".to_owned()
-        } else {
-            format!("`{key}`")
-        };
-        report(
-            at,
-            format!("expected a label key such as app or example.com/app, found {found}"),
-        );
+        let found = if key.is_empty() { "nothing".to_owned() } else { format!("`{key}`") };
+        report(at, format!("expected a label key such as app or example.com/app, found {found}"));
     }
 }
 
 /// A label value: empty, or a name.
 pub(super) fn check_label_value(at: At<'_>, value: &str, report: &mut Report<'_>) {
     if !is_label_value(value) {
-        report(
-            at,
-            format!("expected a label value (up to 63 letters, digits, `-`, `_` and `.`), found `{value}`"),
-        );
+        report(at, format!("expected a label value (up to 63 letters, digits, `-`, `_` and `.`), found `{value}`"));
     }
 }
 
@@ -59,9 +49,7 @@ fn is_name(name: &str) -> bool {
     bytes.len() <= NAME_LENGTH
         && ends_well(bytes.first())
         && ends_well(bytes.last())
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn is_subdomain(name: &str) -> bool {
@@ -81,31 +69,11 @@ mod tests {
 
     #[test]
     fn label_keys() {
-        for key in [
-            "app",
-            "a",
-            "a.b_c-d",
-            "example.com/app",
-            "node-role.kubernetes.io/control-plane",
-            "A",
-        ] {
+        for key in ["app", "a", "a.b_c-d", "example.com/app", "node-role.kubernetes.io/control-plane", "A"] {
             assert!(is_label_key(key), "{key}");
         }
         let long = "x".repeat(64);
-        for key in [
-            "",
-            "/",
-            "a/",
-            "/a",
-            "-a",
-            "a-",
-            "a b",
-            "a/b/c",
-            "A/b",
-            "exa_mple.com/a",
-            "example..com/a",
-            &long,
-        ] {
+        for key in ["", "/", "a/", "/a", "-a", "a-", "a b", "a/b/c", "A/b", "exa_mple.com/a", "example..com/a", &long] {
             assert!(!is_label_key(key), "{key}");
         }
     }

@@ -112,18 +112,10 @@ fn check_taint(at: &At<'_>, taint: &Taint, report: &mut Report<'_>) {
 }
 
 fn check_limits(at: &At<'_>, item: &LimitRangeItem, report: &mut Report<'_>) {
-    check_choice(
-        at.field("type"),
-        Some(&item.kind),
-        &["Container", "Pod", "PersistentVolumeClaim"],
-        report,
-    );
-    for (name, amounts) in [
-        ("default", &item.default),
-        ("defaultRequest", &item.default_request),
-        ("min", &item.min),
-        ("max", &item.max),
-    ] {
+    check_choice(at.field("type"), Some(&item.kind), &["Container", "Pod", "PersistentVolumeClaim"], report);
+    for (name, amounts) in
+        [("default", &item.default), ("defaultRequest", &item.default_request), ("min", &item.min), ("max", &item.max)]
+    {
         check_amounts(&at.field(name), amounts, report);
     }
 }
@@ -144,22 +136,14 @@ fn check_not_negative(at: At<'_>, value: Option<i32>, report: &mut Report<'_>) {
 /// A word must be one of a few, if there is one.
 fn check_choice(at: At<'_>, found: Option<&str>, choices: &[&str], report: &mut Report<'_>) {
     if let Some(found) = found.filter(|found| !choices.contains(found)) {
-        let found = if found.is_empty() {
-            "nothing".to_owned()
-        } else {
-            format!("`{found}`")
-        };
+        let found = if found.is_empty() { "nothing".to_owned() } else { format!("`{found}`") };
         report(at, format!("expected one of {}, found {found}", choices.join(", ")));
     }
 }
 
 /// What a message calls an object: `Pod default/web`.
 pub fn object_name(kind: Kind, namespace: &str, name: &str) -> String {
-    if kind.is_namespaced() {
-        format!("{} {namespace}/{name}", kind.name())
-    } else {
-        format!("{} {name}", kind.name())
-    }
+    if kind.is_namespaced() { format!("{} {namespace}/{name}", kind.name()) } else { format!("{} {name}", kind.name()) }
 }
 
 #[cfg(test)]

@@ -10,10 +10,7 @@ use crate::wire::{
 };
 
 pub(super) fn check_spec(at: &At<'_>, spec: &PodSpec, report: &mut Report<'_>) {
-    for (name, containers) in [
-        ("containers", &spec.containers),
-        ("initContainers", &spec.init_containers),
-    ] {
+    for (name, containers) in [("containers", &spec.containers), ("initContainers", &spec.init_containers)] {
         let list = at.field(name);
         for (index, container) in containers.iter().enumerate() {
             check_container(&list.index(index), container, report);
@@ -32,12 +29,7 @@ pub(super) fn check_spec(at: &At<'_>, spec: &PodSpec, report: &mut Report<'_>) {
     for (index, constraint) in spec.topology_spread_constraints.iter().enumerate() {
         check_spread(&constraints.index(index), constraint, report);
     }
-    check_choice(
-        at.field("preemptionPolicy"),
-        spec.preemption_policy.as_deref(),
-        &PREEMPTION_POLICIES,
-        report,
-    );
+    check_choice(at.field("preemptionPolicy"), spec.preemption_policy.as_deref(), &PREEMPTION_POLICIES, report);
 }
 
 fn check_container(at: &At<'_>, container: &Container, report: &mut Report<'_>) {
@@ -47,19 +39,11 @@ fn check_container(at: &At<'_>, container: &Container, report: &mut Report<'_>) 
         let at = ports.index(index);
         for (name, number) in [("containerPort", port.container_port), ("hostPort", port.host_port)] {
             if !(0..=65535).contains(&number) {
-                report(
-                    at.field(name),
-                    format!("expected a port from 1 to 65535, found {number}"),
-                );
+                report(at.field(name), format!("expected a port from 1 to 65535, found {number}"));
             }
         }
         if !port.protocol.is_empty() {
-            check_choice(
-                at.field("protocol"),
-                Some(&port.protocol),
-                &["TCP", "UDP", "SCTP"],
-                report,
-            );
+            check_choice(at.field("protocol"), Some(&port.protocol), &["TCP", "UDP", "SCTP"], report);
         }
     }
 }
@@ -75,12 +59,7 @@ pub(super) fn check_tolerations(at: &At<'_>, tolerations: &[Toleration], report:
         // Lt and Gt exist behind a feature gate; without it they are known and never true.
         let operators = ["", "Exists", "Equal", "Lt", "Gt"];
         if !operators.contains(&&*toleration.operator) {
-            check_choice(
-                at.field("operator"),
-                Some(&toleration.operator),
-                &operators[1..],
-                report,
-            );
+            check_choice(at.field("operator"), Some(&toleration.operator), &operators[1..], report);
         }
         if !toleration.effect.is_empty() {
             check_choice(at.field("effect"), Some(&toleration.effect), &EFFECTS, report);
@@ -91,39 +70,27 @@ pub(super) fn check_tolerations(at: &At<'_>, tolerations: &[Toleration], report:
             report(at.field("operator"), "expected Exists, as there is no key".into());
         }
         if toleration.operator == "Exists" && !toleration.value.is_empty() {
-            report(
-                at.field("value"),
-                format!("expected no value for Exists, found `{}`", toleration.value),
-            );
+            report(at.field("value"), format!("expected no value for Exists, found `{}`", toleration.value));
         }
     }
 }
 
 fn check_spread(at: &At<'_>, constraint: &TopologySpreadConstraint, report: &mut Report<'_>) {
     if constraint.max_skew <= 0 {
-        report(
-            at.field("maxSkew"),
-            format!("expected 1 or more, found {}", constraint.max_skew),
-        );
+        report(at.field("maxSkew"), format!("expected 1 or more, found {}", constraint.max_skew));
     }
     check_topology_key(at, &constraint.topology_key, report);
     let actions = ["DoNotSchedule", "ScheduleAnyway"];
-    check_choice(
-        at.field("whenUnsatisfiable"),
-        Some(&constraint.when_unsatisfiable),
-        &actions,
-        report,
-    );
+    check_choice(at.field("whenUnsatisfiable"), Some(&constraint.when_unsatisfiable), &actions, report);
     if let Some(selector) = &constraint.label_selector {
         check_label_selector(&at.field("labelSelector"), selector, report);
     }
     if let Some(domains) = constraint.min_domains.filter(|domains| *domains <= 0) {
         report(at.field("minDomains"), format!("expected 1 or more, found {domains}"));
     }
-    for (name, policy) in [
-        ("nodeAffinityPolicy", &constraint.node_affinity_policy),
-        ("nodeTaintsPolicy", &constraint.node_taints_policy),
-    ] {
+    for (name, policy) in
+        [("nodeAffinityPolicy", &constraint.node_affinity_policy), ("nodeTaintsPolicy", &constraint.node_taints_policy)]
+    {
         check_choice(at.field(name), policy.as_deref(), &["Honor", "Ignore"], report);
     }
     check_keys(&at.field("matchLabelKeys"), &constraint.match_label_keys, report);
@@ -138,11 +105,7 @@ fn check_affinity(at: &At<'_>, affinity: &Affinity, report: &mut Report<'_>) {
             check_node_selector(&at.field(REQUIRED), required, report);
         }
         let preferred = at.field(PREFERRED);
-        for (index, term) in node
-            .preferred_during_scheduling_ignored_during_execution
-            .iter()
-            .enumerate()
-        {
+        for (index, term) in node.preferred_during_scheduling_ignored_during_execution.iter().enumerate() {
             let at = preferred.index(index);
             check_weight(&at, term.weight, report);
             check_node_selector_term(&at.field("preference"), &term.preference, report);
@@ -150,19 +113,11 @@ fn check_affinity(at: &At<'_>, affinity: &Affinity, report: &mut Report<'_>) {
     }
     let mut pods = |at: At<'_>, affinity: &PodAffinity| {
         let required = at.field(REQUIRED);
-        for (index, term) in affinity
-            .required_during_scheduling_ignored_during_execution
-            .iter()
-            .enumerate()
-        {
+        for (index, term) in affinity.required_during_scheduling_ignored_during_execution.iter().enumerate() {
             check_pod_term(&required.index(index), term, report);
         }
         let preferred = at.field(PREFERRED);
-        for (index, term) in affinity
-            .preferred_during_scheduling_ignored_during_execution
-            .iter()
-            .enumerate()
-        {
+        for (index, term) in affinity.preferred_during_scheduling_ignored_during_execution.iter().enumerate() {
             let at = preferred.index(index);
             check_weight(&at, term.weight, report);
             check_pod_term(&at.field("podAffinityTerm"), &term.pod_affinity_term, report);
@@ -178,10 +133,7 @@ fn check_affinity(at: &At<'_>, affinity: &Affinity, report: &mut Report<'_>) {
 
 fn check_pod_term(at: &At<'_>, term: &PodAffinityTerm, report: &mut Report<'_>) {
     check_topology_key(at, &term.topology_key, report);
-    for (name, selector) in [
-        ("labelSelector", &term.label_selector),
-        ("namespaceSelector", &term.namespace_selector),
-    ] {
+    for (name, selector) in [("labelSelector", &term.label_selector), ("namespaceSelector", &term.namespace_selector)] {
         if let Some(selector) = selector {
             check_label_selector(&at.field(name), selector, report);
         }
@@ -202,9 +154,6 @@ fn check_topology_key(at: &At<'_>, key: &str, report: &mut Report<'_>) {
 
 fn check_weight(at: &At<'_>, weight: i32, report: &mut Report<'_>) {
     if !(1..=100).contains(&weight) {
-        report(
-            at.field("weight"),
-            format!("expected a weight from 1 to 100, found {weight}"),
-        );
+        report(at.field("weight"), format!("expected a weight from 1 to 100, found {weight}"));
     }
 }

@@ -44,17 +44,9 @@ pub(super) fn check_node_selector_term(at: &At<'_>, term: &NodeSelectorTerm, rep
     for (index, requirement) in term.match_fields.iter().enumerate() {
         let at = fields.index(index);
         check_choice(at.field("key"), Some(&requirement.key), &["metadata.name"], report);
-        check_choice(
-            at.field("operator"),
-            Some(&requirement.operator),
-            &["In", "NotIn"],
-            report,
-        );
+        check_choice(at.field("operator"), Some(&requirement.operator), &["In", "NotIn"], report);
         if requirement.values.len() != 1 {
-            report(
-                at.field("values"),
-                format!("expected exactly one value, found {}", requirement.values.len()),
-            );
+            report(at.field("values"), format!("expected exactly one value, found {}", requirement.values.len()));
         }
     }
 }
@@ -70,10 +62,7 @@ fn check_node_requirement(at: &At<'_>, requirement: &NodeSelectorRequirement, re
         if values != 1 {
             report(
                 at.field("values"),
-                format!(
-                    "expected exactly one value for {}, found {values}",
-                    requirement.operator
-                ),
+                format!("expected exactly one value for {}, found {values}", requirement.operator),
             );
         }
     }
@@ -83,16 +72,10 @@ fn check_node_requirement(at: &At<'_>, requirement: &NodeSelectorRequirement, re
 fn check_values(at: &At<'_>, operator: &str, values: &[String], report: &mut Report<'_>) {
     match operator {
         "In" | "NotIn" if values.is_empty() => {
-            report(
-                at.field("values"),
-                format!("expected at least one value for {operator}, found none"),
-            );
+            report(at.field("values"), format!("expected at least one value for {operator}, found none"));
         }
         "Exists" | "DoesNotExist" if !values.is_empty() => {
-            report(
-                at.field("values"),
-                format!("expected no values for {operator}, found {}", values.len()),
-            );
+            report(at.field("values"), format!("expected no values for {operator}, found {}", values.len()));
         }
         _ => {}
     }

@@ -5,9 +5,7 @@ fn problems(text: &str) -> Vec<String> {
     let mut reader = Reader::new(|object| panic!("nothing is wrong with {object:?}"));
     reader.read_text(text, "f");
     let found = reader.finish().problems.into_iter();
-    found
-        .map(|problem| format!("{}: {}: {}", problem.line, problem.path, problem.message))
-        .collect()
+    found.map(|problem| format!("{}: {}: {}", problem.line, problem.path, problem.message)).collect()
 }
 
 #[test]

@@ -14,9 +14,7 @@ use crate::wire;
 impl Converter {
     pub(super) fn affinity(&mut self, affinity: &wire::Affinity, namespace: &Str) -> Arc<Affinity> {
         let node = affinity.node_affinity.as_ref();
-        let preferred = node.map_or(&[][..], |node| {
-            &node.preferred_during_scheduling_ignored_during_execution
-        });
+        let preferred = node.map_or(&[][..], |node| &node.preferred_during_scheduling_ignored_during_execution);
         let pods = affinity.pod_affinity.as_ref();
         let anti = affinity.pod_anti_affinity.as_ref();
         let compiled = Affinity {
@@ -25,10 +23,7 @@ impl Converter {
                 .map(|required| self.node_selector(required)),
             node_preferred: preferred
                 .iter()
-                .map(|term| Weighted {
-                    weight: term.weight,
-                    term: self.node_selector_term(&term.preference),
-                })
+                .map(|term| Weighted { weight: term.weight, term: self.node_selector_term(&term.preference) })
                 .collect(),
             pod_required: self.required_terms(pods, namespace),
             pod_preferred: self.preferred_terms(pods, namespace),
@@ -39,13 +34,8 @@ impl Converter {
     }
 
     fn required_terms(&mut self, affinity: Option<&wire::PodAffinity>, namespace: &Str) -> Box<[PodAffinityTerm]> {
-        let terms = affinity.map_or(&[][..], |affinity| {
-            &affinity.required_during_scheduling_ignored_during_execution
-        });
-        terms
-            .iter()
-            .map(|term| self.pod_affinity_term(term, namespace))
-            .collect()
+        let terms = affinity.map_or(&[][..], |affinity| &affinity.required_during_scheduling_ignored_during_execution);
+        terms.iter().map(|term| self.pod_affinity_term(term, namespace)).collect()
     }
 
     fn preferred_terms(
@@ -53,9 +43,7 @@ impl Converter {
         affinity: Option<&wire::PodAffinity>,
         namespace: &Str,
     ) -> Box<[Weighted<PodAffinityTerm>]> {
-        let terms = affinity.map_or(&[][..], |affinity| {
-            &affinity.preferred_during_scheduling_ignored_during_execution
-        });
+        let terms = affinity.map_or(&[][..], |affinity| &affinity.preferred_during_scheduling_ignored_during_execution);
         terms
             .iter()
             .map(|term| Weighted {
@@ -87,10 +75,7 @@ impl Converter {
     }
 
     pub(super) fn tolerations(&mut self, tolerations: &[wire::Toleration]) -> Arc<[Toleration]> {
-        let compiled: Vec<Toleration> = tolerations
-            .iter()
-            .map(|toleration| self.toleration(toleration))
-            .collect();
+        let compiled: Vec<Toleration> = tolerations.iter().map(|toleration| self.toleration(toleration)).collect();
         self.tolerations.share(compiled)
     }
 
@@ -103,19 +88,12 @@ impl Converter {
             "Exists" => TolerationOperator::Exists,
             _ => TolerationOperator::Never,
         };
-        Toleration {
-            key: self.str(&toleration.key),
-            operator,
-            value: self.str(&toleration.value),
-            effect,
-        }
+        Toleration { key: self.str(&toleration.key), operator, value: self.str(&toleration.value), effect }
     }
 
     pub(super) fn spread(&mut self, constraints: &[wire::TopologySpreadConstraint]) -> Arc<[SpreadConstraint]> {
-        let compiled: Vec<SpreadConstraint> = constraints
-            .iter()
-            .filter_map(|constraint| self.spread_constraint(constraint))
-            .collect();
+        let compiled: Vec<SpreadConstraint> =
+            constraints.iter().filter_map(|constraint| self.spread_constraint(constraint)).collect();
         self.spreads.share(compiled)
     }
 

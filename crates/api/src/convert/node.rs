@@ -12,10 +12,9 @@ impl Converter {
         let allocatable = &node.status.allocatable;
         let mut images: Vec<Image> = Vec::new();
         for image in &node.status.images {
-            images.extend(image.names.iter().map(|name| Image {
-                name: self.strings.intern(name),
-                size: image.size_bytes,
-            }));
+            images.extend(
+                image.names.iter().map(|name| Image { name: self.strings.intern(name), size: image.size_bytes }),
+            );
         }
         // Of two entries with one name, the later one counts.
         images.reverse();
@@ -29,13 +28,8 @@ impl Converter {
             labels: self.labels(&node.metadata.labels),
             taints: node.spec.taints.iter().filter_map(|taint| self.taint(taint)).collect(),
             unschedulable: node.spec.unschedulable,
-            allocatable: to_resources(
-                allocatable.iter().map(|(name, amount)| (&**name, *amount)),
-                &mut self.strings,
-            ),
-            allowed_pods: allocatable
-                .get("pods")
-                .map_or(0, loadline_model::quantity::Quantity::value),
+            allocatable: to_resources(allocatable.iter().map(|(name, amount)| (&**name, *amount)), &mut self.strings),
+            allowed_pods: allocatable.get("pods").map_or(0, loadline_model::quantity::Quantity::value),
             images: self.images.share(images),
             declared_features: declared_features.into(),
         }
@@ -49,18 +43,11 @@ impl Converter {
 
     /// A set of labels, not shared.
     pub(super) fn own_labels(&mut self, labels: &StringMap) -> Labels {
-        labels
-            .iter()
-            .map(|(key, value)| (self.strings.intern(key), self.strings.intern(value)))
-            .collect()
+        labels.iter().map(|(key, value)| (self.strings.intern(key), self.strings.intern(value))).collect()
     }
 
     fn taint(&mut self, taint: &wire::Taint) -> Option<Taint> {
-        Some(Taint {
-            key: self.str(&taint.key),
-            value: self.str(&taint.value),
-            effect: effect(&taint.effect)?,
-        })
+        Some(Taint { key: self.str(&taint.key), value: self.str(&taint.value), effect: effect(&taint.effect)? })
     }
 }
 

@@ -37,28 +37,17 @@ impl Converter {
                     && condition.status == "True"
                     && condition.reason == "PreemptionByScheduler"
             }),
-            scheduling_gates: spec
-                .scheduling_gates
-                .iter()
-                .map(|gate| self.strings.intern(&gate.name))
-                .collect(),
+            scheduling_gates: spec.scheduling_gates.iter().map(|gate| self.strings.intern(&gate.name)).collect(),
             requests: self.requests.share(requests),
             node_selector: self.own_labels(&spec.node_selector),
-            affinity: spec
-                .affinity
-                .as_ref()
-                .map(|affinity| self.affinity(affinity, &namespace)),
+            affinity: spec.affinity.as_ref().map(|affinity| self.affinity(affinity, &namespace)),
             tolerations: self.tolerations(&spec.tolerations),
             spread: self.spread(&spec.topology_spread_constraints),
             host_ports: self.host_ports(spec),
             images: self.names.share(images),
             container_count: (spec.init_containers.len() + spec.containers.len()) as u32,
             volumes: spec.volumes.iter().filter_map(|volume| self.volume(volume)).collect(),
-            resource_claims: spec
-                .resource_claims
-                .iter()
-                .map(|claim| self.strings.intern(&claim.name))
-                .collect(),
+            resource_claims: spec.resource_claims.iter().map(|claim| self.strings.intern(&claim.name)).collect(),
             required_features: required_features(spec),
             pod_group: spec
                 .scheduling_group
@@ -81,10 +70,7 @@ impl Converter {
 
     /// Ports on the host of containers and sidecars; other init containers are gone when it matters.
     fn host_ports(&mut self, spec: &PodSpec) -> SmallVec<[HostPort; 0]> {
-        let sidecars = spec
-            .init_containers
-            .iter()
-            .filter(|container| container.is_restartable());
+        let sidecars = spec.init_containers.iter().filter(|container| container.is_restartable());
         let ports = sidecars.chain(&spec.containers).flat_map(|container| &container.ports);
         let mut host_ports: SmallVec<[HostPort; 0]> = ports
             .filter(|port| port.host_port > 0)
@@ -94,11 +80,7 @@ impl Converter {
                     "SCTP" => Protocol::Sctp,
                     _ => Protocol::Tcp,
                 },
-                ip: self.strings.intern(if port.host_ip.is_empty() {
-                    "0.0.0.0"
-                } else {
-                    &port.host_ip
-                }),
+                ip: self.strings.intern(if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip }),
                 port: port.host_port,
             })
             .collect();
@@ -107,26 +89,14 @@ impl Converter {
     }
 
     fn images_of(&mut self, spec: &PodSpec) -> Vec<Str> {
-        let containers = spec
-            .init_containers
-            .iter()
-            .chain(&spec.containers)
-            .map(|container| &*container.image);
-        let volumes = spec
-            .volumes
-            .iter()
-            .filter_map(|volume| volume.image.as_ref())
-            .map(|image| &*image.reference);
+        let containers = spec.init_containers.iter().chain(&spec.containers).map(|container| &*container.image);
+        let volumes = spec.volumes.iter().filter_map(|volume| volume.image.as_ref()).map(|image| &*image.reference);
         containers.chain(volumes).map(|name| self.image_name(name)).collect()
     }
 
     /// An image's name with its tag: `:latest` when it has none.
     fn image_name(&mut self, name: &str) -> Str {
-        if name.rfind(':') <= name.rfind('/') {
-            self.str(&format!("{name}:latest"))
-        } else {
-            self.str(name)
-        }
+        if name.rfind(':') <= name.rfind('/') { self.str(&format!("{name}:latest")) } else { self.str(name) }
     }
 
     fn volume(&mut self, volume: &wire::Volume) -> Option<Volume> {
@@ -149,21 +119,17 @@ impl Converter {
             let (_, field) = in_tree.iter().find(|(present, _)| *present)?;
             VolumeSource::InTree(self.str(field))
         };
-        Some(Volume {
-            name: self.str(&volume.name),
-            source,
-        })
+        Some(Volume { name: self.str(&volume.name), source })
     }
 }
 
 /// Node features that a pod's spec needs, sorted.
 fn required_features(spec: &PodSpec) -> Box<[Str]> {
-    let restarts_all = spec.containers.iter().chain(&spec.init_containers).any(|container| {
-        container
-            .restart_policy_rules
-            .iter()
-            .any(|rule| rule.action == "RestartAllContainers")
-    });
+    let restarts_all = spec
+        .containers
+        .iter()
+        .chain(&spec.init_containers)
+        .any(|container| container.restart_policy_rules.iter().any(|rule| rule.action == "RestartAllContainers"));
     let user_namespaces_on_host_network = spec.host_network && spec.host_users == Some(false);
     [
         (restarts_all, "RestartAllContainersOnContainerExits"),

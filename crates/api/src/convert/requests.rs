@@ -20,44 +20,16 @@ pub fn pod_requests(pod: &Pod, names: &mut StrPool) -> PodRequests {
         cpu: cpu.then(|| Quantity::from_milli(DEFAULT_MILLI_CPU)),
         memory: memory.then(|| Quantity::from_value(DEFAULT_MEMORY)),
     };
-    let spec = sum(
-        pod,
-        Rules {
-            status: false,
-            pod_level: true,
-            missing: Missing::default(),
-        },
-    );
-    let usage = sum(
-        pod,
-        Rules {
-            status: true,
-            pod_level: true,
-            missing: Missing::default(),
-        },
-    );
+    let spec = sum(pod, Rules { status: false, pod_level: true, missing: Missing::default() });
+    let usage = sum(pod, Rules { status: true, pod_level: true, missing: Missing::default() });
     // A pod that says as a whole what it needs gets defaults only for what is named nowhere.
     let missing = if has_pod_level_requests(pod) {
         both(usage.get("cpu").is_none(), usage.get("memory").is_none())
     } else {
         both(true, true)
     };
-    let non_zero = sum(
-        pod,
-        Rules {
-            status: true,
-            pod_level: true,
-            missing,
-        },
-    );
-    let score = sum(
-        pod,
-        Rules {
-            status: false,
-            pod_level: false,
-            missing: both(true, true),
-        },
-    );
+    let non_zero = sum(pod, Rules { status: true, pod_level: true, missing });
+    let score = sum(pod, Rules { status: false, pod_level: false, missing: both(true, true) });
     PodRequests {
         non_zero_milli_cpu: non_zero.get("cpu").map_or(0, |cpu| cpu.milli_value()),
         non_zero_memory: non_zero.get("memory").map_or(0, |memory| memory.value()),
@@ -98,10 +70,7 @@ pub(crate) fn is_pod_level(name: &str) -> bool {
 }
 
 fn has_pod_level_requests(pod: &Pod) -> bool {
-    pod.spec
-        .resources
-        .as_ref()
-        .is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
+    pod.spec.resources.as_ref().is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
 }
 
 /// Defaults for containers that do not name a resource.
@@ -126,9 +95,7 @@ pub(crate) fn container_sum<'p>(
     pod: &'p Pod,
     of: impl Fn(&'p Container) -> &'p ResourceList,
 ) -> Vec<(&'p str, Quantity)> {
-    aggregate(pod, |container, _| Amounts::of(of(container)))
-        .entries()
-        .collect()
+    aggregate(pod, |container, _| Amounts::of(of(container))).entries().collect()
 }
 
 /// Containers run together; init containers run before them one after the other, each beside the sidecars that were started before it.
@@ -157,20 +124,14 @@ fn aggregate<'p>(pod: &'p Pod, of: impl Fn(&'p Container, &'p [ContainerStatus])
 }
 
 fn sum(pod: &Pod, rules: Rules) -> Amounts<'_> {
-    let mut total = aggregate(pod, |container, statuses| {
-        container_requests(pod, container, statuses, rules)
-    });
+    let mut total = aggregate(pod, |container, statuses| container_requests(pod, container, statuses, rules));
     if rules.pod_level
         && let Some(resources) = pod.spec.resources.as_ref().filter(|_| has_pod_level_requests(pod))
     {
-        let effective = pod.status.resources.as_ref().filter(|_| rules.status).map(|actuated| {
-            effective(
-                pod,
-                &resources.requests,
-                &actuated.requests,
-                &pod.status.allocated_resources,
-            )
-        });
+        let effective =
+            pod.status.resources.as_ref().filter(|_| rules.status).map(|actuated| {
+                effective(pod, &resources.requests, &actuated.requests, &pod.status.allocated_resources)
+            });
         for (name, amount) in resources.requests.iter().filter(|(name, _)| is_pod_level(name)) {
             let amount = match &effective {
                 Some(effective) => effective.get(name).unwrap_or_default(),
@@ -191,11 +152,7 @@ fn container_requests<'p>(
 ) -> Amounts<'p> {
     let requests = &container.resources.requests;
     // The last of several statuses with one name counts.
-    let status = statuses
-        .iter()
-        .rev()
-        .filter(|_| rules.status)
-        .find(|status| status.name == container.name);
+    let status = statuses.iter().rev().filter(|_| rules.status).find(|status| status.name == container.name);
     let mut amounts = match status.and_then(|status| status.resources.as_ref().map(|actuated| (status, actuated))) {
         Some((status, actuated)) => effective(pod, requests, &actuated.requests, &status.allocated_resources),
         None => Amounts::of(requests),
@@ -216,17 +173,9 @@ fn effective<'p>(
     actuated: &'p ResourceList,
     allocated: &'p ResourceList,
 ) -> Amounts<'p> {
-    let pending = pod
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "PodResizePending");
+    let pending = pod.status.conditions.iter().find(|condition| condition.kind == "PodResizePending");
     let infeasible = pending.is_some_and(|condition| condition.reason == "Infeasible");
-    let mut amounts = if infeasible {
-        Amounts::default()
-    } else {
-        Amounts::of(asked)
-    };
+    let mut amounts = if infeasible { Amounts::default() } else { Amounts::of(asked) };
     amounts.raise(&Amounts::of(actuated));
     amounts.raise(&Amounts::of(allocated));
     amounts

@@ -43,26 +43,14 @@ impl Converter {
 
     /// Compiles a node selector.
     pub fn node_selector(&mut self, selector: &wire::NodeSelector) -> NodeSelector {
-        NodeSelector {
-            terms: selector
-                .node_selector_terms
-                .iter()
-                .map(|term| self.node_selector_term(term))
-                .collect(),
-        }
+        NodeSelector { terms: selector.node_selector_terms.iter().map(|term| self.node_selector_term(term)).collect() }
     }
 
     pub(super) fn node_selector_term(&mut self, term: &wire::NodeSelectorTerm) -> NodeSelectorTerm {
-        let expressions: Vec<Option<Requirement>> = term
-            .match_expressions
-            .iter()
-            .map(|requirement| self.node_requirement(requirement))
-            .collect();
-        let fields: Vec<Option<FieldRequirement>> = term
-            .match_fields
-            .iter()
-            .map(|requirement| self.field_requirement(requirement))
-            .collect();
+        let expressions: Vec<Option<Requirement>> =
+            term.match_expressions.iter().map(|requirement| self.node_requirement(requirement)).collect();
+        let fields: Vec<Option<FieldRequirement>> =
+            term.match_fields.iter().map(|requirement| self.field_requirement(requirement)).collect();
         NodeSelectorTerm {
             invalid: expressions.iter().any(Option::is_none) || fields.iter().any(Option::is_none),
             expressions: expressions.into_iter().flatten().collect(),
@@ -97,16 +85,10 @@ impl Converter {
             _ => return None,
         };
         match &*requirement.values {
-            [name] if requirement.key == "metadata.name" => Some(FieldRequirement {
-                negated,
-                name: self.str(name),
-            }),
+            [name] if requirement.key == "metadata.name" => Some(FieldRequirement { negated, name: self.str(name) }),
             // No other field exists; kube-scheduler takes its value for empty. No node's name is empty, so to differ from the
             // empty name always holds and to equal it never does.
-            [value] => Some(FieldRequirement {
-                negated: value.is_empty() != negated,
-                name: Str::empty(),
-            }),
+            [value] => Some(FieldRequirement { negated: value.is_empty() != negated, name: Str::empty() }),
             _ => None,
         }
     }

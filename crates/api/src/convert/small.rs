@@ -8,10 +8,7 @@ use crate::wire;
 impl Converter {
     /// Compiles a namespace.
     pub fn namespace(&mut self, namespace: &wire::Namespace) -> Namespace {
-        Namespace {
-            name: self.str(&namespace.metadata.name),
-            labels: self.labels(&namespace.metadata.labels),
-        }
+        Namespace { name: self.str(&namespace.metadata.name), labels: self.labels(&namespace.metadata.labels) }
     }
 
     /// Compiles a service's selector.
@@ -42,12 +39,7 @@ impl Converter {
     }
 
     fn workload(&mut self, kind: WorkloadKind, metadata: &wire::ObjectMeta, selector: Selector) -> WorkloadSelector {
-        WorkloadSelector {
-            kind,
-            namespace: self.str(&metadata.namespace),
-            name: self.str(&metadata.name),
-            selector,
-        }
+        WorkloadSelector { kind, namespace: self.str(&metadata.namespace), name: self.str(&metadata.name), selector }
     }
 
     /// Compiles a PodDisruptionBudget.
@@ -57,12 +49,7 @@ impl Converter {
             name: self.str(&budget.metadata.name),
             selector: self.selector(budget.spec.selector.as_ref()),
             disruptions_allowed: budget.status.disruptions_allowed,
-            disrupted_pods: budget
-                .status
-                .disrupted_pods
-                .names()
-                .map(|name| self.strings.intern(name))
-                .collect(),
+            disrupted_pods: budget.status.disrupted_pods.names().map(|name| self.strings.intern(name)).collect(),
         }
     }
 }

@@ -13,16 +13,8 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
 }
 
 fn resources(milli_cpu: i64, memory: i64, ephemeral_storage: i64, scalars: &[(&str, i64)]) -> Resources {
-    let scalars = scalars
-        .iter()
-        .map(|(name, amount)| (Str::from(*name), *amount))
-        .collect();
-    Resources {
-        milli_cpu,
-        memory,
-        ephemeral_storage,
-        scalars,
-    }
+    let scalars = scalars.iter().map(|(name, amount)| (Str::from(*name), *amount)).collect();
+    Resources { milli_cpu, memory, ephemeral_storage, scalars }
 }
 
 fn requests(text: &str) -> PodRequests {
@@ -43,40 +35,21 @@ status:
   declaredFeatures: [Z, A]
 "#,
     ));
-    assert_eq!(
-        (
-            node.name.as_str(),
-            node.uid.as_str(),
-            node.allowed_pods,
-            node.unschedulable
-        ),
-        ("a", "u", 110, true)
-    );
+    assert_eq!((node.name.as_str(), node.uid.as_str(), node.allowed_pods, node.unschedulable), ("a", "u", 110, true));
     assert_eq!(
         node.allocatable,
         resources(
             3920,
             1 << 30,
             10,
-            &[
-                ("attachable-volumes-x", 3),
-                ("example.com/gpu", 4),
-                ("hugepages-2Mi", 1 << 30)
-            ]
+            &[("attachable-volumes-x", 3), ("example.com/gpu", 4), ("hugepages-2Mi", 1 << 30)]
         )
     );
     assert_eq!(node.taints.len(), 1);
     assert_eq!(node.taints[0].effect, Effect::NoExecute);
-    let images: Vec<_> = node
-        .images
-        .iter()
-        .map(|image| (image.name.as_str(), image.size))
-        .collect();
+    let images: Vec<_> = node.images.iter().map(|image| (image.name.as_str(), image.size)).collect();
     assert_eq!(images, [("a", 5), ("b", 6)]);
-    assert_eq!(
-        node.declared_features.iter().map(Str::as_str).collect::<Vec<_>>(),
-        ["A", "Z"]
-    );
+    assert_eq!(node.declared_features.iter().map(Str::as_str).collect::<Vec<_>>(), ["A", "Z"]);
 }
 
 #[test]
@@ -159,10 +132,7 @@ spec:
     // Scoring does not look at the pod as a whole.
     assert_eq!(found.score, resources(810, 210 * MI, 3, &[]));
     let memory_missing = requests("spec: {resources: {requests: {cpu: 1}}, containers: [{name: a}, {name: b}]}");
-    assert_eq!(
-        (memory_missing.non_zero_milli_cpu, memory_missing.non_zero_memory),
-        (1000, 400 * MI)
-    );
+    assert_eq!((memory_missing.non_zero_milli_cpu, memory_missing.non_zero_memory), (1000, 400 * MI));
     let resized = requests(
         "{spec: {resources: {requests: {cpu: 1}}, containers: [{name: a}]}, status: {resources: {requests: {cpu: 2}}, allocatedResources: {cpu: 3}}}",
     );
@@ -214,56 +184,28 @@ status:
 "#;
     let pod = converter.pod(&yaml(text));
     assert_eq!(pod.full_name(), "ns/p");
-    assert_eq!(
-        (pod.uid.as_str(), pod.scheduler_name.as_str(), pod.priority),
-        ("u", "s", 7)
-    );
+    assert_eq!((pod.uid.as_str(), pod.scheduler_name.as_str(), pod.priority), ("u", "s", 7));
     assert_eq!(pod.preemption_policy, loadline_model::PreemptionPolicy::Never);
     assert_eq!(pod.owner.as_ref().unwrap().name, "rs");
     assert_eq!(pod.created, Some(1_778_487_121_000_000_000));
-    assert_eq!(
-        (pod.node_name.clone(), pod.nominated_node_name.clone()),
-        (None, Some(Str::from("node")))
-    );
+    assert_eq!((pod.node_name.clone(), pod.nominated_node_name.clone()), (None, Some(Str::from("node"))));
     assert!(pod.finished && pod.preempted && !pod.is_terminating());
     assert_eq!(pod.node_selector.get("disk").unwrap(), "ssd");
     assert_eq!(
-        (
-            pod.scheduling_gates[0].as_str(),
-            pod.resource_claims[0].as_str(),
-            pod.pod_group.as_ref().unwrap().as_str()
-        ),
+        (pod.scheduling_gates[0].as_str(), pod.resource_claims[0].as_str(), pod.pod_group.as_ref().unwrap().as_str()),
         ("g", "gpu", "pg")
     );
     assert_eq!(
         pod.images.iter().map(Str::as_str).collect::<Vec<_>>(),
-        [
-            "init:latest",
-            "side@sha256:00",
-            "repo:5000/app:latest",
-            "app:1",
-            "models:latest"
-        ]
+        ["init:latest", "side@sha256:00", "repo:5000/app:latest", "app:1", "models:latest"]
     );
     assert_eq!(pod.container_count, 4);
-    let ports: Vec<_> = pod
-        .host_ports
-        .iter()
-        .map(|port| (port.protocol, port.ip.as_str(), port.port))
-        .collect();
+    let ports: Vec<_> = pod.host_ports.iter().map(|port| (port.protocol, port.ip.as_str(), port.port)).collect();
     assert_eq!(
         ports,
-        [
-            (Protocol::Tcp, "0.0.0.0", 80),
-            (Protocol::Udp, "127.0.0.1", 53),
-            (Protocol::Sctp, "0.0.0.0", 98)
-        ]
+        [(Protocol::Tcp, "0.0.0.0", 80), (Protocol::Udp, "127.0.0.1", 53), (Protocol::Sctp, "0.0.0.0", 98)]
     );
-    let volumes: Vec<_> = pod
-        .volumes
-        .iter()
-        .map(|volume| (volume.name.as_str(), volume.source.clone()))
-        .collect();
+    let volumes: Vec<_> = pod.volumes.iter().map(|volume| (volume.name.as_str(), volume.source.clone())).collect();
     assert_eq!(
         volumes,
         [
@@ -273,11 +215,7 @@ status:
             ("inline", VolumeSource::InlineCsi("drv".into())),
         ]
     );
-    let operators: Vec<_> = pod
-        .tolerations
-        .iter()
-        .map(|toleration| (toleration.operator, toleration.effect))
-        .collect();
+    let operators: Vec<_> = pod.tolerations.iter().map(|toleration| (toleration.operator, toleration.effect)).collect();
     assert_eq!(
         operators,
         [
@@ -288,33 +226,18 @@ status:
         ]
     );
     let spread = &pod.spread[0];
-    assert_eq!(
-        (
-            spread.max_skew,
-            spread.min_domains,
-            spread.honor_affinity,
-            spread.honor_taints
-        ),
-        (2, 3, false, true)
-    );
+    assert_eq!((spread.max_skew, spread.min_domains, spread.honor_affinity, spread.honor_taints), (2, 3, false, true));
     assert_eq!(
         (spread.when_unsatisfiable, spread.match_label_keys[0].as_str()),
         (UnsatisfiableAction::DoNotSchedule, "v")
     );
     assert_eq!(
-        (
-            pod.spread[1].selector.clone(),
-            pod.spread[1].min_domains,
-            pod.spread[1].honor_affinity
-        ),
+        (pod.spread[1].selector.clone(), pod.spread[1].min_domains, pod.spread[1].honor_affinity),
         (Selector::Nothing, 1, true)
     );
     assert_eq!(
         pod.required_features.iter().map(Str::as_str).collect::<Vec<_>>(),
-        [
-            "RestartAllContainersOnContainerExits",
-            "UserNamespacesHostNetworkSupport"
-        ]
+        ["RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"]
     );
     // A second pod of the same template shares what is equal.
     let twin = converter.pod(&yaml(&text.replace("name: p\n", "name: q\n")));
@@ -326,14 +249,7 @@ status:
     assert!(Arc::ptr_eq(&pod.tolerations, &twin.tolerations) && Arc::ptr_eq(&pod.images, &twin.images));
     drop((pod, twin));
     converter.shrink();
-    assert_eq!(
-        (
-            converter.labels.0.len(),
-            converter.requests.0.len(),
-            converter.names.0.len()
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((converter.labels.0.len(), converter.requests.0.len(), converter.names.0.len()), (0, 0, 0));
 }
 
 #[test]
@@ -365,27 +281,15 @@ spec:
     assert!(!terms[0].invalid && terms[0].fields[0].negated);
     assert!(terms[1].invalid && terms[2].is_empty() && !terms[2].invalid);
     let names = |index: usize| {
-        affinity.pod_required[index]
-            .pods
-            .namespaces
-            .names
-            .iter()
-            .map(Str::to_string)
-            .collect::<Vec<_>>()
+        affinity.pod_required[index].pods.namespaces.names.iter().map(Str::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(
-        (names(0), names(1), names(2)),
-        (vec!["ns".to_owned()], vec!["a".into(), "z".into()], vec![])
-    );
+    assert_eq!((names(0), names(1), names(2)), (vec!["ns".to_owned()], vec!["a".into(), "z".into()], vec![]));
     assert_eq!(affinity.pod_required[1].pods.selector, Selector::Nothing);
     assert_eq!(affinity.pod_required[0].pods.namespaces.selector, Selector::Nothing);
     assert!(affinity.pod_required[2].pods.namespaces.selector.is_everything());
     // What cannot be understood matches nothing.
     assert_eq!(
-        (
-            affinity.anti_preferred[0].weight,
-            &affinity.anti_preferred[0].term.pods.selector
-        ),
+        (affinity.anti_preferred[0].weight, &affinity.anti_preferred[0].term.pods.selector),
         (9, &Selector::Nothing)
     );
 }
@@ -400,26 +304,8 @@ fn small_objects() {
     assert!(budget.disrupted_pods.contains("p"));
     let controller =
         converter.replication_controller(&yaml("{metadata: {name: rc, namespace: ns}, spec: {selector: {a: b}}}"));
-    assert_eq!(
-        controller.selector,
-        converter.selector(Some(&yaml("{matchLabels: {a: b}}")))
-    );
-    assert_eq!(
-        converter.stateful_set(&yaml("{metadata: {name: s}}")).selector,
-        Selector::Nothing
-    );
-    assert_eq!(
-        converter
-            .service(&yaml("{metadata: {name: s}, spec: {selector: {a: b}}}"))
-            .selector
-            .len(),
-        1
-    );
-    assert_eq!(
-        converter
-            .namespace(&yaml("{metadata: {name: x, labels: {a: b}}}"))
-            .labels
-            .len(),
-        1
-    );
+    assert_eq!(controller.selector, converter.selector(Some(&yaml("{matchLabels: {a: b}}"))));
+    assert_eq!(converter.stateful_set(&yaml("{metadata: {name: s}}")).selector, Selector::Nothing);
+    assert_eq!(converter.service(&yaml("{metadata: {name: s}, spec: {selector: {a: b}}}")).selector.len(), 1);
+    assert_eq!(converter.namespace(&yaml("{metadata: {name: x, labels: {a: b}}}")).labels.len(), 1);
 }

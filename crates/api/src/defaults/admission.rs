@@ -13,10 +13,8 @@ const FAILING_NODE_TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.ku
 const FAILING_NODE_SECONDS: i64 = 300;
 
 /// The priority classes that every cluster has.
-const SYSTEM_PRIORITIES: [(&str, i32); 2] = [
-    ("system-cluster-critical", 2_000_000_000),
-    ("system-node-critical", 2_000_001_000),
-];
+const SYSTEM_PRIORITIES: [(&str, i32); 2] =
+    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
 const DEFAULT_STORAGE_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -47,10 +45,7 @@ impl Admission {
             default_storage_class: None,
         };
         for (name, value) in SYSTEM_PRIORITIES {
-            let mut class = PriorityClass {
-                value,
-                ..PriorityClass::default()
-            };
+            let mut class = PriorityClass { value, ..PriorityClass::default() };
             name.clone_into(&mut class.metadata.name);
             admission.priority_classes.insert(name.to_owned(), class);
         }
@@ -71,16 +66,11 @@ impl Admission {
                 let mut filled = Object::LimitRange(range.clone());
                 fill_stored(&mut filled);
                 if let Object::LimitRange(range) = filled {
-                    self.limit_ranges
-                        .insert((metadata.namespace.clone(), metadata.name.clone()), *range);
+                    self.limit_ranges.insert((metadata.namespace.clone(), metadata.name.clone()), *range);
                 }
             }
             Object::StorageClass(class)
-                if class
-                    .metadata
-                    .annotations
-                    .get(DEFAULT_STORAGE_CLASS)
-                    .is_some_and(|value| value == "true") =>
+                if class.metadata.annotations.get(DEFAULT_STORAGE_CLASS).is_some_and(|value| value == "true") =>
             {
                 let created = metadata.creation_timestamp.map_or(i64::MIN, |time| time.0);
                 let candidate = (std::cmp::Reverse(created), metadata.name.clone());
@@ -136,11 +126,7 @@ impl Admission {
             // Within one LimitRange a later entry replaces an earlier one.
             let (mut requests, mut limits) = (ResourceList::default(), ResourceList::default());
             for item in range.spec.limits.iter().filter(|item| item.kind == "Container") {
-                requests.extend(
-                    item.default_request
-                        .iter()
-                        .map(|(name, amount)| (name.clone(), *amount)),
-                );
+                requests.extend(item.default_request.iter().map(|(name, amount)| (name.clone(), *amount)));
                 limits.extend(item.default.iter().map(|(name, amount)| (name.clone(), *amount)));
             }
             for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
@@ -175,9 +161,7 @@ impl Admission {
             pod.spec.priority_class_name.clone_from(&class.metadata.name);
         }
         pod.spec.priority.get_or_insert(0);
-        pod.spec
-            .preemption_policy
-            .get_or_insert_with(|| "PreemptLowerPriority".to_owned());
+        pod.spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
         Ok(())
     }
 }

@@ -57,13 +57,8 @@ pub fn system_namespaces(present: &[&str]) -> Vec<Namespace> {
         .filter(|name| !present.contains(name))
         .map(|name| {
             let uid = derived_uid(Kind::Namespace.name(), "", name);
-            let mut namespace = Namespace {
-                metadata: ObjectMeta {
-                    name: name.to_owned(),
-                    uid,
-                    ..ObjectMeta::default()
-                },
-            };
+            let mut namespace =
+                Namespace { metadata: ObjectMeta { name: name.to_owned(), uid, ..ObjectMeta::default() } };
             fill_namespace(&mut namespace);
             namespace
         })
@@ -98,9 +93,6 @@ fn fill_limit_range(range: &mut LimitRange) {
 
 fn fill_controller(controller: &mut ReplicationController) {
     if controller.spec.selector.is_empty() {
-        controller
-            .spec
-            .selector
-            .clone_from(&controller.spec.template.metadata.labels);
+        controller.spec.selector.clone_from(&controller.spec.template.metadata.labels);
     }
 }

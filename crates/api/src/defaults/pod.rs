@@ -87,12 +87,7 @@ pub(super) fn merge_label_keys(pod: &mut Pod) {
             merge(selector, &constraint.match_label_keys, "In", labels);
         }
     }
-    if let Some(Affinity {
-        pod_affinity,
-        pod_anti_affinity,
-        ..
-    }) = &mut pod.spec.affinity
-    {
+    if let Some(Affinity { pod_affinity, pod_anti_affinity, .. }) = &mut pod.spec.affinity {
         for affinity in [pod_affinity, pod_anti_affinity].into_iter().flatten() {
             each_term(affinity, |term| {
                 if let Some(selector) = &mut term.label_selector {
@@ -105,10 +100,7 @@ pub(super) fn merge_label_keys(pod: &mut Pod) {
 }
 
 fn each_term(affinity: &mut PodAffinity, mut change: impl FnMut(&mut PodAffinityTerm)) {
-    affinity
-        .required_during_scheduling_ignored_during_execution
-        .iter_mut()
-        .for_each(&mut change);
+    affinity.required_during_scheduling_ignored_during_execution.iter_mut().for_each(&mut change);
     affinity
         .preferred_during_scheduling_ignored_during_execution
         .iter_mut()

@@ -18,15 +18,9 @@ pub(super) fn apply(pod: &mut Pod, class: &RuntimeClass) -> Result<(), String> {
         return Ok(());
     };
     for (key, value) in &scheduling.node_selector {
-        let own = pod
-            .spec
-            .node_selector
-            .entry(key.clone())
-            .or_insert_with(|| value.clone());
+        let own = pod.spec.node_selector.entry(key.clone()).or_insert_with(|| value.clone());
         if own != value {
-            return Err(format!(
-                "spec.nodeSelector has {key}={own}, the RuntimeClass {name} has {key}={value}"
-            ));
+            return Err(format!("spec.nodeSelector has {key}={own}, the RuntimeClass {name} has {key}={value}"));
         }
     }
     pod.spec.tolerations = merge_tolerations(&pod.spec.tolerations, &scheduling.tolerations);
@@ -39,9 +33,7 @@ fn merge_tolerations(first: &[Toleration], second: &[Toleration]) -> Vec<Tolerat
     let mut merged: Vec<Toleration> = Vec::new();
     for (index, toleration) in all.iter().enumerate() {
         let covered = merged.iter().any(|kept| covers(kept, toleration))
-            || all[index + 1..]
-                .iter()
-                .any(|later| later != toleration && covers(later, toleration));
+            || all[index + 1..].iter().any(|later| later != toleration && covers(later, toleration));
         if !covered {
             merged.push((*toleration).clone());
         }

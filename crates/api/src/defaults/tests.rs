@@ -25,10 +25,7 @@ fn admitted(admission: &Admission, text: &str) -> Result<Pod, String> {
 }
 
 fn amounts(list: &crate::wire::ResourceList) -> String {
-    list.iter()
-        .map(|(name, amount)| format!("{name}={amount}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    list.iter().map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -44,24 +41,10 @@ spec:
     );
     assert_eq!(amounts(&pod.spec.containers[0].resources.requests), "cpu=1 memory=1Gi");
     assert_eq!(amounts(&pod.spec.init_containers[0].resources.requests), "cpu=3");
-    let ports: Vec<_> = pod.spec.containers[0]
-        .ports
-        .iter()
-        .map(|port| (port.host_port, &*port.protocol))
-        .collect();
+    let ports: Vec<_> = pod.spec.containers[0].ports.iter().map(|port| (port.host_port, &*port.protocol)).collect();
     assert_eq!(ports, [(80, "TCP"), (9, "UDP")]);
-    assert_eq!(
-        (&*pod.spec.scheduler_name, &*pod.status.phase),
-        ("default-scheduler", "Pending")
-    );
-    assert_eq!(
-        stored("spec: {containers: [{ports: [{containerPort: 80}]}]}")
-            .spec
-            .containers[0]
-            .ports[0]
-            .host_port,
-        0
-    );
+    assert_eq!((&*pod.spec.scheduler_name, &*pod.status.phase), ("default-scheduler", "Pending"));
+    assert_eq!(stored("spec: {containers: [{ports: [{containerPort: 80}]}]}").spec.containers[0].ports[0].host_port, 0);
 }
 
 #[test]
@@ -88,23 +71,16 @@ fn nodes_namespaces_and_uids() {
     let mut node = Object::Node(Box::new(yaml("{metadata: {name: a}, status: {capacity: {cpu: 4}}}")));
     fill_stored(&mut node);
     fill_uid(&mut node);
-    let Object::Node(node) = node else {
-        unreachable!("it went in as a node")
-    };
+    let Object::Node(node) = node else { unreachable!("it went in as a node") };
     assert_eq!(amounts(&node.status.allocatable), "cpu=4");
     assert_eq!(node.metadata.uid, derived_uid("Node", "", "a"));
     assert_ne!(derived_uid("Pod", "a", "b"), derived_uid("Pod", "b", "a"));
     let uid = derived_uid("Pod", "default", "web-0");
     assert_eq!((uid.len(), uid.as_bytes()[14]), (36, b'8'), "{uid}");
-    let missing: Vec<String> = system_namespaces(&["kube-system", "x"])
-        .into_iter()
-        .map(|namespace| namespace.metadata.name)
-        .collect();
+    let missing: Vec<String> =
+        system_namespaces(&["kube-system", "x"]).into_iter().map(|namespace| namespace.metadata.name).collect();
     assert_eq!(missing, ["default", "kube-node-lease", "kube-public"]);
-    assert_eq!(
-        system_namespaces(&[])[0].metadata.labels["kubernetes.io/metadata.name"],
-        "default"
-    );
+    assert_eq!(system_namespaces(&[])[0].metadata.labels["kubernetes.io/metadata.name"], "default");
 }
 
 fn admission(objects: &[(&str, Kind)]) -> Admission {
@@ -124,38 +100,18 @@ fn admission(objects: &[(&str, Kind)]) -> Admission {
 #[test]
 fn priorities() {
     let with_default = admission(&[
-        (
-            "{metadata: {name: high}, value: 1000, preemptionPolicy: Never}",
-            Kind::PriorityClass,
-        ),
-        (
-            "{metadata: {name: usual}, value: 10, globalDefault: true}",
-            Kind::PriorityClass,
-        ),
-        (
-            "{metadata: {name: other}, value: 20, globalDefault: true}",
-            Kind::PriorityClass,
-        ),
+        ("{metadata: {name: high}, value: 1000, preemptionPolicy: Never}", Kind::PriorityClass),
+        ("{metadata: {name: usual}, value: 10, globalDefault: true}", Kind::PriorityClass),
+        ("{metadata: {name: other}, value: 20, globalDefault: true}", Kind::PriorityClass),
     ]);
     let priority = |admission: &Admission, spec: &str| {
-        admitted(admission, &format!("{{metadata: {{name: p}}, spec: {spec}}}")).map(|pod| {
-            (
-                pod.spec.priority.unwrap(),
-                pod.spec.preemption_policy.unwrap(),
-                pod.spec.priority_class_name,
-            )
-        })
+        admitted(admission, &format!("{{metadata: {{name: p}}, spec: {spec}}}"))
+            .map(|pod| (pod.spec.priority.unwrap(), pod.spec.preemption_policy.unwrap(), pod.spec.priority_class_name))
     };
     let lower = || "PreemptLowerPriority".to_owned();
-    assert_eq!(
-        priority(&with_default, "{priorityClassName: high}"),
-        Ok((1000, "Never".into(), "high".into()))
-    );
+    assert_eq!(priority(&with_default, "{priorityClassName: high}"), Ok((1000, "Never".into(), "high".into())));
     assert_eq!(priority(&with_default, "{}"), Ok((10, lower(), "usual".into())));
-    assert_eq!(
-        priority(&with_default, "{priority: 5}"),
-        Ok((5, lower(), String::new()))
-    );
+    assert_eq!(priority(&with_default, "{priority: 5}"), Ok((5, lower(), String::new())));
     assert_eq!(priority(&Admission::new(), "{}"), Ok((0, lower(), String::new())));
     assert_eq!(
         priority(&Admission::new(), "{priorityClassName: system-node-critical}"),
@@ -184,19 +140,13 @@ fn limit_ranges_fill_what_containers_do_not_name() {
         amounts(&pod.spec.containers[0].resources.requests),
         "cpu=2 ephemeral-storage=5 example.com/gpu=1 memory=8Mi"
     );
-    assert_eq!(
-        amounts(&pod.spec.containers[0].resources.limits),
-        "cpu=2 ephemeral-storage=5"
-    );
+    assert_eq!(amounts(&pod.spec.containers[0].resources.limits), "cpu=2 ephemeral-storage=5");
     assert_eq!(
         amounts(&pod.spec.containers[1].resources.requests),
         "cpu=1 ephemeral-storage=5 example.com/gpu=1 memory=8Mi"
     );
-    let elsewhere = admitted(
-        &admission,
-        "{metadata: {name: p, namespace: other}, spec: {containers: [{name: a}]}}",
-    )
-    .unwrap();
+    let elsewhere =
+        admitted(&admission, "{metadata: {name: p, namespace: other}, spec: {containers: [{name: a}]}}").unwrap();
     assert!(elsewhere.spec.containers[0].resources.requests.is_empty());
 }
 
@@ -212,24 +162,15 @@ fn failing_nodes_are_tolerated_for_five_minutes() {
     };
     assert_eq!(
         keys("{metadata: {name: p}}"),
-        [
-            "node.kubernetes.io/not-ready Some(300)",
-            "node.kubernetes.io/unreachable Some(300)"
-        ]
+        ["node.kubernetes.io/not-ready Some(300)", "node.kubernetes.io/unreachable Some(300)"]
     );
     assert_eq!(
         keys(
             "{metadata: {name: p}, spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, tolerationSeconds: 5}]}}"
         ),
-        [
-            "node.kubernetes.io/not-ready Some(5)",
-            "node.kubernetes.io/unreachable Some(300)"
-        ]
+        ["node.kubernetes.io/not-ready Some(5)", "node.kubernetes.io/unreachable Some(300)"]
     );
-    assert_eq!(
-        keys("{metadata: {name: p}, spec: {tolerations: [{operator: Exists, effect: NoExecute}]}}"),
-        [" None"]
-    );
+    assert_eq!(keys("{metadata: {name: p}, spec: {tolerations: [{operator: Exists, effect: NoExecute}]}}"), [" None"]);
 }
 
 #[test]
@@ -241,29 +182,14 @@ fn runtime_classes() {
     let pod = admitted(&admission, "{metadata: {name: p}, spec: {runtimeClassName: kata, nodeSelector: {x: z}, tolerations: [{operator: Exists, effect: NoSchedule}]}}").unwrap();
     assert_eq!(amounts(&pod.spec.overhead), "cpu=250m");
     assert_eq!(
-        pod.spec
-            .node_selector
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect::<Vec<_>>(),
+        pod.spec.node_selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
         ["kata=yes", "x=z"]
     );
     let keys: Vec<&str> = pod.spec.tolerations.iter().map(|toleration| &*toleration.key).collect();
     // The pod's own covers the class' second.
-    assert_eq!(
-        keys,
-        [
-            "",
-            "node.kubernetes.io/not-ready",
-            "node.kubernetes.io/unreachable",
-            "kata"
-        ]
-    );
+    assert_eq!(keys, ["", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "kata"]);
     let refused = |spec: &str| admitted(&admission, &format!("{{metadata: {{name: p}}, spec: {spec}}}")).unwrap_err();
-    assert_eq!(
-        refused("{runtimeClassName: gone}"),
-        "there is no RuntimeClass gone (spec.runtimeClassName)"
-    );
+    assert_eq!(refused("{runtimeClassName: gone}"), "there is no RuntimeClass gone (spec.runtimeClassName)");
     assert_eq!(
         refused("{runtimeClassName: kata, overhead: {cpu: 1}}"),
         "spec.overhead differs from that of the RuntimeClass kata"
@@ -292,33 +218,18 @@ spec:
     .unwrap();
     let shown = |selector: &Option<crate::wire::LabelSelector>| {
         let expressions = &selector.as_ref().unwrap().match_expressions;
-        expressions
-            .iter()
-            .map(|it| format!("{} {} {}", it.key, it.operator, it.values.join(",")))
-            .collect::<Vec<_>>()
+        expressions.iter().map(|it| format!("{} {} {}", it.key, it.operator, it.values.join(","))).collect::<Vec<_>>()
     };
-    assert_eq!(
-        shown(&pod.spec.topology_spread_constraints[0].label_selector),
-        ["hash In h1"]
-    );
+    assert_eq!(shown(&pod.spec.topology_spread_constraints[0].label_selector), ["hash In h1"]);
     assert_eq!(pod.spec.topology_spread_constraints[1].label_selector, None);
     let affinity = pod.spec.affinity.unwrap();
     assert_eq!(
-        shown(
-            &affinity
-                .pod_affinity
-                .unwrap()
-                .required_during_scheduling_ignored_during_execution[0]
-                .label_selector
-        ),
+        shown(&affinity.pod_affinity.unwrap().required_during_scheduling_ignored_during_execution[0].label_selector),
         ["app In web", "hash NotIn h1"]
     );
     assert_eq!(
         shown(
-            &affinity
-                .pod_anti_affinity
-                .unwrap()
-                .preferred_during_scheduling_ignored_during_execution[0]
+            &affinity.pod_anti_affinity.unwrap().preferred_during_scheduling_ignored_during_execution[0]
                 .pod_affinity_term
                 .label_selector
         ),
@@ -359,7 +270,9 @@ fn claims_get_the_default_storage_class() {
 #[test]
 fn amounts_are_rounded_up_to_thousandths_one_by_one() {
     let quantity = |text: &str| Quantity::parse(text).unwrap();
-    for (given, stored) in [("0.0001", "1m"), ("1.9995", "2"), ("100u", "1m"), ("1500m", "1500m"), ("0", "0"), ("1Ki", "1Ki")] {
+    for (given, stored) in
+        [("0.0001", "1m"), ("1.9995", "2"), ("100u", "1m"), ("1500m", "1500m"), ("0", "0"), ("1Ki", "1Ki")]
+    {
         assert_eq!(quantity(given).round_up_to_milli(), quantity(stored), "{given}");
     }
 }

@@ -20,7 +20,5 @@ pub fn derived_uid(kind: &str, namespace: &str, name: &str) -> String {
 
 /// FNV-1a of 64 bits, from a given start.
 pub(crate) fn fnv1a(start: u64, text: &str) -> u64 {
-    text.bytes().fold(start, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -34,10 +34,7 @@ const MAX_ALIASED_NODES: usize = 1_000_000;
 
 enum Open<'a> {
     Seq(Vec<Node<'a>>),
-    Map {
-        entries: Vec<Entry<'a>>,
-        key: Option<(Cow<'a, str>, u32, u32)>,
-    },
+    Map { entries: Vec<Entry<'a>>, key: Option<(Cow<'a, str>, u32, u32)> },
 }
 
 struct Frame<'a> {
@@ -59,14 +56,7 @@ pub(super) struct Builder<'a, 's> {
 
 impl<'a, 's> Builder<'a, 's> {
     pub(super) fn new(file: Arc<str>, split_items: bool, sink: &'s mut dyn FnMut(Piece<'a>)) -> Self {
-        Self {
-            file,
-            split_items,
-            frames: Vec::new(),
-            anchors: BTreeMap::new(),
-            aliased: 0,
-            sink,
-        }
+        Self { file, split_items, frames: Vec::new(), anchors: BTreeMap::new(), aliased: 0, sink }
     }
 
     /// Forgets the open document: for a new one, or after a syntax error.
@@ -81,35 +71,16 @@ impl<'a, 's> Builder<'a, 's> {
     }
 
     pub(super) fn broken(&mut self, line: u32, column: u32, message: String) {
-        let problem = Problem {
-            file: self.file.clone(),
-            line,
-            column,
-            path: String::new(),
-            message,
-        };
+        let problem = Problem { file: self.file.clone(), line, column, path: String::new(), message };
         (self.sink)(Piece::Broken(problem));
     }
 
     pub(super) fn open_seq(&mut self, line: u32, column: u32, anchor: usize) {
-        self.frames.push(Frame {
-            open: Open::Seq(Vec::new()),
-            line,
-            column,
-            anchor,
-        });
+        self.frames.push(Frame { open: Open::Seq(Vec::new()), line, column, anchor });
     }
 
     pub(super) fn open_map(&mut self, line: u32, column: u32, anchor: usize) {
-        self.frames.push(Frame {
-            open: Open::Map {
-                entries: Vec::new(),
-                key: None,
-            },
-            line,
-            column,
-            anchor,
-        });
+        self.frames.push(Frame { open: Open::Map { entries: Vec::new(), key: None }, line, column, anchor });
     }
 
     /// Ends the innermost list or map. An error is a message about the place of the frame.
@@ -120,14 +91,7 @@ impl<'a, 's> Builder<'a, 's> {
             Open::Seq(items) => Value::Seq(items),
             Open::Map { entries, .. } => Value::Map(merge(entries)?),
         };
-        self.add(
-            Node {
-                value,
-                line: frame.line,
-                column: frame.column,
-            },
-            frame.anchor,
-        )
+        self.add(Node { value, line: frame.line, column: frame.column }, frame.anchor)
     }
 
     pub(super) fn alias(&mut self, anchor: usize, line: u32, column: u32) -> Result<(), String> {
@@ -157,12 +121,7 @@ impl<'a, 's> Builder<'a, 's> {
             None => self.hand_over(node, false),
             Some(Open::Seq(items)) => items.push(node),
             Some(Open::Map { entries, key }) => match key.take() {
-                Some((key, line, column)) => entries.push(Entry {
-                    key,
-                    line,
-                    column,
-                    value: node,
-                }),
+                Some((key, line, column)) => entries.push(Entry { key, line, column, value: node }),
                 None => *key = Some((key_text(node.value)?, node.line, node.column)),
             },
         }
@@ -180,11 +139,7 @@ impl<'a, 's> Builder<'a, 's> {
 
     fn hand_over(&mut self, mut node: Node<'a>, item: bool) {
         let problems = drop_duplicates(&mut node, &self.file);
-        (self.sink)(if item {
-            Piece::Item { node, problems }
-        } else {
-            Piece::Root { node, problems }
-        });
+        (self.sink)(if item { Piece::Item { node, problems } } else { Piece::Root { node, problems } });
     }
 }
 

@@ -57,11 +57,7 @@ impl DecodeError {
 impl Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path();
-        if path.is_root() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "{path}: {}", self.message)
-        }
+        if path.is_root() { f.write_str(&self.message) } else { write!(f, "{path}: {}", self.message) }
     }
 }
 
@@ -69,12 +65,7 @@ impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: Display>(message: T) -> Self {
-        Self {
-            segments: Vec::new(),
-            place: None,
-            message: message.to_string(),
-            of_key: false,
-        }
+        Self { segments: Vec::new(), place: None, message: message.to_string(), of_key: false }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -88,18 +79,11 @@ impl de::Error for DecodeError {
             }
             _ => "",
         };
-        Self::custom(format_args!(
-            "expected {expected}, found {}{hint}",
-            found_in_words(&found)
-        ))
+        Self::custom(format_args!("expected {expected}, found {}{hint}", found_in_words(&found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!(
-            "expected {}, found {}",
-            in_words(&expected.to_string()),
-            found_in_words(&found)
-        ))
+        Self::custom(format_args!("expected {}, found {}", in_words(&expected.to_string()), found_in_words(&found)))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -110,11 +94,7 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format_args!(
-            "expected one of {}, found {}",
-            expected.join(", "),
-            describe_text(variant)
-        ))
+        Self::custom(format_args!("expected one of {}, found {}", expected.join(", "), describe_text(variant)))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -194,18 +174,9 @@ pub fn decode_all<T: DeserializeOwned>(node: &mut Node<'_>, file: &Arc<str>, pro
         };
         let path = error.path();
         // What fails again after it was blanked, or because something in it was, has been reported already.
-        if !blanked
-            .iter()
-            .any(|earlier| earlier.segments().starts_with(path.segments()))
-        {
+        if !blanked.iter().any(|earlier| earlier.segments().starts_with(path.segments())) {
             let (line, column) = error.place();
-            problems.push(Problem {
-                file: file.clone(),
-                line,
-                column,
-                path: path.to_string(),
-                message: error.message,
-            });
+            problems.push(Problem { file: file.clone(), line, column, path: path.to_string(), message: error.message });
         }
         // Each round takes something out of the tree, so the rounds come to an end.
         if error.of_key || !node.blank(&path) {
@@ -235,14 +206,8 @@ impl<'de> NodeDeserializer<'de, '_> {
             Value::Int(value) => visitor.visit_i64(*value),
             Value::Float(value) => visitor.visit_f64(*value),
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Seq(items) => visitor.visit_seq(Items {
-                items: items.iter(),
-                index: 0,
-            }),
-            Value::Map(entries) => visitor.visit_map(Entries {
-                entries: entries.iter(),
-                current: None,
-            }),
+            Value::Seq(items) => visitor.visit_seq(Items { items: items.iter(), index: 0 }),
+            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), current: None }),
         };
         self.located(result)
     }
@@ -276,11 +241,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de, '_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.node.is_null() {
-            self.located(visitor.visit_bool(false))
-        } else {
-            self.any(visitor)
-        }
+        if self.node.is_null() { self.located(visitor.visit_bool(false)) } else { self.any(visitor) }
     }
 
     whole_numbers!(deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128);
@@ -291,19 +252,11 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de, '_> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.node.is_null() {
-            self.located(visitor.visit_f64(0.0))
-        } else {
-            self.any(visitor)
-        }
+        if self.node.is_null() { self.located(visitor.visit_f64(0.0)) } else { self.any(visitor) }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.node.is_null() {
-            self.located(visitor.visit_borrowed_str(""))
-        } else {
-            self.any(visitor)
-        }
+        if self.node.is_null() { self.located(visitor.visit_borrowed_str("")) } else { self.any(visitor) }
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -311,20 +264,13 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let result = if self.node.is_null() {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        };
+        let result = if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) };
         self.located(result)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.node.is_null() {
-            self.located(visitor.visit_seq(Items {
-                items: [].iter(),
-                index: 0,
-            }))
+            self.located(visitor.visit_seq(Items { items: [].iter(), index: 0 }))
         } else {
             self.any(visitor)
         }
@@ -332,10 +278,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de, '_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.node.is_null() {
-            self.located(visitor.visit_map(Entries {
-                entries: [].iter(),
-                current: None,
-            }))
+            self.located(visitor.visit_map(Entries { entries: [].iter(), current: None }))
         } else {
             self.any(visitor)
         }
@@ -420,9 +363,7 @@ struct Entries<'de, 'a> {
 }
 
 fn in_entry(entry: &Entry<'_>, error: DecodeError) -> DecodeError {
-    error
-        .at(entry.line, entry.column)
-        .below(Segment::Name(entry.key.to_string()))
+    error.at(entry.line, entry.column).below(Segment::Name(entry.key.to_string()))
 }
 
 impl<'de> MapAccess<'de> for Entries<'de, '_> {
@@ -442,8 +383,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
         let Some(entry) = self.current.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
-        seed.deserialize(NodeDeserializer { node: &entry.value })
-            .map_err(|error| in_entry(entry, error))
+        seed.deserialize(NodeDeserializer { node: &entry.value }).map_err(|error| in_entry(entry, error))
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -24,13 +24,7 @@ pub fn read_json<'a>(
     nodes: &mut Vec<Node<'a>>,
 ) -> Result<Vec<Problem>, Problem> {
     let file = file.into();
-    let mut reader = Reader {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        line,
-        line_start: 1 - i64::from(column),
-    };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, line, line_start: 1 - i64::from(column) };
     let mut duplicates = Vec::new();
     loop {
         reader.skip_space();
@@ -44,13 +38,7 @@ pub fn read_json<'a>(
             }
             Err(message) => {
                 let (line, column) = reader.place();
-                return Err(Problem {
-                    file,
-                    line,
-                    column,
-                    path: String::new(),
-                    message,
-                });
+                return Err(Problem { file, line, column, path: String::new(), message });
             }
         }
     }
@@ -134,12 +122,7 @@ impl<'a> Reader<'a> {
             self.skip_space();
             self.expect(b':', "`:`")?;
             self.skip_space();
-            entries.push(Entry {
-                key,
-                line,
-                column,
-                value: self.value(depth + 1)?,
-            });
+            entries.push(Entry { key, line, column, value: self.value(depth + 1)? });
             self.skip_space();
             if self.bytes.get(self.at) == Some(&b',') {
                 self.at += 1;
@@ -243,26 +226,18 @@ impl<'a> Reader<'a> {
     }
 
     fn hex4(&mut self) -> Result<u32, String> {
-        let digits = self
-            .bytes
-            .get(self.at..self.at + 4)
-            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = self.bytes.get(self.at..self.at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let Some(digits) = digits else {
             return Err("expected four hexadecimal digits behind `\\u`".into());
         };
-        let code = digits.iter().fold(0, |code, &digit| {
-            code * 16 + char::from(digit).to_digit(16).unwrap_or(0)
-        });
+        let code = digits.iter().fold(0, |code, &digit| code * 16 + char::from(digit).to_digit(16).unwrap_or(0));
         self.at += 4;
         Ok(code)
     }
 
     fn number(&mut self) -> Result<Value<'a>, String> {
         let start = self.at;
-        while matches!(
-            self.bytes.get(self.at),
-            Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
-        ) {
+        while matches!(self.bytes.get(self.at), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
             self.at += 1;
         }
         let text = &self.text[start..self.at];
@@ -286,11 +261,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self) -> Result<Value<'a>, String> {
-        for (word, value) in [
-            ("null", Value::Null),
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-        ] {
+        for (word, value) in [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))] {
             if self.bytes[self.at..].starts_with(word.as_bytes()) {
                 self.at += word.len();
                 return Ok(value);

@@ -66,10 +66,7 @@ impl<'a> Node<'a> {
 
     /// The value under a key of a map.
     pub fn get(&self, key: &str) -> Option<&Node<'a>> {
-        self.entries()
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| &entry.value)
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// The text of a string.
@@ -104,10 +101,7 @@ impl<'a> Node<'a> {
                     position = (entry.line, entry.column);
                     &entry.value
                 }),
-                Segment::Index(index) => node
-                    .items()
-                    .get(*index)
-                    .inspect(|item| position = (item.line, item.column)),
+                Segment::Index(index) => node.items().get(*index).inspect(|item| position = (item.line, item.column)),
             };
             match next {
                 Some(next) => node = next,
@@ -145,11 +139,7 @@ impl<'a> Node<'a> {
             // A removed element keeps its place, so that the paths of those behind it stay true.
             (Segment::Index(index), Value::Seq(items)) => match items.get_mut(*index) {
                 Some(item) if !item.is_removed() => {
-                    *item = Node {
-                        value: Value::Null,
-                        line: 0,
-                        column: 0,
-                    };
+                    *item = Node { value: Value::Null, line: 0, column: 0 };
                     true
                 }
                 _ => false,
@@ -164,16 +154,13 @@ impl<'a> Node<'a> {
     }
 
     fn at_mut(&mut self, segments: &[Segment]) -> Option<&mut Node<'a>> {
-        segments
-            .iter()
-            .try_fold(self, |node, segment| match (segment, &mut node.value) {
-                (Segment::Name(name), Value::Map(entries)) => entries
-                    .iter_mut()
-                    .find(|entry| entry.key == *name)
-                    .map(|entry| &mut entry.value),
-                (Segment::Index(index), Value::Seq(items)) => items.get_mut(*index),
-                _ => None,
-            })
+        segments.iter().try_fold(self, |node, segment| match (segment, &mut node.value) {
+            (Segment::Name(name), Value::Map(entries)) => {
+                entries.iter_mut().find(|entry| entry.key == *name).map(|entry| &mut entry.value)
+            }
+            (Segment::Index(index), Value::Seq(items)) => items.get_mut(*index),
+            _ => None,
+        })
     }
 
     /// What the value is, in words for a message: ``the text `abc` ``, `a list`.

@@ -21,13 +21,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a file as a whole, such as one that cannot be read.
     pub fn of_file(file: &str, message: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            path: String::new(),
-            message: message.into(),
-        }
+        Self { file: file.into(), line: 0, column: 0, path: String::new(), message: message.into() }
     }
 }
 
@@ -161,8 +155,5 @@ impl At<'_> {
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

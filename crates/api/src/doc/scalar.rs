@@ -46,11 +46,7 @@ fn number(text: &str) -> Option<Value<'static>> {
         "-.inf" | "-.Inf" | "-.INF" => return Some(Value::Float(f64::NEG_INFINITY)),
         _ => {}
     }
-    let plain: Cow<'_, str> = if text.contains('_') {
-        Cow::Owned(text.replace('_', ""))
-    } else {
-        Cow::Borrowed(text)
-    };
+    let plain: Cow<'_, str> = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     if let Some(value) = integer(&plain) {
         return Some(value);
     }
@@ -75,11 +71,7 @@ fn integer(text: &str) -> Option<Value<'static>> {
         return None;
     }
     let magnitude = u64::from_str_radix(digits, radix).ok()?;
-    let value = if negative {
-        0_i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    };
+    let value = if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
     match value {
         Some(value) => Some(Value::Int(value)),
         None if negative => None,

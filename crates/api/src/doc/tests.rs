@@ -59,16 +59,7 @@ fn decodes_the_same_from_yaml_and_json() {
         on: true,
         limit: Some(7),
         labels: [("x".to_owned(), "1".to_owned()), ("y z".to_owned(), String::new())].into(),
-        parts: vec![
-            Part {
-                id: 1,
-                kind: Kind::Plain,
-            },
-            Part {
-                id: -2,
-                kind: Kind::Fancy,
-            },
-        ],
+        parts: vec![Part { id: 1, kind: Kind::Plain }, Part { id: -2, kind: Kind::Fancy }],
     };
     let yaml = "name: a\ncount: 3.0\nratio: .5\non: yes\nlimit: 0x7\nother: {z: [1]}\nlabels:\n  x: '1'\n  y z:\nparts:\n- id: 1\n- {id: -2, kind: Fancy}\n";
     // `on` is a boolean as a key as well: Kubernetes reads it as "true", so it has to be quoted.
@@ -115,21 +106,8 @@ fn every_problem_of_an_object_is_found_with_its_place() {
 fn documents_are_read_past_broken_ones() {
     let text = "a: 1\n---\nb: [1, 2\n---\n# nothing\n---\nc: 3\n---\nd: *nowhere\n---\n{e: 5}\n";
     let (nodes, problems) = Document::parse_lenient(text, "f.yaml");
-    assert_eq!(
-        nodes
-            .iter()
-            .map(|node| node.entries()[0].key.to_string())
-            .collect::<Vec<_>>(),
-        ["a", "c", "e"]
-    );
-    assert_eq!(
-        nodes[1].entries()[0].value,
-        Node {
-            value: Value::Int(3),
-            line: 7,
-            column: 4
-        }
-    );
+    assert_eq!(nodes.iter().map(|node| node.entries()[0].key.to_string()).collect::<Vec<_>>(), ["a", "c", "e"]);
+    assert_eq!(nodes[1].entries()[0].value, Node { value: Value::Int(3), line: 7, column: 4 });
     let lines: Vec<u32> = problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [3, 9], "{problems:?}");
 }
@@ -145,14 +123,8 @@ fn duplicate_keys_are_problems() {
         ]
     );
     let json = Document::parse("{\"a\": 1,\n \"a\": 2}", "f.json").unwrap_err();
-    assert_eq!(
-        messages(&json),
-        ["f.json:2:2: a: the key `a` stands here twice, first in line 1"]
-    );
-    let many = (0..40)
-        .map(|i| format!("k{}: 1", i % 39))
-        .collect::<Vec<_>>()
-        .join("\n");
+    assert_eq!(messages(&json), ["f.json:2:2: a: the key `a` stands here twice, first in line 1"]);
+    let many = (0..40).map(|i| format!("k{}: 1", i % 39)).collect::<Vec<_>>().join("\n");
     assert_eq!(
         messages(&Document::parse(&many, "f.yaml").unwrap_err()),
         ["f.yaml:40:1: k0: the key `k0` stands here twice, first in line 1"]
@@ -163,14 +135,8 @@ fn duplicate_keys_are_problems() {
 fn anchors_aliases_and_merge_keys() {
     let node = one("base: &b {x: 1, z: 2}\nover:\n  <<: *b\n  z: 3\nlist: [*b, *b]\ntext: &t 'yes'\nagain: *t\n");
     let over = node.get("over").unwrap();
-    assert_eq!(
-        (&over.get("x").unwrap().value, &over.get("z").unwrap().value),
-        (&Value::Int(1), &Value::Int(3))
-    );
-    assert_eq!(
-        node.get("list").unwrap().items()[1].get("z").unwrap().value,
-        Value::Int(2)
-    );
+    assert_eq!((&over.get("x").unwrap().value, &over.get("z").unwrap().value), (&Value::Int(1), &Value::Int(3)));
+    assert_eq!(node.get("list").unwrap().items()[1].get("z").unwrap().value, Value::Int(2));
     assert_eq!(node.get("again").unwrap().as_str(), Some("yes"));
 }
 
@@ -207,10 +173,7 @@ fn items_come_one_by_one() {
         seen,
         [
             ("item a map".to_owned(), vec![]),
-            (
-                "item a map".to_owned(),
-                vec!["f.yaml:5:3: b: the key `b` stands here twice, first in line 4".to_owned()]
-            ),
+            ("item a map".to_owned(), vec!["f.yaml:5:3: b: the key `b` stands here twice, first in line 4".to_owned()]),
             ("item the number 3".to_owned(), vec![]),
             ("root of 3".to_owned(), vec![]),
             ("root of 1".to_owned(), vec![]),
@@ -237,35 +200,21 @@ fn json_has_its_own_reader() {
         ("{\"a\": 01}", "f.json:1:7: expected a number, found `01`"),
         ("{\"a\" 1}", "f.json:1:6: expected `:`, found `1`"),
         ("[1, 2", "f.json:1:6: expected `,` or `]`, found the end of the text"),
-        (
-            "[\"\\x\"]",
-            "f.json:1:4: expected one of the escapes that JSON knows behind `\\`",
-        ),
+        ("[\"\\x\"]", "f.json:1:4: expected one of the escapes that JSON knows behind `\\`"),
     ] {
         let mut nodes = Vec::new();
-        assert_eq!(
-            read_json(text, "f.json", 1, 1, &mut nodes).unwrap_err().to_string(),
-            expected
-        );
+        assert_eq!(read_json(text, "f.json", 1, 1, &mut nodes).unwrap_err().to_string(), expected);
     }
 }
 
 #[test]
 fn paths_lead_to_nodes() {
     let mut node = one("spec:\n  list:\n  - name: a\n    labels: {x/y: z}\n");
-    let path = FieldPath::root()
-        .field("spec")
-        .field("list")
-        .index(0)
-        .field("labels")
-        .field("x/y");
+    let path = FieldPath::root().field("spec").field("list").index(0).field("labels").field("x/y");
     assert_eq!(path.to_string(), "spec.list[0].labels[x/y]");
     assert_eq!(node.at(&path).unwrap().as_str(), Some("z"));
     assert_eq!(node.position(&path), (4, 14));
-    assert_eq!(
-        node.position(&FieldPath::root().field("spec").field("list").index(0).field("gone")),
-        (3, 5)
-    );
+    assert_eq!(node.position(&FieldPath::root().field("spec").field("list").index(0).field("gone")), (3, 5));
     assert!(node.remove(&path));
     assert!(!node.remove(&path));
     assert_eq!(At::Root.field("a").index(3).field("b").to_path().to_string(), "a[3].b");

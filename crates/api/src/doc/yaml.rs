@@ -87,12 +87,7 @@ fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> Resu
                 ("float", Value::Int(number)) => Ok(Value::Float(*number as f64)),
                 _ => Err(format!(
                     "expected a value for the tag !!{kind}, found {}",
-                    Node {
-                        value,
-                        line: 0,
-                        column: 0
-                    }
-                    .describe()
+                    Node { value, line: 0, column: 0 }.describe()
                 )),
             }
         }

@@ -24,11 +24,8 @@ pub(super) fn pods(set: &DaemonSet, present: &Present, nodes: &[NodeSpec]) -> Ve
     let mut model = make::pod(&set.spec.template, owner, &metadata.namespace, metadata.name.clone());
     add_tolerations(&mut model.spec);
     let compiled = Converter::new().pod(&model);
-    let mut covered: Vec<&str> = present
-        .of(Kind::DaemonSet, metadata)
-        .filter(|pod| pod.active)
-        .filter_map(|pod| pod.node.as_deref())
-        .collect();
+    let mut covered: Vec<&str> =
+        present.of(Kind::DaemonSet, metadata).filter(|pod| pod.active).filter_map(|pod| pod.node.as_deref()).collect();
     covered.sort_unstable();
     let taken = |name: &str| present.of(Kind::DaemonSet, metadata).any(|pod| pod.name == name);
     let mut name = make::names(&metadata.name, taken);
@@ -46,15 +43,9 @@ pub(super) fn pods(set: &DaemonSet, present: &Present, nodes: &[NodeSpec]) -> Ve
 
 /// Whether a node would get a pod: by name, selector, affinity and taints. Whether it has room is the scheduler's to say.
 fn is_eligible(pod: &PodInfo, node: &NodeSpec) -> bool {
-    let affinity = pod
-        .affinity
-        .as_ref()
-        .and_then(|affinity| affinity.node_required.as_ref());
+    let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.node_required.as_ref());
     pod.node_name.as_ref().is_none_or(|name| *name == node.name)
-        && pod
-            .node_selector
-            .iter()
-            .all(|(key, value)| node.labels.get(key) == Some(value))
+        && pod.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
         && affinity.is_none_or(|required| required.matches(&node.name, &node.labels))
         && node.taints.iter().all(|taint| {
             taint.effect == Effect::PreferNoSchedule
@@ -63,11 +54,7 @@ fn is_eligible(pod: &PodInfo, node: &NodeSpec) -> bool {
 }
 
 fn add_tolerations(spec: &mut PodSpec) {
-    let count = if spec.host_network {
-        TOLERATED.len()
-    } else {
-        TOLERATED.len() - 1
-    };
+    let count = if spec.host_network { TOLERATED.len() } else { TOLERATED.len() - 1 };
     for (key, effect) in &TOLERATED[..count] {
         let wanted = Toleration {
             key: (*key).to_owned(),
@@ -88,21 +75,10 @@ fn add_tolerations(spec: &mut PodSpec) {
 
 /// Required node affinity for one node by name, in place of what the template requires.
 fn pin(spec: &mut PodSpec, node: &str) {
-    let requirement = NodeSelectorRequirement {
-        key: "metadata.name".into(),
-        operator: "In".into(),
-        values: vec![node.to_owned()],
-    };
-    let term = NodeSelectorTerm {
-        match_fields: vec![requirement],
-        ..NodeSelectorTerm::default()
-    };
-    let affinity = spec
-        .affinity
-        .get_or_insert_default()
-        .node_affinity
-        .get_or_insert_default();
-    affinity.required_during_scheduling_ignored_during_execution = Some(NodeSelector {
-        node_selector_terms: vec![term],
-    });
+    let requirement =
+        NodeSelectorRequirement { key: "metadata.name".into(), operator: "In".into(), values: vec![node.to_owned()] };
+    let term = NodeSelectorTerm { match_fields: vec![requirement], ..NodeSelectorTerm::default() };
+    let affinity = spec.affinity.get_or_insert_default().node_affinity.get_or_insert_default();
+    affinity.required_during_scheduling_ignored_during_execution =
+        Some(NodeSelector { node_selector_terms: vec![term] });
 }

@@ -29,11 +29,7 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
     let mut template = job.spec.template.clone();
     for (labels, value) in [(NAME_LABELS, &metadata.name), (UID_LABELS, &metadata.uid)] {
         for label in labels {
-            template
-                .metadata
-                .labels
-                .entry(label.to_owned())
-                .or_insert_with(|| value.clone());
+            template.metadata.labels.entry(label.to_owned()).or_insert_with(|| value.clone());
         }
     }
     let owner = owner_reference(Kind::Job, metadata);

@@ -31,11 +31,7 @@ pub(super) fn pod(template: &PodTemplate, owner: OwnerReference, namespace: &str
         owner_references: vec![owner],
         ..ObjectMeta::default()
     };
-    Pod {
-        metadata,
-        spec: template.spec.clone(),
-        ..Pod::default()
-    }
+    Pod { metadata, spec: template.spec.clone(), ..Pod::default() }
 }
 
 /// Names for new pods, made from a base and what tells them apart, none of them `taken`.

@@ -77,12 +77,7 @@ pub fn expand<'o>(
         };
         if !pods.is_empty() {
             let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-            expansion.missing.push(Missing {
-                kind: object.kind(),
-                namespace,
-                name,
-                pods,
-            });
+            expansion.missing.push(Missing { kind: object.kind(), namespace, name, pods });
         }
     }
     expansion

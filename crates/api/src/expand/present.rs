@@ -55,8 +55,7 @@ impl Present {
     pub(super) fn of<'p>(&'p self, kind: Kind, owner: &'p ObjectMeta) -> impl Iterator<Item = &'p PresentPod> + Clone {
         let key = (owner.namespace.clone(), kind.name().to_owned(), owner.name.clone());
         let pods = self.by_owner.get(&key).map_or(&[][..], Vec::as_slice);
-        pods.iter()
-            .filter(|pod| pod.owner_uid.is_empty() || pod.owner_uid == owner.uid)
+        pods.iter().filter(|pod| pod.owner_uid.is_empty() || pod.owner_uid == owner.uid)
     }
 
     /// Number of the owner's pods that run or will.
@@ -71,13 +70,10 @@ impl Present {
             *namespace == deployment.namespace && kind == Kind::ReplicaSet.name() && !has_set(set)
         });
         let belongs = |set: &str, pod: &PresentPod| {
-            let hash = set
-                .strip_prefix(&*deployment.name)
-                .and_then(|rest| rest.strip_prefix('-'));
+            let hash = set.strip_prefix(&*deployment.name).and_then(|rest| rest.strip_prefix('-'));
             hash.is_some() && hash == pod.template_hash.as_deref()
         };
-        sets.map(|((.., set), pods)| pods.iter().filter(|pod| pod.active && belongs(set, pod)).count())
-            .sum()
+        sets.map(|((.., set), pods)| pods.iter().filter(|pod| pod.active && belongs(set, pod)).count()).sum()
     }
 }
 
@@ -87,10 +83,7 @@ fn target_node(pod: &Pod) -> Option<String> {
         return Some(pod.spec.node_name.clone());
     }
     let affinity = pod.spec.affinity.as_ref()?.node_affinity.as_ref()?;
-    let terms = &affinity
-        .required_during_scheduling_ignored_during_execution
-        .as_ref()?
-        .node_selector_terms;
+    let terms = &affinity.required_during_scheduling_ignored_during_execution.as_ref()?.node_selector_terms;
     let fields = terms.iter().flat_map(|term| &term.match_fields);
     fields
         .filter(|field| field.key == "metadata.name" && field.operator == "In")

@@ -10,13 +10,7 @@ use crate::wire::{
 };
 
 pub(super) fn of_replica_set(set: &ReplicaSet, present: &Present) -> Vec<Pod> {
-    owned(
-        Kind::ReplicaSet,
-        &set.metadata,
-        set.spec.replicas,
-        &set.spec.template,
-        present,
-    )
+    owned(Kind::ReplicaSet, &set.metadata, set.spec.replicas, &set.spec.template, present)
 }
 
 pub(super) fn of_controller(controller: &ReplicationController, present: &Present) -> Vec<Pod> {
@@ -38,13 +32,7 @@ fn owned(
 ) -> Vec<Pod> {
     let missing = wanted(replicas).saturating_sub(present.active(kind, metadata));
     let taken = |name: &str| present.of(kind, metadata).any(|pod| pod.name == name);
-    replicated(
-        template,
-        &owner_reference(kind, metadata),
-        &metadata.namespace,
-        0..missing,
-        taken,
-    )
+    replicated(template, &owner_reference(kind, metadata), &metadata.namespace, 0..missing, taken)
 }
 
 /// One replica when nothing is said.
@@ -60,9 +48,7 @@ fn replicated(
     taken: impl Fn(&str) -> bool,
 ) -> Vec<Pod> {
     let mut name = make::names(&owner.name, taken);
-    numbers
-        .map(|number| make::pod(template, owner.clone(), namespace, name(&number.to_string())))
-        .collect()
+    numbers.map(|number| make::pod(template, owner.clone(), namespace, name(&number.to_string()))).collect()
 }
 
 /// The pods that a Deployment lacks beyond those that its ReplicaSets stand for, and the ReplicaSet that it would create for them when
@@ -78,11 +64,7 @@ pub(super) fn of_deployment(
         .iter()
         .map(|set| {
             let active = present.active(Kind::ReplicaSet, &set.metadata);
-            if set.metadata.deletion_timestamp.is_some() {
-                active
-            } else {
-                active.max(wanted(set.spec.replicas))
-            }
+            if set.metadata.deletion_timestamp.is_some() { active } else { active.max(wanted(set.spec.replicas)) }
         })
         .sum();
     let of_absent_sets =
@@ -92,9 +74,7 @@ pub(super) fn of_deployment(
         return (Vec::new(), None);
     }
     // The newest ReplicaSet is the one that grows.
-    let newest = own
-        .iter()
-        .max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
+    let newest = own.iter().max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
     let (set, new) = match newest {
         Some(set) => ((*set).clone(), false),
         None => (new_replica_set(deployment), true),
@@ -103,13 +83,7 @@ pub(super) fn of_deployment(
     // Those that the ReplicaSet itself still lacks are numbered from 0.
     let offset = if new { 0 } else { wanted(set.spec.replicas) };
     let taken = |name: &str| present.of(Kind::ReplicaSet, &set.metadata).any(|pod| pod.name == name);
-    let pods = replicated(
-        &set.spec.template,
-        &owner,
-        &metadata.namespace,
-        offset..offset + missing,
-        taken,
-    );
+    let pods = replicated(&set.spec.template, &owner, &metadata.namespace, offset..offset + missing, taken);
     (pods, new.then_some(set))
 }
 
@@ -139,10 +113,6 @@ fn new_replica_set(deployment: &Deployment) -> ReplicaSet {
             name,
             ..ObjectMeta::default()
         },
-        spec: ReplicaSetSpec {
-            replicas: deployment.spec.replicas,
-            selector: Some(selector),
-            template,
-        },
+        spec: ReplicaSetSpec { replicas: deployment.spec.replicas, selector: Some(selector), template },
     }
 }

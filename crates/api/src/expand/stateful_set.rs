@@ -10,11 +10,7 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 pub(super) fn pods(set: &StatefulSet, present: &Present) -> Vec<Pod> {
     let start = set.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
     let ordinals = start..start.saturating_add(set.spec.replicas.unwrap_or(1).max(0));
-    let is_there = |name: &str| {
-        present
-            .of(Kind::StatefulSet, &set.metadata)
-            .any(|pod| pod.active && pod.name == name)
-    };
+    let is_there = |name: &str| present.of(Kind::StatefulSet, &set.metadata).any(|pod| pod.active && pod.name == name);
     ordinals
         .map(|ordinal| (ordinal, format!("{}-{ordinal}", set.metadata.name)))
         .filter(|(_, name)| !is_there(name))
@@ -32,11 +28,7 @@ fn pod(set: &StatefulSet, ordinal: i32, name: &str) -> Pod {
     pod.metadata.labels.insert(POD_NAME.to_owned(), name.to_owned());
     pod.metadata.labels.insert(POD_INDEX.to_owned(), ordinal.to_string());
     // A claim of its own for each claim template, in place of a volume of that name.
-    let templates = set
-        .spec
-        .volume_claim_templates
-        .iter()
-        .map(|template| &template.metadata.name);
+    let templates = set.spec.volume_claim_templates.iter().map(|template| &template.metadata.name);
     let claims = templates.clone().map(|template| Volume {
         name: template.clone(),
         persistent_volume_claim: Some(PersistentVolumeClaimSource {

@@ -57,45 +57,24 @@ fn a_replica_set_lacks_what_is_not_there_and_active() {
     let pods = &expansion.missing[0].pods;
     let owner = &pods[0].metadata.owner_references[0];
     assert_eq!(
-        (
-            &*owner.api_version,
-            &*owner.kind,
-            &*owner.name,
-            owner.uid.len(),
-            owner.controller
-        ),
+        (&*owner.api_version, &*owner.kind, &*owner.name, owner.uid.len(), owner.controller),
         ("apps/v1", "ReplicaSet", "rs", 36, true)
     );
     assert_eq!(
-        (
-            &*pods[0].metadata.namespace,
-            &*pods[0].metadata.labels["a"],
-            pods[0].spec.containers.len()
-        ),
+        (&*pods[0].metadata.namespace, &*pods[0].metadata.labels["a"], pods[0].spec.containers.len()),
         ("default", "b", 1)
     );
     let mut names: Vec<&str> = pods.iter().map(|pod| &*pod.metadata.name).collect();
-    assert!(
-        names
-            .iter()
-            .all(|name| name.len() == "rs-".len() + 5 && name.starts_with("rs-")),
-        "{names:?}"
-    );
+    assert!(names.iter().all(|name| name.len() == "rs-".len() + 5 && name.starts_with("rs-")), "{names:?}");
     names.dedup();
     assert_eq!(names.len(), 3);
     // The same input gives the same names.
     assert_eq!(expanded(&text), expansion);
     assert_eq!(
-        counts(&expanded(&SET.replace(
-            "name: rs}",
-            "name: rs, deletionTimestamp: '2026-01-01T00:00:00Z'}"
-        ))),
+        counts(&expanded(&SET.replace("name: rs}", "name: rs, deletionTimestamp: '2026-01-01T00:00:00Z'}"))),
         [""; 0]
     );
-    assert_eq!(
-        counts(&expanded(&SET.replace("replicas: 4, ", ""))),
-        ["ReplicaSet rs 1"]
-    );
+    assert_eq!(counts(&expanded(&SET.replace("replicas: 4, ", ""))), ["ReplicaSet rs 1"]);
 }
 
 #[test]
@@ -114,26 +93,18 @@ fn a_deployment_alone_brings_its_replica_set() {
     let set = &expansion.replica_sets[0];
     let hash = &set.spec.template.metadata.labels["pod-template-hash"];
     assert_eq!(set.metadata.name, format!("web-{hash}"));
-    assert_eq!(
-        set.spec.selector.as_ref().map(|selector| selector.match_labels.len()),
-        Some(2)
-    );
+    assert_eq!(set.spec.selector.as_ref().map(|selector| selector.match_labels.len()), Some(2));
     assert_eq!(set.metadata.owner_references[0].kind, "Deployment");
     let pod = &expansion.missing[0].pods[0];
     assert_eq!(&pod.metadata.labels["pod-template-hash"], hash);
     assert_eq!(
-        (
-            &*pod.metadata.owner_references[0].kind,
-            &pod.metadata.owner_references[0].uid
-        ),
+        (&*pod.metadata.owner_references[0].kind, &pod.metadata.owner_references[0].uid),
         ("ReplicaSet", &set.metadata.uid)
     );
     assert!(pod.metadata.name.starts_with(&*set.metadata.name));
     // Another template, another hash.
     assert_ne!(
-        &expanded(&DEPLOYMENT.replace("name: c}", "name: d}")).replica_sets[0]
-            .metadata
-            .name,
+        &expanded(&DEPLOYMENT.replace("name: c}", "name: d}")).replica_sets[0].metadata.name,
         &set.metadata.name
     );
 }
@@ -172,11 +143,7 @@ fn a_deployment_counts_its_replica_sets_and_their_pods() {
         DEPLOYMENT.to_owned(),
         pod("web-5f-1", "ReplicaSet/web-5f", ", labels: {pod-template-hash: 5f}"),
         pod("web-5f-2", "ReplicaSet/web-5f", ", labels: {pod-template-hash: 5f}"),
-        pod(
-            "web-api-5f-2",
-            "ReplicaSet/web-api-5f",
-            ", labels: {pod-template-hash: 5f}",
-        ),
+        pod("web-api-5f-2", "ReplicaSet/web-api-5f", ", labels: {pod-template-hash: 5f}"),
     ]
     .concat();
     assert_eq!(counts(&expanded(&text)), ["Deployment web 3"]);
@@ -193,22 +160,14 @@ fn stateful_sets_fill_their_ordinals() {
     .concat();
     let expansion = expanded(&text);
     let pods = &expansion.missing[0].pods;
-    assert_eq!(
-        pods.iter().map(|pod| &*pod.metadata.name).collect::<Vec<_>>(),
-        ["db-2", "db-4"]
-    );
+    assert_eq!(pods.iter().map(|pod| &*pod.metadata.name).collect::<Vec<_>>(), ["db-2", "db-4"]);
     assert_eq!(pods[0].metadata.labels["statefulset.kubernetes.io/pod-name"], "db-2");
     assert_eq!(pods[0].metadata.labels["apps.kubernetes.io/pod-index"], "2");
     let volumes: Vec<_> = pods[0]
         .spec
         .volumes
         .iter()
-        .map(|volume| {
-            (
-                &*volume.name,
-                volume.persistent_volume_claim.as_ref().map(|claim| &*claim.claim_name),
-            )
-        })
+        .map(|volume| (&*volume.name, volume.persistent_volume_claim.as_ref().map(|claim| &*claim.claim_name)))
         .collect();
     assert_eq!(volumes, [("data", Some("data-db-2")), ("other", None)]);
 }
@@ -260,10 +219,7 @@ spec:
         })
         .map(|required| {
             assert_eq!(
-                (
-                    required.node_selector_terms.len(),
-                    required.node_selector_terms[0].match_expressions.len()
-                ),
+                (required.node_selector_terms.len(), required.node_selector_terms[0].match_expressions.len()),
                 (1, 0)
             );
             &*required.node_selector_terms[0].match_fields[0].values[0]
@@ -288,10 +244,7 @@ spec:
         ]
     );
     assert_eq!(
-        counts(&expanded(&text.replace(
-            "      nodeSelector",
-            "      hostNetwork: true\n      nodeSelector"
-        ))),
+        counts(&expanded(&text.replace("      nodeSelector", "      hostNetwork: true\n      nodeSelector"))),
         ["DaemonSet agent 2"]
     );
 }
@@ -308,24 +261,15 @@ fn jobs_run_what_is_left() {
     assert_eq!(lacks(&job("", "")), 1);
     assert_eq!(lacks(&job("completions: 5, parallelism: 3", "")), 3);
     assert_eq!(lacks(&job("completions: 5, parallelism: 3", "succeeded: 4")), 1);
-    assert_eq!(
-        lacks(&(job("completions: 5, parallelism: 3", "") + &pod("job-1", "Job/job", "") + &done("job-2"))),
-        2
-    );
+    assert_eq!(lacks(&(job("completions: 5, parallelism: 3", "") + &pod("job-1", "Job/job", "") + &done("job-2"))), 2);
     assert_eq!(lacks(&job("completions: 5, suspend: true", "")), 0);
-    assert_eq!(
-        lacks(&job("completions: 5", "conditions: [{type: Failed, status: 'True'}]")),
-        0
-    );
+    assert_eq!(lacks(&job("completions: 5", "conditions: [{type: Failed, status: 'True'}]")), 0);
     // A work queue.
     assert_eq!(lacks(&job("parallelism: 4", "")), 4);
     assert_eq!(lacks(&(job("parallelism: 4", "") + &done("job-1"))), 0);
     let expansion = expanded(&job("parallelism: 2", ""));
     let labels = &expansion.missing[0].pods[1].metadata.labels;
-    assert_eq!(
-        (&*labels["job-name"], &*labels["batch.kubernetes.io/controller-uid"]),
-        ("job", "u")
-    );
+    assert_eq!((&*labels["job-name"], &*labels["batch.kubernetes.io/controller-uid"]), ("job", "u"));
 }
 
 #[test]
@@ -334,16 +278,11 @@ fn indexed_jobs_take_the_lowest_indexes() {
         + &pod("job-0-x", "Job/job", ", annotations: {batch.kubernetes.io/job-completion-index: '0'}");
     let expansion = expanded(&text);
     let pods = &expansion.missing[0].pods;
-    let indexes: Vec<&str> = pods
-        .iter()
-        .map(|pod| &*pod.metadata.labels["batch.kubernetes.io/job-completion-index"])
-        .collect();
+    let indexes: Vec<&str> =
+        pods.iter().map(|pod| &*pod.metadata.labels["batch.kubernetes.io/job-completion-index"]).collect();
     assert_eq!(indexes, ["2", "6", "7", "8"]);
     assert!(pods[0].metadata.name.starts_with("job-2-"), "{}", pods[0].metadata.name);
-    assert_eq!(
-        pods[0].metadata.annotations["batch.kubernetes.io/job-completion-index"],
-        "2"
-    );
+    assert_eq!(pods[0].metadata.annotations["batch.kubernetes.io/job-completion-index"], "2");
 }
 
 #[test]

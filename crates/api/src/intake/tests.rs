@@ -61,36 +61,18 @@ fn what_depends_on_others_waits_for_them() {
         })
         .collect();
     let cpu = |pod: &Pod| {
-        pod.spec.containers[0]
-            .resources
-            .requests
-            .get("cpu")
-            .map(loadline_model::quantity::Quantity::milli_value)
+        pod.spec.containers[0].resources.requests.get("cpu").map(loadline_model::quantity::Quantity::milli_value)
     };
     // The new one is admitted; the old one was, when there was no LimitRange.
-    assert_eq!(
-        (pods[0].spec.priority, pods[0].spec.tolerations.len(), cpu(pods[0])),
-        (Some(9), 2, Some(300))
-    );
-    assert_eq!(
-        (pods[1].spec.priority, pods[1].spec.tolerations.len(), cpu(pods[1])),
-        (None, 0, None)
-    );
+    assert_eq!((pods[0].spec.priority, pods[0].spec.tolerations.len(), cpu(pods[0])), (Some(9), 2, Some(300)));
+    assert_eq!((pods[1].spec.priority, pods[1].spec.tolerations.len(), cpu(pods[1])), (None, 0, None));
     assert!(objects.iter().all(|(_, object)| !object.metadata().uid.is_empty()));
     let missing = &loaded.missing[0].pods;
     assert_eq!(
-        (
-            missing.len(),
-            missing[0].spec.priority,
-            cpu(&missing[0]),
-            &*missing[0].spec.scheduler_name
-        ),
+        (missing.len(), missing[0].spec.priority, cpu(&missing[0]), &*missing[0].spec.scheduler_name),
         (2, Some(9), Some(300), "default-scheduler")
     );
-    assert_eq!(
-        missing[0].spec.containers[0].resources.requests["memory"].to_string(),
-        "1Gi"
-    );
+    assert_eq!(missing[0].spec.containers[0].resources.requests["memory"].to_string(), "1Gi");
     assert_ne!(missing[0].metadata.uid, missing[1].metadata.uid);
 }
 

@@ -19,10 +19,7 @@ impl<S: FnMut(Object)> Reader<S> {
             let before = self.summary.objects + self.summary.problems.len() + self.summary.ignored.len();
             self.read_folder(path);
             if before == self.summary.objects + self.summary.problems.len() + self.summary.ignored.len() {
-                self.problem(
-                    path,
-                    "no objects found in the .yaml, .yml and .json files of this folder",
-                );
+                self.problem(path, "no objects found in the .yaml, .yml and .json files of this folder");
             }
         } else {
             self.read_bytes(fs::read(path), &path.to_string_lossy());
@@ -61,26 +58,17 @@ impl<S: FnMut(Object)> Reader<S> {
                 let line = good.matches('\n').count() as u32 + 1;
                 let column = good.lines().next_back().map_or(0, |last| last.chars().count()) as u32 + 1;
                 let message = "this is not UTF-8 text".into();
-                self.summary.problems.push(Problem {
-                    file: name.into(),
-                    line,
-                    column,
-                    path: String::new(),
-                    message,
-                });
+                self.summary.problems.push(Problem { file: name.into(), line, column, path: String::new(), message });
             }
             Err(error) => self.summary.problems.push(Problem::of_file(name, error.to_string())),
         }
     }
 
     fn problem(&mut self, path: &Path, message: &str) {
-        self.summary
-            .problems
-            .push(Problem::of_file(&path.to_string_lossy(), message));
+        self.summary.problems.push(Problem::of_file(&path.to_string_lossy(), message));
     }
 }
 
 fn has_known_extension(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
+    path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
 }

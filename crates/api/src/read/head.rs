@@ -21,10 +21,7 @@ impl<'a> Head<'a> {
     /// Of a JSON object. kubectl and people write both fields first; only when they do not is the object scanned to its end.
     pub(super) fn of_json(json: &'a str) -> Self {
         match Self::of_first_fields(json) {
-            head @ Self {
-                api_version: Some(_),
-                kind: Some(_),
-            } => head,
+            head @ Self { api_version: Some(_), kind: Some(_) } => head,
             _ => serde_json::from_str(json).unwrap_or_default(),
         }
     }
@@ -97,26 +94,14 @@ mod tests {
             api_version: Some(api_version.into()),
             kind: Some(kind.into()),
         };
-        assert_eq!(
-            Head::of_first_fields(" {\n \"kind\" : \"Pod\", \"apiVersion\":\"v1\", oops"),
-            head("v1", "Pod")
-        );
-        assert_eq!(
-            Head::of_first_fields("{\"x\":\"y\",\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"),
-            head("v1", "Pod")
-        );
-        assert_eq!(
-            Head::of_first_fields("{\"metadata\":{},\"kind\":\"Pod\"}"),
-            Head::default()
-        );
+        assert_eq!(Head::of_first_fields(" {\n \"kind\" : \"Pod\", \"apiVersion\":\"v1\", oops"), head("v1", "Pod"));
+        assert_eq!(Head::of_first_fields("{\"x\":\"y\",\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"), head("v1", "Pod"));
+        assert_eq!(Head::of_first_fields("{\"metadata\":{},\"kind\":\"Pod\"}"), Head::default());
         assert_eq!(
             Head::of_json("{\"metadata\":{\"kind\":\"x\"},\"kind\":\"Pod\",\"apiVersion\":\"v1\"}"),
             head("v1", "Pod")
         );
-        assert_eq!(
-            Head::of_json("{\"ki\\u006ed\":\"P\\u006fd\",\"apiVersion\":\"v1\"}"),
-            head("v1", "Pod")
-        );
+        assert_eq!(Head::of_json("{\"ki\\u006ed\":\"P\\u006fd\",\"apiVersion\":\"v1\"}"), head("v1", "Pod"));
         assert_eq!(Head::of_json("{}"), Head::default());
     }
 }

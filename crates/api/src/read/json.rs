@@ -36,23 +36,13 @@ impl Cursor<'_> {
             self.line_start = self.at + between.iter().rposition(|byte| *byte == b'\n').unwrap_or(0) + 1;
         }
         self.at = offset;
-        Place {
-            file: self.file.clone(),
-            line: self.line,
-            column: (offset - self.line_start + 1) as u32,
-        }
+        Place { file: self.file.clone(), line: self.line, column: (offset - self.line_start + 1) as u32 }
     }
 }
 
 impl<S: FnMut(Object)> Reader<S> {
     pub(super) fn read_json(&mut self, text: &str, file: &Arc<str>) {
-        let mut cursor = Cursor {
-            text,
-            file: file.clone(),
-            at: 0,
-            line: 1,
-            line_start: 0,
-        };
+        let mut cursor = Cursor { text, file: file.clone(), at: 0, line: 1, line_start: 0 };
         let mut rest = text;
         while !rest.trim_start().is_empty() {
             rest = rest.trim_start();
@@ -83,17 +73,10 @@ impl<S: FnMut(Object)> Reader<S> {
     /// The first value of a text: an object, or a list of them. Returns where it ends.
     fn read_root(&mut self, text: &str, cursor: &mut Cursor<'_>) -> Result<usize, serde_json::Error> {
         // An object that says first what it is need not be looked through for a list.
-        if Head::of_first_fields(text)
-            .kind
-            .is_none_or(|kind| kind.ends_with("List"))
-        {
+        if Head::of_first_fields(text).kind.is_none_or(|kind| kind.ends_with("List")) {
             let mut roots = serde_json::Deserializer::from_str(text).into_iter::<Root<'_>>();
             match roots.next() {
-                Some(Ok(Root {
-                    api_version,
-                    kind,
-                    items: Some(items),
-                })) => {
+                Some(Ok(Root { api_version, kind, items: Some(items) })) => {
                     let end = roots.byte_offset();
                     let list = ItemDefault::of_list(&api_version.unwrap_or_default(), &kind.unwrap_or_default());
                     if let Some(default) = list {

@@ -100,11 +100,7 @@ impl ItemDefault {
     fn of_list(api_version: &str, kind: &str) -> Option<Self> {
         let kind = kind.strip_suffix("List")?;
         Some(Self {
-            api_version: if kind.is_empty() {
-                String::new()
-            } else {
-                api_version.to_owned()
-            },
+            api_version: if kind.is_empty() { String::new() } else { api_version.to_owned() },
             kind: kind.to_owned(),
         })
     }
@@ -113,11 +109,7 @@ impl ItemDefault {
 impl<S: FnMut(Object)> Reader<S> {
     /// A reader that hands objects to `sink`.
     pub fn new(sink: S) -> Self {
-        Self {
-            sink,
-            summary: Summary::default(),
-            seen: Map::default(),
-        }
+        Self { sink, summary: Summary::default(), seen: Map::default() }
     }
 
     /// What it all came to.
@@ -157,9 +149,7 @@ impl<S: FnMut(Object)> Reader<S> {
                 }
             }
             Piece::Root { node, problems } => {
-                let is_list = node
-                    .get("items")
-                    .is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
+                let is_list = node.get("items").is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
                 if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
                     self.summary.problems.extend(problems);
                     for (node, problems) in waiting.drain(..) {
@@ -175,10 +165,9 @@ impl<S: FnMut(Object)> Reader<S> {
 
     /// A document or an element of a list, as a tree; lists in lists are unpacked.
     fn read_node(&mut self, node: Node<'_>, problems: Vec<Problem>, default: &ItemDefault, file: &Arc<str>) {
-        let Some(item) = head::list_of(&node).filter(|_| {
-            node.get("items")
-                .is_some_and(|items| matches!(items.value, Value::Seq(_)))
-        }) else {
+        let Some(item) = head::list_of(&node)
+            .filter(|_| node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_))))
+        else {
             self.object_from_node(node, problems, default, file);
             return;
         };
@@ -200,10 +189,7 @@ impl<S: FnMut(Object)> Reader<S> {
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let called = object_name(kind, &namespace, &name);
         if let Some(first) = self.seen.get(&(kind, namespace.clone(), name.clone())) {
-            let message = format!(
-                "{called} stands here a second time, first in {}:{}",
-                first.file, first.line
-            );
+            let message = format!("{called} stands here a second time, first in {}:{}", first.file, first.line);
             self.summary.problems.push(Problem {
                 file: place.file,
                 line: place.line,
@@ -219,10 +205,7 @@ impl<S: FnMut(Object)> Reader<S> {
     }
 
     fn ignore(&mut self, api_version: &str, kind: &str) {
-        let group = api_version
-            .split_once('/')
-            .map(|(group, _)| group)
-            .filter(|group| group.contains('.'));
+        let group = api_version.split_once('/').map(|(group, _)| group).filter(|group| group.contains('.'));
         let name = group.map_or_else(|| kind.to_owned(), |group| format!("{kind}.{group}"));
         *self.summary.ignored.entry(name).or_default() += 1;
     }
@@ -230,7 +213,5 @@ impl<S: FnMut(Object)> Reader<S> {
 
 /// A brace and then a quote or the other brace: YAML's flow maps begin otherwise, but for those that are JSON as well.
 fn is_json(text: &str) -> bool {
-    text.trim_start()
-        .strip_prefix('{')
-        .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
+    text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
 }

@@ -28,10 +28,9 @@ fn find(api_version: &str, kind: &str) -> Found {
         Lookup::WrongVersion(expected) if api_version.is_empty() => {
             Found::Wrong("apiVersion", format!("expected {expected}, found none"))
         }
-        Lookup::WrongVersion(expected) => Found::Wrong(
-            "apiVersion",
-            format!("expected {expected} for a {kind}, found `{api_version}`"),
-        ),
+        Lookup::WrongVersion(expected) => {
+            Found::Wrong("apiVersion", format!("expected {expected} for a {kind}, found `{api_version}`"))
+        }
     }
 }
 
@@ -44,15 +43,9 @@ impl<S: FnMut(Object)> Reader<S> {
         default: &ItemDefault,
         file: &Arc<str>,
     ) {
-        let place = Place {
-            file: file.clone(),
-            line: node.line,
-            column: node.column,
-        };
+        let place = Place { file: file.clone(), line: node.line, column: node.column };
         let field = |name: &str, default: &str| match node.get(name) {
-            Some(value) => value
-                .as_str()
-                .map_or_else(|| Err(value.describe()), |text| Ok(text.to_owned())),
+            Some(value) => value.as_str().map_or_else(|| Err(value.describe()), |text| Ok(text.to_owned())),
             None => Ok(default.to_owned()),
         };
         let found = match (field("apiVersion", &default.api_version), field("kind", &default.kind)) {
@@ -62,10 +55,7 @@ impl<S: FnMut(Object)> Reader<S> {
             (Err(found), _) => Found::Wrong("apiVersion", format!("expected a text, found {found}")),
             (_, Err(found)) => Found::Wrong("kind", format!("expected a text, found {found}")),
             (Ok(api_version), Ok(kind)) => match find(&api_version, &kind) {
-                Found::Ignored => match node
-                    .get("items")
-                    .filter(|items| kind.ends_with("List") && !items.is_null())
-                {
+                Found::Ignored => match node.get("items").filter(|items| kind.ends_with("List") && !items.is_null()) {
                     Some(items) => Found::Wrong("items", format!("expected a list, found {}", items.describe())),
                     None => return self.ignore(&api_version, &kind),
                 },
@@ -76,11 +66,7 @@ impl<S: FnMut(Object)> Reader<S> {
             Found::Known(kind) => kind,
             Found::Ignored => return,
             Found::Wrong(field, message) => {
-                let path = if field.is_empty() {
-                    FieldPath::root()
-                } else {
-                    FieldPath::root().field(field)
-                };
+                let path = if field.is_empty() { FieldPath::root() } else { FieldPath::root().field(field) };
                 let (line, column) = node.position(&path);
                 self.summary.problems.extend(problems);
                 self.summary.problems.push(Problem {
@@ -102,22 +88,12 @@ impl<S: FnMut(Object)> Reader<S> {
         }
         // Something is wrong: look for all of it.
         let mut found = problems;
-        let object = kind.read(FromBadNode {
-            node: &mut node,
-            file,
-            problems: &mut found,
-        });
+        let object = kind.read(FromBadNode { node: &mut node, file, problems: &mut found });
         if let Ok(object) = object {
             check(&object, &mut |at, message| {
                 let path = at.to_path();
                 let (line, column) = node.position(&path);
-                found.push(Problem {
-                    file: file.clone(),
-                    line,
-                    column,
-                    path: path.to_string(),
-                    message,
-                });
+                found.push(Problem { file: file.clone(), line, column, path: path.to_string(), message });
             });
         }
         self.summary.problems.append(&mut found);
@@ -125,11 +101,7 @@ impl<S: FnMut(Object)> Reader<S> {
 
     /// An object as well-formed JSON text; false when something is wrong with it.
     pub(super) fn object_from_json(&mut self, json: &str, default: &ItemDefault, place: Place) -> bool {
-        let head = if default.kind.is_empty() {
-            Head::of_json(json)
-        } else {
-            Head::of_first_fields(json)
-        };
+        let head = if default.kind.is_empty() { Head::of_json(json) } else { Head::of_first_fields(json) };
         let api_version = head.api_version.as_deref().unwrap_or(&default.api_version);
         let kind = head.kind.as_deref().unwrap_or(&default.kind);
         match find(api_version, kind) {

@@ -57,12 +57,7 @@ fn lists_of_all_shapes() {
     for empty in ["", "{}\n", "---\n# nothing\n---\n"] {
         assert_eq!(names(&read(empty)), [""; 0], "{empty}");
     }
-    assert_eq!(
-        read(r#"{"kind":"PodList","apiVersion":"v1","items":null}"#)
-            .summary
-            .problems,
-        []
-    );
+    assert_eq!(read(r#"{"kind":"PodList","apiVersion":"v1","items":null}"#).summary.problems, []);
 }
 
 #[test]
@@ -96,10 +91,7 @@ fn one_bad_object_hides_no_other() {
 
 #[test]
 fn what_is_no_object() {
-    assert_eq!(
-        problems("kind: Pod\nmetadata: {name: p}\n"),
-        ["f:1:1: apiVersion: expected v1, found none"]
-    );
+    assert_eq!(problems("kind: Pod\nmetadata: {name: p}\n"), ["f:1:1: apiVersion: expected v1, found none"]);
     assert_eq!(
         problems("apiVersion: v1\nmetadata: {name: p}\n"),
         ["f:1:1: kind: expected a kind such as Pod, found none"]
@@ -130,19 +122,11 @@ fn what_is_no_object() {
         ["f:3:1: metadata.name: expected a name, found none"]
     );
     let twice = "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\n\"name\":\"b\"}}";
-    assert_eq!(
-        problems(twice),
-        ["f:2:1: metadata.name: the key `name` stands here twice, first in line 1"]
-    );
+    assert_eq!(problems(twice), ["f:2:1: metadata.name: the key `name` stands here twice, first in line 1"]);
     let same = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: default}\n";
+    assert_eq!(problems(same), ["f:5:1: metadata.name: Pod default/a stands here a second time, first in f:1"]);
     assert_eq!(
-        problems(same),
-        ["f:5:1: metadata.name: Pod default/a stands here a second time, first in f:1"]
-    );
-    assert_eq!(
-        read("apiVersion: serving.knative.dev/v1\nkind: Service\n")
-            .summary
-            .ignored,
+        read("apiVersion: serving.knative.dev/v1\nkind: Service\n").summary.ignored,
         [("Service.serving.knative.dev".to_owned(), 1)].into()
     );
 }
@@ -159,10 +143,7 @@ fn null_is_absent() {
         "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n\",\"labels\":{\"node-role.kubernetes.io/worker\":null}}}",
     );
     assert_eq!(loaded.summary.problems, []);
-    assert_eq!(
-        loaded.objects[0].metadata().labels["node-role.kubernetes.io/worker"],
-        ""
-    );
+    assert_eq!(loaded.objects[0].metadata().labels["node-role.kubernetes.io/worker"], "");
 }
 
 #[test]
@@ -174,10 +155,7 @@ fn files_folders_and_standard_input() {
     let node = |name: &str| format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n");
     for (path, text) in [
         ("c.yml", node("c")),
-        (
-            "a.json",
-            "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}".into(),
-        ),
+        ("a.json", "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}".into()),
         ("b/b.yaml", node("b")),
         ("b/..data/x.yaml", node("x")),
         ("d.txt", node("d")),
@@ -185,13 +163,7 @@ fn files_folders_and_standard_input() {
         std::fs::write(folder.join(path), text).unwrap();
     }
     std::fs::write(folder.join("z.yaml"), b"a: b\nc: \xff").unwrap();
-    let paths = [
-        folder.clone(),
-        "-".into(),
-        folder.join("d.txt"),
-        folder.join("gone"),
-        folder.join("empty"),
-    ];
+    let paths = [folder.clone(), "-".into(), folder.join("d.txt"), folder.join("gone"), folder.join("empty")];
     let loaded = read_paths(&paths, &mut node("in").as_bytes());
     assert_eq!(names(&loaded), ["Node a", "Node b", "Node c", "Node in", "Node d"]);
     let found: Vec<String> = loaded
@@ -224,11 +196,7 @@ fn places_in_json_are_those_of_the_file() {
         item("b"),
         item("c")
     );
-    let places: Vec<(u32, u32)> = read(&text)
-        .summary
-        .problems
-        .iter()
-        .map(|problem| (problem.line, problem.column))
-        .collect();
+    let places: Vec<(u32, u32)> =
+        read(&text).summary.problems.iter().map(|problem| (problem.line, problem.column)).collect();
     assert_eq!(places, [(4, 20), (6, 20), (8, 20)]);
 }

@@ -145,10 +145,7 @@ mod tests {
         assert_eq!(Kind::find("v1", "Pod"), Lookup::Known(Kind::Pod));
         assert_eq!(Kind::find("v1", "ConfigMap"), Lookup::Ignored);
         assert_eq!(Kind::find("serving.knative.dev/v1", "Service"), Lookup::Ignored);
-        assert_eq!(
-            Kind::find("extensions/v1beta1", "Deployment"),
-            Lookup::WrongVersion("apps/v1")
-        );
+        assert_eq!(Kind::find("extensions/v1beta1", "Deployment"), Lookup::WrongVersion("apps/v1"));
         assert_eq!(
             Kind::find("scheduling.k8s.io/v1beta1", "PriorityClass"),
             Lookup::WrongVersion("scheduling.k8s.io/v1")

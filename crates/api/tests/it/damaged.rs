@@ -41,10 +41,7 @@ fn reading_always_comes_to_an_end() {
         reader.read_text(&text, "f");
         for problem in reader.finish().problems {
             let lines = text.lines().count() as u32 + 1;
-            assert!(
-                (1..=lines).contains(&problem.line) && problem.column > 0,
-                "{problem} in {text}"
-            );
+            assert!((1..=lines).contains(&problem.line) && problem.column > 0, "{problem} in {text}");
         }
         let _ = Document::parse(&text, "f");
     }

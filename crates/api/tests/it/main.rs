@@ -12,7 +12,5 @@ use std::path::PathBuf;
 
 /// A file of vectors.
 fn vectors(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/parity/vectors")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/vectors").join(name)
 }

@@ -17,9 +17,7 @@ fn same_fields<W: DeserializeOwned + std::fmt::Debug, A: Serialize + for<'de> De
     let unread: Vec<&str> = shown
         .lines()
         .filter(|line| {
-            [": \"\",", ": None,", ": [],", ": {},", ": 0,", ": false,"]
-                .iter()
-                .any(|default| line.ends_with(default))
+            [": \"\",", ": None,", ": [],", ": {},", ": 0,", ": false,"].iter().any(|default| line.ends_with(default))
         })
         .collect();
     assert!(unread.is_empty(), "not read: {unread:?}\nin {shown}");
@@ -39,12 +37,9 @@ fn lost(a: &Value, b: &Value, path: &str) -> Vec<String> {
                 None => vec![format!("{path}.{key}")],
             })
             .collect(),
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
-            .iter()
-            .zip(b)
-            .enumerate()
-            .flat_map(|(index, (a, b))| lost(a, b, &format!("{path}[{index}]")))
-            .collect(),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().flat_map(|(index, (a, b))| lost(a, b, &format!("{path}[{index}]"))).collect()
+        }
         _ if a == b => Vec::new(),
         _ => vec![format!("{path} (as {a})")],
     }
@@ -115,27 +110,15 @@ fn pods() {
             "allocatedResources": {"cpu": "1"}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]}, "allocatedResources": {"cpu": "1"},
         "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "c"}]}"#;
-    let json = format!(
-        r#"{{"apiVersion": "v1", "kind": "Pod", {METADATA}, "spec": {}, "status": {status}}}"#,
-        pod_spec()
-    );
+    let json =
+        format!(r#"{{"apiVersion": "v1", "kind": "Pod", {METADATA}, "spec": {}, "status": {status}}}"#, pod_spec());
     same_fields::<wire::Pod, core::v1::Pod>(&json);
     // A quantity may be a number as well.
     let pod: wire::Pod =
         serde_json::from_str(&json.replace(r#"{"cpu": "2"}"#, r#"{"cpu": 2, "memory": 0.5, "x": null}"#)).unwrap();
     let requests = pod.spec.resources.unwrap().requests;
-    assert_eq!(
-        (
-            requests["cpu"].value(),
-            requests["memory"].milli_value(),
-            requests["x"].is_zero()
-        ),
-        (2, 500, true)
-    );
-    assert_eq!(
-        pod.metadata.creation_timestamp,
-        Some(wire::Time(1_778_487_121_000_000_000))
-    );
+    assert_eq!((requests["cpu"].value(), requests["memory"].milli_value(), requests["x"].is_zero()), (2, 500, true));
+    assert_eq!(pod.metadata.creation_timestamp, Some(wire::Time(1_778_487_121_000_000_000)));
 }
 
 #[test]

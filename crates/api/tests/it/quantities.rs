@@ -35,12 +35,7 @@ fn quantities_are_those_of_apimachinery() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong[..wrong.len().min(40)].join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
 }
 
 fn difference(text: &str, quantity: &Quantity, vector: &Value) -> Option<String> {

@@ -16,12 +16,7 @@ fn typed<T: DeserializeOwned>(value: &Value) -> T {
 }
 
 fn bools(value: &Value) -> Vec<bool> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|value| value.as_bool().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|value| value.as_bool().unwrap()).collect()
 }
 
 fn vectors_of(file: &Value) -> &[Value] {
@@ -48,12 +43,7 @@ fn is_accepted(spec: &Value) -> bool {
 fn label_selectors() {
     let file = read("label-selectors.json");
     let mut converter = Converter::new();
-    let sets: Vec<_> = file["labelSets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|set| labels(&mut converter, set))
-        .collect();
+    let sets: Vec<_> = file["labelSets"].as_array().unwrap().iter().map(|set| labels(&mut converter, set)).collect();
     for vector in vectors_of(&file) {
         let spec = json!({"topologySpreadConstraints": [
             {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": vector["selector"]}]});
@@ -79,18 +69,11 @@ fn node_selectors() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|node| {
-            (
-                node["name"].as_str().unwrap().to_owned(),
-                labels(&mut converter, &node["labels"]),
-            )
-        })
+        .map(|node| (node["name"].as_str().unwrap().to_owned(), labels(&mut converter, &node["labels"])))
         .collect();
     for vector in vectors_of(&file) {
         let plain = labels(&mut converter, vector.get("nodeSelector").unwrap_or(&json!({})));
-        let required = vector
-            .get("required")
-            .map(|required| converter.node_selector(&typed(required)));
+        let required = vector.get("required").map(|required| converter.node_selector(&typed(required)));
         let found: Vec<bool> = nodes
             .iter()
             .map(|(name, labels)| {

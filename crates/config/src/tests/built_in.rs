@@ -6,7 +6,7 @@ use loadline_plugins::registry;
 
 use super::{HEAD, lines, names, weights};
 use crate::effective::to_yaml;
-use crate::reference::{arg_rows, generate_plugins_reference};
+use crate::reference::{self, arg_rows, generate_plugins_reference};
 use crate::{Config, compile, default_config, hash, parse};
 
 /// Reads, builds, and reads back what is shown.
@@ -83,16 +83,9 @@ fn the_default_profile_is_kube_schedulers() {
 #[test]
 fn arguments_of_every_plugin() {
     let config = works(include_str!("arguments.yaml"));
-    let written: Vec<&str> = config.profiles[0]
-        .plugin_config
-        .iter()
-        .map(|args| args.name.as_str())
-        .collect();
-    let taking: Vec<&str> = registry()
-        .iter()
-        .filter(|plugin| !plugin.args.is_empty())
-        .map(|plugin| plugin.name)
-        .collect();
+    let written: Vec<&str> = config.profiles[0].plugin_config.iter().map(|args| args.name.as_str()).collect();
+    let taking: Vec<&str> =
+        registry().iter().filter(|plugin| !plugin.args.is_empty()).map(|plugin| plugin.name).collect();
     for name in taking {
         assert!(written.contains(&name), "{name}");
         let args = config.profiles[0].args(name).expect("it was just found");
@@ -128,24 +121,25 @@ fn only_what_is_named() {
 }
 
 #[test]
+fn an_update_of_any_kind_is_one_event() {
+    let registry = registry();
+    let events = |name: &str| reference::events(registry.get(name).expect("it is registered"));
+    let fit = events("NodeResourcesFit");
+    assert!(fit.contains(&"NodeUpdateNodeAllocatable".to_owned()), "{fit:?}");
+    assert!(fit.contains(&"resource.k8s.io/DeviceClassUpdate".to_owned()), "{fit:?}");
+    assert!(fit.iter().all(|event| !event.contains('|')), "{fit:?}");
+}
+
+#[test]
 fn descriptors_are_complete() {
     for plugin in registry().iter() {
         assert!(!plugin.help.is_empty(), "{}", plugin.name);
         for row in arg_rows(plugin) {
             assert!(!row.help.is_empty(), "{} {}", plugin.name, row.path);
             let default = serde_json::from_str::<serde_json::Value>(row.default);
-            assert!(
-                row.default.is_empty() || default.is_ok(),
-                "{} {}",
-                plugin.name,
-                row.path
-            );
+            assert!(row.default.is_empty() || default.is_ok(), "{} {}", plugin.name, row.path);
         }
     }
     let page = generate_plugins_reference(&registry());
-    assert!(
-        registry()
-            .iter()
-            .all(|plugin| page.contains(&format!("## {}\n", plugin.name)))
-    );
+    assert!(registry().iter().all(|plugin| page.contains(&format!("## {}\n", plugin.name))));
 }

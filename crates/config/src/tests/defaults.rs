@@ -9,12 +9,7 @@ use crate::{compile, default_config, hash};
 #[test]
 fn no_file_is_the_default_configuration() {
     let default = default_config(&registry()).expect("the registry has a default profile");
-    assert!(
-        default
-            .origins
-            .keys()
-            .all(|path| path == "apiVersion" || path == "kind")
-    );
+    assert!(default.origins.keys().all(|path| path == "apiVersion" || path == "kind"));
     let profile = &default.profiles[0];
     assert_eq!(default.profiles.len(), 1);
     assert_eq!(profile.scheduler_name, "default-scheduler");
@@ -44,10 +39,7 @@ fn no_file_is_the_default_configuration() {
             ("ImageLocality", 1),
         ]
     );
-    assert_eq!(
-        names(profile, P::PreEnqueue),
-        ["SchedulingGates", "DynamicResources", "DefaultPreemption"]
-    );
+    assert_eq!(names(profile, P::PreEnqueue), ["SchedulingGates", "DynamicResources", "DefaultPreemption"]);
     assert_eq!(names(profile, P::PostFilter), ["DynamicResources", "DefaultPreemption"]);
     assert_eq!(names(profile, P::QueueSort), ["PrioritySort"]);
     assert_eq!(names(profile, P::Bind), ["DefaultBinder"]);
@@ -59,10 +51,7 @@ fn the_scalars() {
     let config = config("");
     assert_eq!(config.parallelism, 16);
     assert_eq!(config.percentage_of_nodes_to_score, 0);
-    assert_eq!(
-        (config.pod_initial_backoff_seconds, config.pod_max_backoff_seconds),
-        (1, 10)
-    );
+    assert_eq!((config.pod_initial_backoff_seconds, config.pod_max_backoff_seconds), (1, 10));
     assert!(config.enable_profiling && config.enable_contention_profiling && !config.delay_cache_until_active);
     let connection = &config.client_connection;
     assert_eq!(connection.content_type, "application/vnd.kubernetes.protobuf");
@@ -124,19 +113,13 @@ fn compiled_profiles_list_plugins_by_index() {
     assert_eq!(profiles.pod_initial_backoff, 2_000_000_000);
     assert_eq!(profiles.pod_max_backoff, 10_000_000_000);
     assert_eq!(&*profiles.config_hash, hash(&config).as_str());
-    let [a, b] = &profiles.profiles[..] else {
-        panic!("two profiles")
-    };
+    let [a, b] = &profiles.profiles[..] else { panic!("two profiles") };
     assert_eq!(a.percentage_of_nodes_to_score, Some(30));
     assert_eq!(b.percentage_of_nodes_to_score, Some(0));
     assert_eq!(a.name(a.queue_sort), "PrioritySort");
     let filters: Vec<&str> = a.filter.iter().map(|index| a.name(*index)).collect();
     assert_eq!(filters, names(&config.profiles[0], P::Filter));
-    let score: Vec<(&str, i64)> = a
-        .score
-        .iter()
-        .map(|score| (a.name(score.plugin), score.weight))
-        .collect();
+    let score: Vec<(&str, i64)> = a.score.iter().map(|score| (a.name(score.plugin), score.weight)).collect();
     assert_eq!(score, weights(&config.profiles[0]));
     assert!(profiles.get("b").is_some() && profiles.get("c").is_none());
 }

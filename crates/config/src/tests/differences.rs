@@ -13,10 +13,7 @@ fn changes(old: &str, new: &str) -> String {
 
 #[test]
 fn how_it_is_written_does_not_matter() {
-    assert_eq!(
-        changes("", "parallelism: 16\nprofiles: [{schedulerName: default-scheduler}]\n"),
-        ""
-    );
+    assert_eq!(changes("", "parallelism: 16\nprofiles: [{schedulerName: default-scheduler}]\n"), "");
     assert_eq!(
         changes(
             "profiles: [{schedulerName: a}, {schedulerName: b}]\n",

@@ -119,7 +119,7 @@ fn wrong_names() {
     c.yaml:11:9: profiles[0].plugins.filter.enabled[0]: FilterPlugin "nodename" does not exist; did you mean "NodeName"?
     c.yaml:12:9: profiles[0].plugins.filter.enabled[1]: plugin "ImageLocality" does not extend FilterPlugin plugin
     c.yaml:14:9: profiles[0].plugins.filter.enabled[3]: plugin "Everywhere" already registered as "FilterPlugin"
-    c.yaml:15:9: profiles[0].plugins.filter.enabled[4]: Invalid value: "EBSLimits": was invalid in version "kubescheduler.config.k8s.io/v1" (KubeSchedulerConfiguration is version "kubescheduler.config.k8s.io/v1"): NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
+    c.yaml:15:9: profiles[0].plugins.filter.enabled[4]: Invalid value: "EBSLimits": was invalid in version "v1" (KubeSchedulerConfiguration is version "kubescheduler.config.k8s.io/v1"): NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
     c.yaml:17:17: profiles[0].plugins.placementScore.enabled[0]: plugin "Everywhere" does not extend PlacementScorePlugin plugin
     c.yaml:17:37: profiles[0].plugins.placementScore.enabled[1]: PlacementScorePlugin "Nothing" does not exist
     c.yaml:18:5: profiles[0].plugins.filters: unknown field "filters"; did you mean "filter"?

@@ -10,6 +10,7 @@ mod printing;
 mod profiles;
 mod registry;
 mod reported;
+mod vectors;
 
 use loadline_framework::ExtensionPoint;
 
@@ -62,12 +63,7 @@ fn lines(problems: &[Problem]) -> String {
 
 /// Names at an extension point.
 fn names(profile: &ProfileConfig, point: ExtensionPoint) -> Vec<&str> {
-    profile
-        .plugins
-        .at(point)
-        .iter()
-        .map(|entry| entry.name.as_str())
-        .collect()
+    profile.plugins.at(point).iter().map(|entry| entry.name.as_str()).collect()
 }
 
 /// Names and weights at Score.

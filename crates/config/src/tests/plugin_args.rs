@@ -7,26 +7,18 @@ use super::{config, lines, load, refused, warned};
 use crate::{ProfileConfig, compile};
 
 fn with_args(plugin: &str, args: &str) -> ProfileConfig {
-    let config = config(&format!(
-        "profiles:\n- pluginConfig:\n  - name: {plugin}\n    args: {args}\n"
-    ));
+    let config = config(&format!("profiles:\n- pluginConfig:\n  - name: {plugin}\n    args: {args}\n"));
     config.profiles.into_iter().next().expect("there is a profile")
 }
 
 fn refused_args(plugin: &str, args: &str) -> String {
-    refused(&format!(
-        "profiles:\n- pluginConfig:\n  - name: {plugin}\n    args: {args}\n"
-    ))
+    refused(&format!("profiles:\n- pluginConfig:\n  - name: {plugin}\n    args: {args}\n"))
 }
 
 #[test]
 fn every_plugin_that_takes_arguments_has_them() {
     let config = config("");
-    let names: Vec<&str> = config.profiles[0]
-        .plugin_config
-        .iter()
-        .map(|args| args.name.as_str())
-        .collect();
+    let names: Vec<&str> = config.profiles[0].plugin_config.iter().map(|args| args.name.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -40,10 +32,7 @@ fn every_plugin_that_takes_arguments_has_them() {
         ]
     );
     assert_eq!(
-        config.profiles[0]
-            .args("NodeResourcesFit")
-            .expect("it has arguments")
-            .args,
+        config.profiles[0].args("NodeResourcesFit").expect("it has arguments").args,
         json!({
             "ignoredResources": [],
             "scoringStrategy": {
@@ -52,10 +41,7 @@ fn every_plugin_that_takes_arguments_has_them() {
             },
         })
     );
-    assert_eq!(
-        config.profiles[0].args("NodeAffinity").expect("it has arguments").args,
-        json!({})
-    );
+    assert_eq!(config.profiles[0].args("NodeAffinity").expect("it has arguments").args, json!({}));
 }
 
 #[test]
@@ -75,10 +61,7 @@ fn what_is_left_out_of_an_object_is_filled_in() {
             ],
         })
     );
-    let empty = with_args(
-        "NodeResourcesFit",
-        "{scoringStrategy: {type: MostAllocated, resources: []}}",
-    );
+    let empty = with_args("NodeResourcesFit", "{scoringStrategy: {type: MostAllocated, resources: []}}");
     let resources = &empty.args("NodeResourcesFit").expect("it has arguments").args["scoringStrategy"]["resources"];
     assert_eq!(resources.as_array().map(Vec::len), Some(2));
 }
@@ -200,7 +183,7 @@ fn plugins_in_the_list_of_arguments() {
         @r#"
     c.yaml:4:40: profiles[0].pluginConfig[1]: Duplicate value: "NodeAffinity"
     c.yaml:4:62: profiles[0].pluginConfig[2].name: Required value: the name of a plugin
-    c.yaml:4:75: profiles[0].pluginConfig[3].name: Invalid value: "CinderLimits": was invalid in version "kubescheduler.config.k8s.io/v1" (KubeSchedulerConfiguration is version "kubescheduler.config.k8s.io/v1"): NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
+    c.yaml:4:75: profiles[0].pluginConfig[3].name: Invalid value: "CinderLimits": was invalid in version "v1" (KubeSchedulerConfiguration is version "kubescheduler.config.k8s.io/v1"): NodeVolumeLimits checks the limits of CSI volumes, into which these were migrated
     c.yaml:4:96: profiles[0].pluginConfig[4].name: Required value: the name of a plugin
     c.yaml:4:97: profiles[0].pluginConfig[4].nam: unknown field "nam"; did you mean "name"?
     "#

@@ -49,9 +49,7 @@ fn json_has_provenance_beside_it() {
     assert_eq!(sources["profiles[0].plugins.score.enabled[0].weight"], "c.yaml:5");
     assert_eq!(sources["profiles[0].plugins.score.enabled[1].name"], "default");
     let json = to_json(&config, &registry());
-    let again = parse(&json.to_string(), "c.json", &registry())
-        .expect("it is valid")
-        .config;
+    let again = parse(&json.to_string(), "c.json", &registry()).expect("it is valid").config;
     assert_eq!(hash(&again), hash(&config));
 }
 
@@ -95,11 +93,7 @@ fn set(point: Option<P>) -> impl Strategy<Value = String> {
             })
             .collect();
         let disabled: Vec<String> = disabled.iter().map(|name| format!("{{name: '{name}'}}")).collect();
-        format!(
-            "{{enabled: [{}], disabled: [{}]}}",
-            enabled.join(", "),
-            disabled.join(", ")
-        )
+        format!("{{enabled: [{}], disabled: [{}]}}", enabled.join(", "), disabled.join(", "))
     })
 }
 
@@ -112,10 +106,10 @@ prop_compose! {
         percentage in prop::option::of(0..=100_i32),
         hard in 0..=100_i32,
         timeout in 0..100_000_i64,
-        name in "[^\0]{1,8}",
+        name in "\\PC{1,8}",
     ) -> String {
         let percentage = percentage.map_or_else(String::new, |percentage| format!("  percentageOfNodesToScore: {percentage}\n"));
-        let name = serde_json::Value::from(name.replace(['\u{7f}', '\u{feff}'], "_"));
+        let name = serde_json::Value::from(name);
         format!(
             "- schedulerName: {name}\n{percentage}  plugins:\n    multiPoint: {multi_point}\n    filter: {filter}\n    score: {score}\n    preScore: {pre_score}\n    \
              queueSort: {{disabled: [{{name: '*'}}], enabled: [{{name: PrioritySort}}]}}\n    bind: {{disabled: [{{name: '*'}}], enabled: [{{name: DefaultBinder}}]}}\n  \
@@ -133,8 +127,11 @@ proptest! {
     ) {
         let profiles = if profiles.is_empty() { "[]\n".to_owned() } else { format!("\n{}", profiles.concat()) };
         let text = format!("{HEAD}parallelism: {parallelism}\nclientConnection: {{qps: {qps}}}\nprofiles: {profiles}");
+        let result = parse(&text, "c.yaml", &registry());
         // Two profiles may have got one name; everything else is valid.
-        let Ok(loaded) = parse(&text, "c.yaml", &registry()) else { return Ok(()) };
+        let same_name = result.as_ref().is_err_and(|found| lines(found).contains("Duplicate value"));
+        prop_assume!(!same_name);
+        let loaded = result.map_err(|found| TestCaseError::fail(lines(&found)))?;
         let again = read_back(&loaded.config);
         prop_assert_eq!(to_yaml(&again, &registry(), false), to_yaml(&loaded.config, &registry(), false));
         prop_assert_eq!(hash(&again), hash(&loaded.config));

@@ -43,9 +43,7 @@ fn all_profiles_sort_the_queue_alike() {
         @r#"c.yaml:6:13: profiles[1].plugins.queueSort: Invalid value: "PrioritySort": must be the same for all profiles"#
     );
     let sort = "plugins: {queueSort: {enabled: [{name: OtherSort}], disabled: [{name: '*'}]}}";
-    config(&format!(
-        "profiles:\n- schedulerName: a\n  {sort}\n- schedulerName: b\n  {sort}\n"
-    ));
+    config(&format!("profiles:\n- schedulerName: a\n  {sort}\n- schedulerName: b\n  {sort}\n"));
     insta::assert_snapshot!(
         refused(&format!(
             "profiles:\n- schedulerName: a\n  {sort}\n- schedulerName: b\n  {sort}\n  pluginConfig: [{{name: OtherSort, args: {{reverse: true}}}}]\n"
@@ -124,9 +122,7 @@ fn extenders() {
          tlsConfig: {serverName: x, caData: QUJD}\n  managedResources:\n  - name: example.com/gpu\n    ignoredByScheduler: true\n  - name: example.com/fpga\n\
          - urlPrefix: http://other\n",
     );
-    let [first, second] = &config.extenders[..] else {
-        panic!("two extenders")
-    };
+    let [first, second] = &config.extenders[..] else { panic!("two extenders") };
     assert_eq!(first.weight, 5);
     assert_eq!(format_duration(first.http_timeout), "100ms");
     assert_eq!(format_duration(second.http_timeout), "5s");

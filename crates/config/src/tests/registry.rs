@@ -34,11 +34,7 @@ impl NodePlugin for Nothing {
     }
 
     fn prepare(&self, (): &(), _pod: &PodInfo, _cx: &mut dyn Prepare) -> Prepared<()> {
-        Prepared {
-            state: (),
-            filters: false,
-            scores: false,
-        }
+        Prepared { state: (), filters: false, scores: false }
     }
 }
 
@@ -56,11 +52,7 @@ impl QueueSort for Nothing {
 
 impl PostFilter for Nothing {
     fn post_filter(&self, _pod: &std::sync::Arc<PodInfo>, _cluster: &dyn WhatIf) -> PostFilterResult {
-        PostFilterResult {
-            status: Status::success(),
-            nominate: None,
-            victims: Vec::new(),
-        }
+        PostFilterResult { status: Status::success(), nominate: None, victims: Vec::new() }
     }
 }
 
@@ -111,12 +103,7 @@ const NODE: &[P] = &[P::PreFilter, P::Filter, P::PreScore, P::Score];
 const I32_MAX: i64 = i32::MAX as i64;
 
 const fn arg(name: &'static str, kind: ArgKind, default: &'static str) -> ArgField {
-    ArgField {
-        name,
-        kind,
-        default,
-        help: "An argument.",
-    }
+    ArgField { name, kind, default, help: "An argument." }
 }
 
 const RESOURCES: ArgKind = ArgKind::List(&ArgKind::Object(&[
@@ -156,13 +143,7 @@ static ALL: [Descriptor; 17] = [
     plugin!("PrioritySort", &[P::QueueSort], by_default(0)),
     plugin!("NodeName", &[P::Filter], by_default(0)),
     plugin!("TaintToleration", &[P::Filter, P::PreScore, P::Score], by_default(3)),
-    plugin!(
-        "NodeAffinity",
-        NODE,
-        by_default(2),
-        &[arg("addedAffinity", ArgKind::NodeAffinity, "")],
-        no_further_checks
-    ),
+    plugin!("NodeAffinity", NODE, by_default(2), &[arg("addedAffinity", ArgKind::NodeAffinity, "")], no_further_checks),
     plugin!(
         "NodeResourcesFit",
         NODE,
@@ -172,21 +153,9 @@ static ALL: [Descriptor; 17] = [
             arg(
                 "scoringStrategy",
                 ArgKind::Object(&[
-                    arg(
-                        "type",
-                        ArgKind::Enum(&["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"]),
-                        "",
-                    ),
-                    arg(
-                        "resources",
-                        RESOURCES,
-                        r#"[{"name":"cpu"},{"name":"memory","weight":1}]"#
-                    ),
-                    arg(
-                        "requestedToCapacityRatio",
-                        ArgKind::Object(&[arg("shape", SHAPE, "")]),
-                        "",
-                    ),
+                    arg("type", ArgKind::Enum(&["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"]), "",),
+                    arg("resources", RESOURCES, r#"[{"name":"cpu"},{"name":"memory","weight":1}]"#),
+                    arg("requestedToCapacityRatio", ArgKind::Object(&[arg("shape", SHAPE, "")]), "",),
                 ]),
                 r#"{"type":"LeastAllocated"}"#,
             ),
@@ -222,19 +191,9 @@ static ALL: [Descriptor; 17] = [
     ),
     plugin!(
         "DynamicResources",
-        &[
-            P::PreEnqueue,
-            P::PreFilter,
-            P::Filter,
-            P::PostFilter,
-            P::Reserve,
-            P::PreBind
-        ],
+        &[P::PreEnqueue, P::PreFilter, P::Filter, P::PostFilter, P::Reserve, P::PreBind],
         by_default(2),
-        &[
-            arg("filterTimeout", ArgKind::Duration, r#""10s""#),
-            arg("bindingTimeout", ArgKind::Duration, r#""10m0s""#),
-        ],
+        &[arg("filterTimeout", ArgKind::Duration, r#""10s""#), arg("bindingTimeout", ArgKind::Duration, r#""10m0s""#),],
         no_further_checks
     ),
     plugin!(
@@ -243,11 +202,7 @@ static ALL: [Descriptor; 17] = [
         by_default(0),
         &[
             arg("minCandidateNodesPercentage", ArgKind::Int { min: 0, max: 100 }, "10"),
-            arg(
-                "minCandidateNodesAbsolute",
-                ArgKind::Int { min: 0, max: I32_MAX },
-                "100"
-            ),
+            arg("minCandidateNodesAbsolute", ArgKind::Int { min: 0, max: I32_MAX }, "100"),
         ],
         no_further_checks
     ),
@@ -264,22 +219,13 @@ static ALL: [Descriptor; 17] = [
         "RealUsage",
         &[P::Score],
         DefaultProfile::Absent,
-        &[
-            arg("address", ArgKind::Text, ""),
-            arg("interval", ArgKind::Duration, r#""10s""#),
-        ],
+        &[arg("address", ArgKind::Text, ""), arg("interval", ArgKind::Duration, r#""10s""#),],
         validate_usage
     ),
     plugin!("Everywhere", &ExtensionPoint::ALL, DefaultProfile::Absent),
     Descriptor {
         build: |_| Err(vec![FieldError::new("level", "there is no such level")]),
-        ..plugin!(
-            "Broken",
-            &[P::Permit],
-            DefaultProfile::Absent,
-            &[arg("level", ArgKind::Text, "")],
-            no_further_checks
-        )
+        ..plugin!("Broken", &[P::Permit], DefaultProfile::Absent, &[arg("level", ArgKind::Text, "")], no_further_checks)
     },
 ];
 
@@ -312,8 +258,5 @@ fn validate_usage(args: &Value) -> Vec<FieldError> {
     if args.get("address").is_some() {
         return Vec::new();
     }
-    vec![FieldError::new(
-        "address",
-        "Required value: the URL of the metrics server",
-    )]
+    vec![FieldError::new("address", "Required value: the URL of the metrics server")]
 }

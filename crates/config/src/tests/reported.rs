@@ -65,9 +65,7 @@ fn json_is_read_with_positions_too() {
     let text = "{\n  \"apiVersion\": \"kubescheduler.config.k8s.io/v1\",\n  \"kind\": \"KubeSchedulerConfiguration\",\n  \"parallelism\": -1\n}\n";
     insta::assert_snapshot!(refused_text(text), @"c.yaml:4:3: parallelism: Invalid value: -1: should be an integer value greater than zero");
     let yaml = config("parallelism: 3\n");
-    let json = parse(&text.replace("-1", "3"), "c.json", &registry())
-        .expect("it is valid")
-        .config;
+    let json = parse(&text.replace("-1", "3"), "c.json", &registry()).expect("it is valid").config;
     assert_eq!(crate::hash(&json), crate::hash(&yaml));
 }
 
@@ -114,17 +112,15 @@ fn nearly() -> impl Strategy<Value = String> {
         "\"\\u0000\"",
     ]);
     prop::collection::vec((0_usize..8, any::<bool>(), word.clone(), word), 0..24).prop_map(|lines| {
-        lines
-            .iter()
-            .fold(HEAD.to_owned(), |mut text, (indent, dash, key, value)| {
-                text.push_str(&" ".repeat(*indent));
-                text.push_str(if *dash { "- " } else { "" });
-                text.push_str(key);
-                text.push_str(": ");
-                text.push_str(value);
-                text.push('\n');
-                text
-            })
+        lines.iter().fold(HEAD.to_owned(), |mut text, (indent, dash, key, value)| {
+            text.push_str(&" ".repeat(*indent));
+            text.push_str(if *dash { "- " } else { "" });
+            text.push_str(key);
+            text.push_str(": ");
+            text.push_str(value);
+            text.push('\n');
+            text
+        })
     })
 }
 

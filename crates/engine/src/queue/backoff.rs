@@ -62,10 +62,7 @@ mod tests {
 
     #[test]
     fn doubles_up_to_the_maximum() {
-        let backoff = Backoff {
-            initial: SECOND,
-            max: 10 * SECOND,
-        };
+        let backoff = Backoff { initial: SECOND, max: 10 * SECOND };
         let seconds: Vec<Time> = (1..=6).map(|count| backoff.duration(count) / SECOND).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 10, 10]);
         assert_eq!(backoff.duration(64), 10 * SECOND);

@@ -44,12 +44,7 @@ impl SchedulingQueue {
                     wakes.extend(events.map(|event| (plugin, event)));
                 }
             }
-            Pending {
-                queue: self.queue_of(id),
-                queued,
-                next_try,
-                wakes,
-            }
+            Pending { queue: self.queue_of(id), queued, next_try, wakes }
         })
     }
 }

@@ -100,12 +100,8 @@ impl HintTable {
 }
 
 fn of_profile(profile: &Profile) -> Vec<Registration> {
-    let extender = Registration {
-        plugin: EXTENDER,
-        events: vec![ClusterEvent::WILDCARD],
-        node_taint: false,
-        hints: None,
-    };
+    let extender =
+        Registration { plugin: EXTENDER, events: vec![ClusterEvent::WILDCARD], node_taint: false, hints: None };
     let of_plugins = profile.plugins.iter().map(|p| {
         let events = p.descriptor.events.to_vec();
         let on_node = |action| {
@@ -170,11 +166,7 @@ pub(super) fn wildcard_strategy(queued: &QueuedPod, object: &EventObject<'_>) ->
         EventObject::Node { new: Some(_), .. } => false,
         EventObject::Pod { new: None, .. } | EventObject::Node { new: None, .. } | EventObject::Other => true,
     };
-    if meant || queued.rejectors.is_empty() {
-        Strategy::AfterBackoff
-    } else {
-        Strategy::Skip
-    }
+    if meant || queued.rejectors.is_empty() { Strategy::AfterBackoff } else { Strategy::Skip }
 }
 
 #[cfg(test)]
@@ -189,10 +181,7 @@ mod tests {
     fn a_registration_must_cover_the_whole_event() {
         let label_or_add = event(Resource::Pod, Action::ADD.and(Action::UPDATE_POD_LABEL));
         assert!(matches(label_or_add, event(Resource::AssignedPod, Action::ADD)));
-        assert!(matches(
-            label_or_add,
-            event(Resource::UnscheduledPod, Action::UPDATE_POD_LABEL)
-        ));
+        assert!(matches(label_or_add, event(Resource::UnscheduledPod, Action::UPDATE_POD_LABEL)));
         assert!(!matches(label_or_add, event(Resource::AssignedPod, Action::DELETE)));
         assert!(
             !matches(label_or_add, event(Resource::AssignedPod, Action::UPDATE)),
@@ -200,10 +189,7 @@ mod tests {
         );
         let any_update = event(Resource::Pod, Action::UPDATE);
         assert!(matches(any_update, event(Resource::AssignedPod, Action::UPDATE)));
-        assert!(matches(
-            any_update,
-            event(Resource::AssignedPod, Action::UPDATE_POD_LABEL)
-        ));
+        assert!(matches(any_update, event(Resource::AssignedPod, Action::UPDATE_POD_LABEL)));
     }
 
     #[test]

@@ -9,42 +9,28 @@ use loadline_model::{Map, NodeSpec, PodInfo, PodKey};
 /// A copy of an event's object.
 #[derive(Debug)]
 enum Object {
-    Pod {
-        old: Option<Box<PodInfo>>,
-        new: Option<Box<PodInfo>>,
-    },
-    Node {
-        old: Option<Box<NodeSpec>>,
-        new: Option<Box<NodeSpec>>,
-    },
+    Pod { old: Option<Box<PodInfo>>, new: Option<Box<PodInfo>> },
+    Node { old: Option<Box<NodeSpec>>, new: Option<Box<NodeSpec>> },
     Other,
 }
 
 impl Object {
     fn copy(object: &EventObject<'_>) -> Self {
         match object {
-            EventObject::Pod { old, new } => Self::Pod {
-                old: old.map(|pod| Box::new(pod.clone())),
-                new: new.map(|pod| Box::new(pod.clone())),
-            },
-            EventObject::Node { old, new } => Self::Node {
-                old: old.map(|node| Box::new(node.clone())),
-                new: new.map(|node| Box::new(node.clone())),
-            },
+            EventObject::Pod { old, new } => {
+                Self::Pod { old: old.map(|pod| Box::new(pod.clone())), new: new.map(|pod| Box::new(pod.clone())) }
+            }
+            EventObject::Node { old, new } => {
+                Self::Node { old: old.map(|node| Box::new(node.clone())), new: new.map(|node| Box::new(node.clone())) }
+            }
             EventObject::Other => Self::Other,
         }
     }
 
     fn borrow(&self) -> EventObject<'_> {
         match self {
-            Self::Pod { old, new } => EventObject::Pod {
-                old: old.as_deref(),
-                new: new.as_deref(),
-            },
-            Self::Node { old, new } => EventObject::Node {
-                old: old.as_deref(),
-                new: new.as_deref(),
-            },
+            Self::Pod { old, new } => EventObject::Pod { old: old.as_deref(), new: new.as_deref() },
+            Self::Node { old, new } => EventObject::Node { old: old.as_deref(), new: new.as_deref() },
             Self::Other => EventObject::Other,
         }
     }
@@ -85,10 +71,7 @@ impl InFlight {
             return false;
         }
         let begin = self.start + self.events.len() as u64;
-        let flight = Flight {
-            begin,
-            latest: Some(pod.clone()),
-        };
+        let flight = Flight { begin, latest: Some(pod.clone()) };
         self.pods.insert(pod.uid.clone(), flight);
         *self.begins.entry(begin).or_default() += 1;
         true
@@ -131,10 +114,7 @@ impl InFlight {
     /// Events since the flight began.
     pub(super) fn events_since(&self, flight: &Flight) -> impl Iterator<Item = (ClusterEvent, EventObject<'_>)> {
         let from = usize::try_from(flight.begin - self.start).unwrap_or(usize::MAX);
-        self.events
-            .iter()
-            .skip(from)
-            .map(|(event, object)| (*event, object.borrow()))
+        self.events.iter().skip(from).map(|(event, object)| (*event, object.borrow()))
     }
 
     /// Number of remembered events.
@@ -149,10 +129,7 @@ mod tests {
     use loadline_framework::{Action, Resource};
 
     fn pod(uid: &str) -> Arc<PodInfo> {
-        Arc::new(PodInfo {
-            uid: uid.into(),
-            ..PodInfo::default()
-        })
+        Arc::new(PodInfo { uid: uid.into(), ..PodInfo::default() })
     }
 
     fn seen(in_flight: &InFlight, uid: &str) -> Vec<Action> {

@@ -139,10 +139,7 @@ impl SchedulingQueue {
             return self.pods.id(&new.uid).map(|id| self.queue_of(id));
         }
         let events = pod_changes(old, &new);
-        let object = EventObject::Pod {
-            old: Some(old),
-            new: Some(&new),
-        };
+        let object = EventObject::Pod { old: Some(old), new: Some(&new) };
         if self.is_in_flight(&new.uid) {
             for event in events {
                 self.in_flight.record(event, &object);
@@ -257,11 +254,7 @@ impl SchedulingQueue {
         queued.backoff_expiration = self.backoff.expiration(&queued);
         let strategy = self.replay(&queued, profile);
         self.in_flight.end(&uid);
-        let id = self.pods.insert(Entry {
-            queued,
-            profile,
-            place: Place::Nowhere,
-        });
+        let id = self.pods.insert(Entry { queued, profile, place: Place::Nowhere });
         Some(self.place(id, strategy, Cause::ScheduleAttemptFailure, now))
     }
 
@@ -282,10 +275,7 @@ impl SchedulingQueue {
             return self.make_active(id, Cause::ForceActivate, !from_backoff, now) == QueueName::Active;
         }
         if let Some(pod) = self.in_flight.get(uid).and_then(|flight| flight.latest.clone()) {
-            let object = EventObject::Pod {
-                old: None,
-                new: Some(&pod),
-            };
+            let object = EventObject::Pod { old: None, new: Some(&pod) };
             self.in_flight.record(ClusterEvent::WILDCARD, &object);
         }
         false
@@ -341,9 +331,7 @@ impl SchedulingQueue {
 
     /// How many pods entered which queue why, since the beginning. Gated pods count as unschedulable.
     pub fn incoming(&self) -> impl Iterator<Item = (QueueName, Cause, u64)> {
-        self.incoming
-            .iter()
-            .map(|((queue, cause), count)| (*queue, *cause, *count))
+        self.incoming.iter().map(|((queue, cause), count)| (*queue, *cause, *count))
     }
 
     /// A pod that the queue does not know yet.
@@ -361,11 +349,7 @@ impl SchedulingQueue {
             backoff_expiration: None,
             sequence: self.next_sequence(),
         };
-        let id = self.pods.insert(Entry {
-            queued,
-            profile,
-            place: Place::Nowhere,
-        });
+        let id = self.pods.insert(Entry { queued, profile, place: Place::Nowhere });
         let queue = self.make_active(id, cause, true, now);
         if queue == QueueName::Active {
             nominator.add_by_status(pod);
@@ -398,9 +382,7 @@ impl SchedulingQueue {
     }
 
     fn profile_of(&self, pod: &PodInfo) -> Option<usize> {
-        self.profiles
-            .iter()
-            .position(|p| p.scheduler_name == pod.scheduler_name)
+        self.profiles.iter().position(|p| p.scheduler_name == pod.scheduler_name)
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -421,26 +403,18 @@ impl SchedulingQueue {
 
 fn queue_sort(profiles: &Profiles) -> Arc<dyn QueueSort> {
     let profile = profiles.profiles.first().expect("a configuration has a profile");
-    profile.plugins[profile.queue_sort]
-        .plugin
-        .queue_sort
-        .clone()
-        .expect("a profile's QueueSort plugin has that part")
+    profile.plugins[profile.queue_sort].plugin.queue_sort.clone().expect("a profile's QueueSort plugin has that part")
 }
 
 fn backoff_of(profiles: &Profiles) -> Backoff {
-    Backoff {
-        initial: profiles.pod_initial_backoff,
-        max: profiles.pod_max_backoff,
-    }
+    Backoff { initial: profiles.pod_initial_backoff, max: profiles.pod_max_backoff }
 }
 
 /// The order of the active queue.
 fn by_priority<'a>(pods: &'a Slab, sort: &'a dyn QueueSort) -> impl Fn(Id, Id) -> Ordering + 'a {
     move |a, b| {
         let (a, b) = (&pods[a].queued, &pods[b].queued);
-        sort.compare((&a.pod, a.timestamp), (&b.pod, b.timestamp))
-            .then(a.sequence.cmp(&b.sequence))
+        sort.compare((&a.pod, a.timestamp), (&b.pod, b.timestamp)).then(a.sequence.cmp(&b.sequence))
     }
 }
 
@@ -448,9 +422,7 @@ fn by_priority<'a>(pods: &'a Slab, sort: &'a dyn QueueSort) -> impl Fn(Id, Id) -
 fn by_expiration<'a>(pods: &'a Slab, sort: &'a dyn QueueSort) -> impl Fn(Id, Id) -> Ordering + 'a {
     move |a, b| {
         let expiration = |id: Id| pods[id].queued.backoff_expiration;
-        expiration(a)
-            .cmp(&expiration(b))
-            .then_with(|| by_priority(pods, sort)(a, b))
+        expiration(a).cmp(&expiration(b)).then_with(|| by_priority(pods, sort)(a, b))
     }
 }
 

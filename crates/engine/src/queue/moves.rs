@@ -218,8 +218,7 @@ impl SchedulingQueue {
                 self.backing_off.remove(id, &by_expiration(&self.pods, &*self.sort));
             }
             Place::ErrorBackoff => {
-                self.backing_off_after_error
-                    .remove(id, &by_expiration_alone(&self.pods));
+                self.backing_off_after_error.remove(id, &by_expiration_alone(&self.pods));
             }
             Place::Unschedulable => self.unschedulable.remove(id, &self.pods[id].queued),
         }
@@ -249,10 +248,7 @@ impl SchedulingQueue {
         let before = entry.queued.gate.as_ref().map(|gate| gate.plugin);
         let ask = |index: usize| {
             let status = profile.plugins[index].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
-            (!status.is_success()).then(|| Gate {
-                plugin: profile.name(index),
-                message: status.message(),
-            })
+            (!status.is_success()).then(|| Gate { plugin: profile.name(index), message: status.message() })
         };
         if let Some(before) = before {
             if let Some(gate) = held.filter(|gate| gate.plugin == before) {
@@ -275,8 +271,7 @@ impl SchedulingQueue {
     /// When a pod that waits since `timestamp` has waited too long: at the next of the moments after its time is up.
     pub(super) fn leftover_at(&self, timestamp: Time) -> Time {
         let up = timestamp.saturating_add(self.max_in_unschedulable);
-        up.saturating_sub(up.rem_euclid(LEFTOVER_PERIOD))
-            .saturating_add(LEFTOVER_PERIOD)
+        up.saturating_sub(up.rem_euclid(LEFTOVER_PERIOD)).saturating_add(LEFTOVER_PERIOD)
     }
 
     pub(super) fn count_incoming(&mut self, queue: QueueName, cause: Cause) {

@@ -60,9 +60,7 @@ impl Slab {
     }
 
     pub(super) fn remove(&mut self, id: Id) -> Entry {
-        let entry = self.entries[id.index()]
-            .take()
-            .expect("an id is given up with its entry");
+        let entry = self.entries[id.index()].take().expect("an id is given up with its entry");
         self.ids.remove(&entry.queued.pod.uid);
         self.free.push(id);
         entry
@@ -88,16 +86,12 @@ impl Index<Id> for Slab {
     type Output = Entry;
 
     fn index(&self, id: Id) -> &Entry {
-        self.entries[id.index()]
-            .as_ref()
-            .expect("an id is given up with its entry")
+        self.entries[id.index()].as_ref().expect("an id is given up with its entry")
     }
 }
 
 impl IndexMut<Id> for Slab {
     fn index_mut(&mut self, id: Id) -> &mut Entry {
-        self.entries[id.index()]
-            .as_mut()
-            .expect("an id is given up with its entry")
+        self.entries[id.index()].as_mut().expect("an id is given up with its entry")
     }
 }

@@ -77,8 +77,7 @@ fn labels_of<'a>(namespaces: &'a Map<Str, Namespace>, name: &Str, none: &'a Labe
 }
 
 fn all_match(all: &[PodMatcher], namespace: &Str, namespace_labels: &Labels, labels: &Labels) -> bool {
-    all.iter()
-        .all(|matcher| matcher.matches(namespace, namespace_labels, labels))
+    all.iter().all(|matcher| matcher.matches(namespace, namespace_labels, labels))
 }
 
 impl CountIndex {
@@ -117,18 +116,9 @@ impl CountIndex {
             }
             Query::Carrying(carried) => self.carried.insert(id, &carried.term.pods),
         }
-        let counts = Counts {
-            by_slot: Map::default(),
-            total: 0,
-            log: Vec::new(),
-            log_start: 0,
-        };
+        let counts = Counts { by_slot: Map::default(), total: 0, log: Vec::new(), log_start: 0 };
         self.ids.insert(query.clone(), id);
-        self.entries.push(Entry {
-            query,
-            counts,
-            topology: None,
-        });
+        self.entries.push(Entry { query, counts, topology: None });
         id
     }
 
@@ -148,12 +138,7 @@ impl CountIndex {
                 .iter()
                 .filter(|pod| {
                     !(*skip_terminating && pod.is_terminating())
-                        && all_match(
-                            all,
-                            &pod.namespace,
-                            labels_of(namespaces, &pod.namespace, &none),
-                            &pod.labels,
-                        )
+                        && all_match(all, &pod.namespace, labels_of(namespaces, &pod.namespace, &none), &pod.labels)
                 })
                 .count();
             if matching > 0 {
@@ -192,14 +177,7 @@ impl CountIndex {
         let matching = self.matching(pod, namespaces);
         for id in matching {
             let entry = &mut self.entries[id.0 as usize];
-            if matches!(
-                entry.query,
-                Query::Matching {
-                    skip_terminating: true,
-                    ..
-                }
-            ) && pod.is_terminating()
-            {
+            if matches!(entry.query, Query::Matching { skip_terminating: true, .. }) && pod.is_terminating() {
                 continue;
             }
             add(&mut entry.counts, slot, by);
@@ -251,12 +229,7 @@ impl CountIndex {
         if let Some(known) = self.carrying_memo.get(affinity) {
             return known.clone();
         }
-        let required = |kind: TermKind| {
-            move |term: &_| CarriedTerm {
-                kind,
-                term: Clone::clone(term),
-            }
-        };
+        let required = |kind: TermKind| move |term: &_| CarriedTerm { kind, term: Clone::clone(term) };
         let mut terms: Vec<CarriedTerm> = Vec::new();
         terms.extend(affinity.pod_required.iter().map(required(TermKind::RequiredAffinity)));
         terms.extend(affinity.anti_required.iter().map(required(TermKind::RequiredAnti)));
@@ -305,14 +278,8 @@ impl CountIndex {
                 continue;
             };
             if carried.term.pods.matches(&pod.namespace, namespace_labels, &pod.labels) {
-                let topology = *entry
-                    .topology
-                    .get_or_insert_with(|| topology(&carried.term.topology_key));
-                answer.push(MatchedTerm {
-                    query: id,
-                    kind: carried.kind,
-                    topology,
-                });
+                let topology = *entry.topology.get_or_insert_with(|| topology(&carried.term.topology_key));
+                answer.push(MatchedTerm { query: id, kind: carried.kind, topology });
             }
         }
         answer.sort_unstable_by_key(|term| term.query);
@@ -320,13 +287,7 @@ impl CountIndex {
         if self.matched_memo.len() >= MEMO_LIMIT {
             self.matched_memo.clear();
         }
-        self.matched_memo.insert(
-            key,
-            Remembered {
-                answer: answer.clone(),
-                seen: now,
-            },
-        );
+        self.matched_memo.insert(key, Remembered { answer: answer.clone(), seen: now });
         answer
     }
 }

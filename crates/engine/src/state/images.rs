@@ -35,10 +35,7 @@ impl ImageIndex {
         }
         for image in new {
             // The size stays what the first node said, whatever later ones say.
-            let state = self.images.entry_ref(&image.name).or_insert(ImageState {
-                size: image.size,
-                nodes: 0,
-            });
+            let state = self.images.entry_ref(&image.name).or_insert(ImageState { size: image.size, nodes: 0 });
             state.nodes += 1;
         }
         if !(old.is_empty() && new.is_empty()) {

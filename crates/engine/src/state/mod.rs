@@ -137,11 +137,7 @@ impl ClusterState {
         self.topologies.set(slot, Some(&spec.labels));
         self.images.replace(&[], &spec.images);
         self.images.node_count_changed();
-        let mut info = NodeInfo {
-            spec,
-            generation: self.generation,
-            ..NodeInfo::default()
-        };
+        let mut info = NodeInfo { spec, generation: self.generation, ..NodeInfo::default() };
         for pod in self.detached.remove(&name).unwrap_or_default() {
             info.load.add(&pod);
             self.counts.place(&pod, slot, &self.namespaces);
@@ -438,13 +434,7 @@ impl Prepare for ClusterState {
     }
 
     fn matched_terms(&mut self, pod: &PodInfo) -> Arc<[MatchedTerm]> {
-        let Self {
-            counts,
-            topologies,
-            nodes,
-            namespaces,
-            ..
-        } = self;
+        let Self { counts, topologies, nodes, namespaces, .. } = self;
         counts.matched_terms(pod, namespaces, |key| topologies.track(key, nodes))
     }
 

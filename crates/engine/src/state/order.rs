@@ -29,11 +29,7 @@ impl NodeOrder {
 
     /// A node's place in [`NodeOrder::by_name`].
     pub fn rank(&self, slot: Slot) -> Option<usize> {
-        self.rank
-            .get(slot.index())
-            .copied()
-            .filter(|rank| *rank != NO_RANK)
-            .map(|rank| rank as usize)
+        self.rank.get(slot.index()).copied().filter(|rank| *rank != NO_RANK).map(|rank| rank as usize)
     }
 
     /// kube-scheduler's visiting order: round robin over zones in the order of their first appearance.
@@ -83,22 +79,15 @@ impl NodeOrder {
         if self.zones[zone].1.is_empty() {
             // A zone without nodes loses its place, as kube-scheduler's node tree has it.
             self.zones.remove(zone);
-            self.zone_index = self
-                .zones
-                .iter()
-                .enumerate()
-                .map(|(index, (name, _))| (name.clone(), index))
-                .collect();
+            self.zone_index = self.zones.iter().enumerate().map(|(index, (name, _))| (name.clone(), index)).collect();
         }
     }
 
     pub(super) fn settle(&mut self, nodes: &[Option<Arc<NodeInfo>>]) {
         if std::mem::take(&mut self.stale) {
             self.layout += 1;
-            self.by_name = (0..nodes.len() as u32)
-                .map(Slot)
-                .filter(|slot| nodes[slot.index()].is_some())
-                .collect::<Vec<_>>();
+            self.by_name =
+                (0..nodes.len() as u32).map(Slot).filter(|slot| nodes[slot.index()].is_some()).collect::<Vec<_>>();
             let name = |slot: &Slot| nodes[slot.index()].as_ref().map(|info| info.spec.name.clone());
             self.by_name.sort_by_cached_key(name);
             self.rank.clear();
@@ -111,8 +100,7 @@ impl NodeOrder {
             self.visiting.clear();
             let longest = self.zones.iter().map(|(_, slots)| slots.len()).max().unwrap_or(0);
             for round in 0..longest {
-                self.visiting
-                    .extend(self.zones.iter().filter_map(|(_, slots)| slots.get(round)));
+                self.visiting.extend(self.zones.iter().filter_map(|(_, slots)| slots.get(round)));
             }
         }
     }

@@ -41,10 +41,7 @@ impl SelectorIndex {
     /// Adds or replaces a workload.
     pub fn set_workload(&mut self, workload: WorkloadSelector) {
         self.memo.clear();
-        self.workloads.insert(
-            (workload.kind, workload.namespace.clone(), workload.name.clone()),
-            workload,
-        );
+        self.workloads.insert((workload.kind, workload.namespace.clone(), workload.name.clone()), workload);
     }
 
     /// Removes a workload.
@@ -80,11 +77,7 @@ impl SelectorIndex {
         // but empty selects every pod and adds nothing.
         let mut pairs: Vec<(Str, Str)> = Vec::new();
         for service in self.services.get(&pod.namespace).into_iter().flatten() {
-            if service
-                .selector
-                .iter()
-                .all(|(key, value)| pod.labels.get(key) == Some(value))
-            {
+            if service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value)) {
                 pairs.extend(service.selector.iter().cloned());
             }
         }
@@ -93,10 +86,7 @@ impl SelectorIndex {
         match workload.map(|w| (w.kind, &w.selector)) {
             Some((WorkloadKind::ReplicationController, Selector::All(more))) => {
                 // A plain map: it joins the services' labels.
-                pairs.extend(
-                    more.iter()
-                        .filter_map(|r| Some((r.key.clone(), r.values.first()?.clone()))),
-                );
+                pairs.extend(more.iter().filter_map(|r| Some((r.key.clone(), r.values.first()?.clone()))));
             }
             Some((_, Selector::All(more))) => requirements.extend(more.iter().cloned()),
             _ => {}

@@ -36,22 +36,14 @@ impl fmt::Display for Quantity {
             exponent -= 1;
         }
         if self.format == Format::DecimalExponent {
-            return if exponent == 0 {
-                write!(f, "{amount}")
-            } else {
-                write!(f, "{amount}e{exponent}")
-            };
+            return if exponent == 0 { write!(f, "{amount}") } else { write!(f, "{amount}e{exponent}") };
         }
         // There is no unit above E.
         while exponent > 18 {
             amount = amount.saturating_mul(1000);
             exponent -= 3;
         }
-        write!(
-            f,
-            "{amount}{}",
-            usize::try_from((exponent + 9) / 3).map_or("", |unit| DECIMAL[unit])
-        )
+        write!(f, "{amount}{}", usize::try_from((exponent + 9) / 3).map_or("", |unit| DECIMAL[unit]))
     }
 }
 

@@ -103,12 +103,7 @@ impl WhatIf for Fake {
         self.codes.iter().filter(|code| **code == Code::Unschedulable).count()
     }
     fn lowest_priority(&self) -> Option<i32> {
-        self.nodes
-            .iter()
-            .flatten()
-            .flat_map(|node| &node.pods)
-            .map(|pod| pod.priority)
-            .min()
+        self.nodes.iter().flatten().flat_map(|node| &node.pods).map(|pod| pod.priority).min()
     }
     fn scheduler_name(&self) -> &Str {
         &self.scheduler
@@ -117,10 +112,7 @@ impl WhatIf for Fake {
 
 impl Fake {
     fn new(wanted: i64) -> Self {
-        Self {
-            wanted,
-            ..Self::default()
-        }
+        Self { wanted, ..Self::default() }
     }
 
     /// A node with 1000m, full unless its pods leave room.
@@ -128,10 +120,7 @@ impl Fake {
         let mut info = NodeInfo {
             spec: Arc::new(NodeSpec {
                 name: name.into(),
-                allocatable: Resources {
-                    milli_cpu: 1000,
-                    ..Resources::default()
-                },
+                allocatable: Resources { milli_cpu: 1000, ..Resources::default() },
                 ..NodeSpec::default()
             }),
             ..NodeInfo::default()
@@ -144,8 +133,7 @@ impl Fake {
         self.nodes.push(Some(Arc::new(info)));
         self.codes.push(Code::Unschedulable);
         let nodes = &self.nodes;
-        self.by_name
-            .sort_by_key(|slot| nodes[slot.index()].as_ref().unwrap().spec.name.clone());
+        self.by_name.sort_by_key(|slot| nodes[slot.index()].as_ref().unwrap().spec.name.clone());
         self
     }
 
@@ -185,10 +173,7 @@ fn pod(name: &str, priority: i32, cpu: i64, started: Option<Time>) -> PodInfo {
         priority,
         started,
         requests: Arc::new(PodRequests {
-            usage: Resources {
-                milli_cpu: cpu,
-                ..Resources::default()
-            },
+            usage: Resources { milli_cpu: cpu, ..Resources::default() },
             ..PodRequests::default()
         }),
         ..PodInfo::default()
@@ -200,10 +185,7 @@ fn running(name: &str, priority: i32, cpu: i64, started: Time) -> Arc<PodInfo> {
 }
 
 fn labelled(name: &str, priority: i32, cpu: i64, app: &str) -> Arc<PodInfo> {
-    Arc::new(PodInfo {
-        labels: Arc::new([("app", app)].into_iter().collect()),
-        ..pod(name, priority, cpu, Some(1))
-    })
+    Arc::new(PodInfo { labels: Arc::new([("app", app)].into_iter().collect()), ..pod(name, priority, cpu, Some(1)) })
 }
 
 fn preemptor() -> Arc<PodInfo> {
@@ -248,10 +230,7 @@ fn keeps_the_important_pods_that_can_stay() {
 fn pods_of_the_same_priority_are_never_victims() {
     let fake = Fake::new(500).node("n", &[running("equal", 100, 800, 1), running("low", 99, 200, 1)]);
     let (status, nomination) = failure(&fake, &preemptor());
-    assert_eq!(
-        status,
-        Status::unschedulable("preemption: 0/1 nodes are available: 1 Insufficient cpu.")
-    );
+    assert_eq!(status, Status::unschedulable("preemption: 0/1 nodes are available: 1 Insufficient cpu."));
     assert_eq!(nomination, Nomination::Cleared);
 }
 
@@ -259,10 +238,7 @@ fn pods_of_the_same_priority_are_never_victims() {
 fn protected_pods_are_spared_first() {
     // One of the two must go. By importance it would be `guarded`, which the budget protects.
     let fake = Fake::new(500)
-        .node(
-            "n",
-            &[labelled("guarded", 1, 500, "db"), labelled("plain", 2, 500, "web")],
-        )
+        .node("n", &[labelled("guarded", 1, 500, "db"), labelled("plain", 2, 500, "web")])
         .budget("db", 0);
     assert_eq!(fake.chosen().unwrap().1, ["plain"]);
     let candidates = dry_run(&preemptor(), &fake);
@@ -286,9 +262,7 @@ fn a_budget_is_used_up_in_the_order_of_importance() {
 
 #[test]
 fn budgets_that_do_not_count() {
-    let mut fake = Fake::new(1000)
-        .node("n", &[labelled("a", 1, 1000, "db")])
-        .budget("db", 0);
+    let mut fake = Fake::new(1000).node("n", &[labelled("a", 1, 1000, "db")]).budget("db", 0);
     let violations = |fake: &Fake| dry_run(&preemptor(), fake)[0].violations;
     assert_eq!(violations(&fake), 1);
     fake.budgets[0].disrupted_pods.insert("a".into());
@@ -325,14 +299,10 @@ fn criteria_in_their_order() {
         .node("b", &[running("b1", 9, 500, 6), running("b2", 3, 500, 1)]);
     assert_eq!(fake.chosen().unwrap().0, "b");
     // A pod that has not started counts as the latest.
-    let fake = base()
-        .node("a", &[running("a1", 9, 1000, 5)])
-        .node("b", &[Arc::new(pod("b1", 9, 1000, None))]);
+    let fake = base().node("a", &[running("a1", 9, 1000, 5)]).node("b", &[Arc::new(pod("b1", 9, 1000, None))]);
     assert_eq!(fake.chosen().unwrap().0, "b");
     // All equal: the lowest name, not the lowest slot.
-    let fake = base()
-        .node("z", &[running("z1", 9, 1000, 5)])
-        .node("m", &[running("m1", 9, 1000, 5)]);
+    let fake = base().node("z", &[running("z1", 9, 1000, 5)]).node("m", &[running("m1", 9, 1000, 5)]);
     assert_eq!(fake.chosen().unwrap().0, "m");
 }
 
@@ -355,10 +325,7 @@ fn number_of_victims_decides_between_equal_sums() {
 #[test]
 fn pods_that_have_not_started_turn_round() {
     let waiting = |name| Arc::new(pod(name, 1, 300, None));
-    let fake = Fake::new(600).node(
-        "n",
-        &[waiting("a"), waiting("b"), waiting("c"), running("d", 1, 100, 5)],
-    );
+    let fake = Fake::new(600).node("n", &[waiting("a"), waiting("b"), waiting("c"), running("d", 1, 100, 5)]);
     // Importance: d (started), then c, b, a. 400m may stay: d and c.
     assert_eq!(fake.chosen().unwrap().1, ["b", "a"]);
 }
@@ -401,10 +368,7 @@ fn counts_are_sorted_as_text() {
 fn a_node_that_needs_no_victim_is_an_error() {
     let fake = Fake::new(500).node("n", &[running("small", 1, 100, 1)]);
     let (status, nomination) = failure(&fake, &preemptor());
-    assert_eq!(
-        status,
-        Status::error("preemption: expected at least one victim pod on node \"n\"")
-    );
+    assert_eq!(status, Status::error("preemption: expected at least one victim pod on node \"n\""));
     assert_eq!(nomination, Nomination::Kept);
     // Different errors are listed, and a candidate elsewhere makes up for them.
     let fake = fake.node("m", &[running("small2", 1, 100, 1)]);
@@ -418,29 +382,14 @@ fn a_node_that_needs_no_victim_is_an_error() {
 
 #[test]
 fn eligibility() {
-    let dying = Arc::new(PodInfo {
-        deleted: Some(5),
-        preempted: true,
-        ..pod("dying", 1, 500, Some(1))
-    });
+    let dying = Arc::new(PodInfo { deleted: Some(5), preempted: true, ..pod("dying", 1, 500, Some(1)) });
     let fake = Fake::new(500).node("n", &[dying.clone(), running("other", 1, 500, 2)]);
-    let never = Arc::new(PodInfo {
-        preemption_policy: PreemptionPolicy::Never,
-        ..pod("p", 100, 0, None)
-    });
+    let never = Arc::new(PodInfo { preemption_policy: PreemptionPolicy::Never, ..pod("p", 100, 0, None) });
     let (status, nomination) = failure(&fake, &never);
-    assert_eq!(
-        status,
-        Status::unschedulable("preemption: not eligible due to preemptionPolicy=Never.")
-    );
+    assert_eq!(status, Status::unschedulable("preemption: not eligible due to preemptionPolicy=Never."));
     assert_eq!(nomination, Nomination::Kept);
 
-    let nominated = |node: &str| {
-        Arc::new(PodInfo {
-            nominated_node_name: Some(node.into()),
-            ..pod("p", 100, 0, None)
-        })
-    };
+    let nominated = |node: &str| Arc::new(PodInfo { nominated_node_name: Some(node.into()), ..pod("p", 100, 0, None) });
     let (status, nomination) = failure(&fake, &nominated("n"));
     assert_eq!(
         status,
@@ -450,23 +399,11 @@ fn eligibility() {
 
     let proceeds = |fake: &Fake, pod: &Arc<PodInfo>| DefaultPreemption.post_filter(pod, fake).status.is_success();
     assert!(proceeds(&fake, &nominated("gone")), "the nominated node has gone");
-    let elsewhere = Fake::new(500)
-        .node("n", &[dying])
-        .unresolvable("n")
-        .node("m", &[running("v", 1, 1000, 1)]);
-    assert!(
-        proceeds(&elsewhere, &nominated("n")),
-        "nothing can make the nominated node fit"
-    );
+    let elsewhere = Fake::new(500).node("n", &[dying]).unresolvable("n").node("m", &[running("v", 1, 1000, 1)]);
+    assert!(proceeds(&elsewhere, &nominated("n")), "nothing can make the nominated node fit");
     let evicted = Fake::new(500).node(
         "n",
-        &[
-            Arc::new(PodInfo {
-                deleted: Some(5),
-                ..pod("evicted", 1, 500, Some(1))
-            }),
-            running("other", 1, 500, 2),
-        ],
+        &[Arc::new(PodInfo { deleted: Some(5), ..pod("evicted", 1, 500, Some(1)) }), running("other", 1, 500, 2)],
     );
     assert!(proceeds(&evicted, &nominated("n")), "its end is not preemption's doing");
 }
@@ -498,10 +435,7 @@ fn both_arguments_zero_is_refused() {
 fn the_hint_never_wakes() {
     let plugin = (DESCRIPTOR.build)(&json!({})).unwrap();
     let gone = preemptor();
-    let object = EventObject::Pod {
-        old: Some(&gone),
-        new: None,
-    };
+    let object = EventObject::Pod { old: Some(&gone), new: None };
     let hint = plugin.hints.unwrap().hint(&preemptor(), &DESCRIPTOR.events[0], &object);
     assert_eq!(hint, Hint::Skip);
 }

@@ -50,13 +50,7 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
     let shift = node.delta().map(|delta| shift(state, node, delta)).unwrap_or_default();
     let (cluster, slot) = (node.cluster(), node.slot());
     let amount = |(index, tally): (usize, &Tally)| tally.at(cluster, slot).map(|(_, there)| there + shift.of(index));
-    let tallies = |role| {
-        state
-            .tallies
-            .iter()
-            .enumerate()
-            .filter(move |(_, tally)| tally.role == role)
-    };
+    let tallies = |role| state.tallies.iter().enumerate().filter(move |(_, tally)| tally.role == role);
 
     let (mut near, mut anywhere) = (true, state.totals.affinity);
     for affinity in tallies(Role::Affinity) {
@@ -83,10 +77,7 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
 
 fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
     let cluster = node.cluster();
-    let mut shift = Shift {
-        by_tally: SmallVec::from_elem(0, state.tallies.len()),
-        new_term: false,
-    };
+    let mut shift = Shift { by_tally: SmallVec::from_elem(0, state.tallies.len()), new_term: false };
     let added = delta.added.iter().map(|pod| (pod, 1));
     let removed = delta.removed.iter().map(|pod| (pod, -1));
     for (pod, by) in added.chain(removed) {
@@ -134,26 +125,16 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
     let (role, what) = match verdict {
         AFFINITY => (Role::Affinity, "pods that match the required affinity"),
         ANTI => (Role::Anti, "pods that match the required anti-affinity"),
-        _ => (
-            Role::Existing,
-            "required anti-affinity terms of other pods that mean this one",
-        ),
+        _ => (Role::Existing, "required anti-affinity terms of other pods that mean this one"),
     };
     let (mut details, mut remedies) = (Vec::new(), Vec::new());
-    let shift = node
-        .delta()
-        .map(|delta| self::shift(state, node, delta))
-        .unwrap_or_default();
+    let shift = node.delta().map(|delta| self::shift(state, node, delta)).unwrap_or_default();
     for (index, tally) in state.tallies.iter().enumerate().filter(|(_, tally)| tally.role == role) {
         let topology = node.cluster().topology(tally.topology);
         let key = &topology.key;
         let Some((domain, there)) = tally.at(node.cluster(), node.slot()) else {
             if role == Role::Affinity {
-                details.push(Detail {
-                    what: format!("label {key}"),
-                    wanted: "any value".into(),
-                    found: "none".into(),
-                });
+                details.push(Detail { what: format!("label {key}"), wanted: "any value".into(), found: "none".into() });
                 remedies.push(Remedy {
                     text: format!("needs the label {key} on {}", node.name()),
                     change: json!({"node": node.name(), "addLabel": key}),
@@ -203,11 +184,7 @@ fn example(state: &State, role: Role, node: &NodeView<'_>, members: &[Slot], key
         }
         let labels = cluster.namespace_labels(&pod.namespace);
         let means = |term: &PodAffinityTerm| means(term, &pod.namespace, labels, &pod.labels);
-        state
-            .own
-            .anti()
-            .iter()
-            .any(|term| term.topology_key == *key && means(term))
+        state.own.anti().iter().any(|term| term.topology_key == *key && means(term))
     };
     members
         .iter()

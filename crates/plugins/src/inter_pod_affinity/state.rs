@@ -112,11 +112,7 @@ impl State {
         for term in own.anti() {
             state.add_own(term, Role::Anti, 1, cx);
         }
-        for matched in key
-            .matched
-            .iter()
-            .filter(|matched| matched.kind == TermKind::RequiredAnti)
-        {
+        for matched in key.matched.iter().filter(|matched| matched.kind == TermKind::RequiredAnti) {
             state.add_use(matched.query, Role::Existing, matched.topology, 1, false);
         }
         for Weighted { weight, term } in own.preferred() {
@@ -144,20 +140,12 @@ impl State {
     fn add_use(&mut self, query: QueryId, role: Role, topology: TopologyId, factor: i64, once: bool) {
         let same = |tally: &Tally| tally.role == role && tally.topology == topology;
         let tally = self.tallies.iter().position(same).unwrap_or_else(|| {
-            self.tallies.push(Tally {
-                role,
-                topology,
-                by_domain: Vec::new(),
-                generation: 0,
-            });
+            self.tallies.push(Tally { role, topology, by_domain: Vec::new(), generation: 0 });
             self.tallies.len() - 1
         });
         let known = self.sources.iter().position(|source| source.followed.query() == query);
         let source = known.unwrap_or_else(|| {
-            self.sources.push(Source {
-                followed: Followed::new(query),
-                uses: SmallVec::new(),
-            });
+            self.sources.push(Source { followed: Followed::new(query), uses: SmallVec::new() });
             self.sources.len() - 1
         });
         let uses = &mut self.sources[source].uses;

@@ -10,9 +10,7 @@ use super::*;
 use crate::testing::{FakeCluster, labelled_pod, node};
 
 fn plugin(args: &Value) -> InterPodAffinity {
-    InterPodAffinity {
-        arguments: Arguments::parse(args),
-    }
+    InterPodAffinity { arguments: Arguments::parse(args) }
 }
 
 fn by_default() -> InterPodAffinity {
@@ -27,10 +25,7 @@ fn app(value: &str) -> Selector {
 fn near(value: &str, topology_key: &str) -> PodAffinityTerm {
     PodAffinityTerm {
         pods: PodMatcher {
-            namespaces: NamespaceMatch {
-                names: ["default".into()].into(),
-                selector: Selector::Nothing,
-            },
+            namespaces: NamespaceMatch { names: ["default".into()].into(), selector: Selector::Nothing },
             selector: app(value),
         },
         topology_key: topology_key.into(),
@@ -42,24 +37,15 @@ fn weighted(weight: i32, term: PodAffinityTerm) -> Weighted<PodAffinityTerm> {
 }
 
 fn wants(terms: &[PodAffinityTerm]) -> Affinity {
-    Affinity {
-        pod_required: terms.into(),
-        ..Affinity::default()
-    }
+    Affinity { pod_required: terms.into(), ..Affinity::default() }
 }
 
 fn shuns(terms: &[PodAffinityTerm]) -> Affinity {
-    Affinity {
-        anti_required: terms.into(),
-        ..Affinity::default()
-    }
+    Affinity { anti_required: terms.into(), ..Affinity::default() }
 }
 
 fn pod_of(name: &str, app: &str, affinity: Affinity) -> PodInfo {
-    PodInfo {
-        affinity: Some(Arc::new(affinity)),
-        ..labelled_pod(name, &[("app", app)])
-    }
+    PodInfo { affinity: Some(Arc::new(affinity)), ..labelled_pod(name, &[("app", app)]) }
 }
 
 /// Nodes a and b in zone 1, c in zone 2, d without a zone.
@@ -78,13 +64,7 @@ fn codes(cluster: &mut FakeCluster, pod: &PodInfo) -> Vec<Code> {
 }
 
 fn raw(cluster: &mut FakeCluster, plugin: &InterPodAffinity, pod: &PodInfo) -> Option<Vec<i64>> {
-    Some(
-        cluster
-            .scores(plugin, pod)?
-            .into_iter()
-            .map(|score| score.raw)
-            .collect(),
-    )
+    Some(cluster.scores(plugin, pod)?.into_iter().map(|score| score.raw).collect())
 }
 
 const OK: Code = Code::Success;
@@ -122,61 +102,33 @@ fn required_anti_affinity_goes_both_ways() {
     let mut cluster = zones();
     cluster.add_pod("a", labelled_pod("db", &[("app", "db")]));
     cluster.add_pod("c", pod_of("loner", "cache", shuns(&[near("web", "zone")])));
-    assert_eq!(
-        codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))),
-        [NO, NO, OK, OK]
-    );
-    assert_eq!(
-        codes(&mut cluster, &labelled_pod("p", &[("app", "web")])),
-        [OK, OK, NO, OK]
-    );
+    assert_eq!(codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))), [NO, NO, OK, OK]);
+    assert_eq!(codes(&mut cluster, &labelled_pod("p", &[("app", "web")])), [OK, OK, NO, OK]);
     let both = pod_of("p", "web", shuns(&[near("db", "host"), near("cache", "host")]));
     let answers = cluster.filter(&by_default(), &both).unwrap();
     let reasons: Vec<_> = answers.iter().map(|answer| answer.reasons.join("")).collect();
     let anti = "node(s) didn't match pod anti-affinity rules";
     assert_eq!(reasons, [anti, "", anti, ""]);
-    let only_existing = cluster
-        .filter(&by_default(), &labelled_pod("p", &[("app", "web")]))
-        .unwrap();
-    assert_eq!(
-        only_existing[2].reasons,
-        ["node(s) didn't satisfy existing pods anti-affinity rules"]
-    );
+    let only_existing = cluster.filter(&by_default(), &labelled_pod("p", &[("app", "web")])).unwrap();
+    assert_eq!(only_existing[2].reasons, ["node(s) didn't satisfy existing pods anti-affinity rules"]);
 }
 
 #[test]
 fn terminating_pods_count() {
     let mut cluster = zones();
-    cluster.add_pod(
-        "a",
-        PodInfo {
-            deleted: Some(1),
-            ..labelled_pod("db", &[("app", "db")])
-        },
-    );
-    assert_eq!(
-        codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))),
-        [NO, NO, OK, OK]
-    );
+    cluster.add_pod("a", PodInfo { deleted: Some(1), ..labelled_pod("db", &[("app", "db")]) });
+    assert_eq!(codes(&mut cluster, &pod_of("p", "x", shuns(&[near("db", "zone")]))), [NO, NO, OK, OK]);
 }
 
 #[test]
 fn namespace_selectors_see_the_labels_of_namespaces() {
     let mut cluster = zones();
     cluster.set_namespace("prod", &[("env", "prod")]);
-    cluster.add_pod(
-        "a",
-        PodInfo {
-            namespace: "prod".into(),
-            ..labelled_pod("db", &[("app", "db")])
-        },
-    );
+    cluster.add_pod("a", PodInfo { namespace: "prod".into(), ..labelled_pod("db", &[("app", "db")]) });
     let in_env = |env: &str| {
         let mut term = near("db", "zone");
-        term.pods.namespaces = NamespaceMatch {
-            names: Box::default(),
-            selector: Selector::from_pairs([(&"env".into(), &env.into())]),
-        };
+        term.pods.namespaces =
+            NamespaceMatch { names: Box::default(), selector: Selector::from_pairs([(&"env".into(), &env.into())]) };
         pod_of("p", "web", shuns(&[term]))
     };
     assert_eq!(codes(&mut cluster, &in_env("prod")), [NO, NO, OK, OK]);
@@ -249,10 +201,7 @@ fn scores_add_up_preferences_of_both_sides() {
     cluster.add_pod("b", labelled_pod("cache", &[("app", "cache")]));
     assert_eq!(raw(&mut cluster, &by_default(), &fond).unwrap(), [10, 7, 0, 0]);
     let normalized = cluster.scores(&by_default(), &fond).unwrap();
-    assert_eq!(
-        normalized.iter().map(|s| s.normalized).collect::<Vec<_>>(),
-        [100, 70, 0, 0]
-    );
+    assert_eq!(normalized.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 70, 0, 0]);
 
     let admirer = Affinity {
         pod_required: [near("web", "zone")].into(),
@@ -309,10 +258,7 @@ fn pods_that_no_term_tells_apart_share_a_key() {
     cluster.add_pod("a", member("0"));
     let mut key = |pod: &PodInfo| plugin.key(pod, &mut cluster).unwrap();
     assert_eq!(key(&member("1")), key(&member("2")));
-    assert_ne!(
-        key(&member("1")),
-        key(&pod_of("x", "db", shuns(&[near("web", "host")])))
-    );
+    assert_ne!(key(&member("1")), key(&pod_of("x", "db", shuns(&[near("web", "host")]))));
     assert_eq!(key(&labelled_pod("plain", &[("app", "db")])), None);
 }
 
@@ -328,10 +274,7 @@ fn details_name_domain_number_and_an_example() {
         let slot = Slot(slot);
         let view = NodeView::new(cluster, slot, cluster.info(slot), plugin.reads());
         let (details, remedies) = plugin.detail(&state, plugin.filter(&state, &view), &view);
-        let detail = format!(
-            "{}: wanted {}, found {}",
-            details[0].what, details[0].wanted, details[0].found
-        );
+        let detail = format!("{}: wanted {}, found {}", details[0].what, details[0].wanted, details[0].found);
         (detail, remedies[0].text.clone())
     };
     let shy = pod_of("p", "web", shuns(&[near("db", "zone")]));
@@ -362,10 +305,7 @@ fn details_name_domain_number_and_an_example() {
     );
     assert_eq!(
         told(&mut cluster, &fond, 3),
-        (
-            "label zone: wanted any value, found none".into(),
-            "needs the label zone on d".into(),
-        )
+        ("label zone: wanted any value, found none".into(), "needs the label zone on d".into(),)
     );
 }
 
@@ -373,10 +313,7 @@ fn details_name_domain_number_and_an_example() {
 fn hints_follow_pods_that_terms_mean_and_nodes_that_change_domain() {
     let event = ClusterEvent::new(Resource::Pod, Action::ALL);
     let hint = |pod: &PodInfo, object: EventObject<'_>| Hints.hint(pod, &event, &object) == Hint::Queue;
-    let placed = |pod: PodInfo| PodInfo {
-        node_name: Some("a".into()),
-        ..pod
-    };
+    let placed = |pod: PodInfo| PodInfo { node_name: Some("a".into()), ..pod };
     let with_app = |app: &str| placed(labelled_pod("other", &[("app", app)]));
     let fond = pod_of("p", "web", wants(&[near("db", "zone")]));
     let shy = pod_of("p", "web", shuns(&[near("db", "zone")]));
@@ -384,22 +321,14 @@ fn hints_follow_pods_that_terms_mean_and_nodes_that_change_domain() {
         |pod: &PodInfo, old: Option<&PodInfo>, new: Option<&PodInfo>| hint(pod, EventObject::Pod { old, new });
     assert!(pod_event(&fond, None, Some(&with_app("db"))));
     assert!(!pod_event(&fond, None, Some(&with_app("x"))));
-    assert!(!pod_event(
-        &fond,
-        None,
-        Some(&labelled_pod("unplaced", &[("app", "db")]))
-    ));
+    assert!(!pod_event(&fond, None, Some(&labelled_pod("unplaced", &[("app", "db")]))));
     assert!(pod_event(&fond, Some(&with_app("x")), Some(&with_app("db"))));
     assert!(!pod_event(&fond, Some(&with_app("db")), Some(&with_app("x"))));
     assert!(pod_event(&fond, Some(&fond), Some(&fond)));
     assert!(pod_event(&shy, Some(&with_app("db")), None));
     assert!(!pod_event(&shy, Some(&with_app("x")), None));
     assert!(pod_event(&shy, Some(&with_app("db")), Some(&with_app("x"))));
-    assert!(pod_event(
-        &fond,
-        Some(&placed(pod_of("other", "x", shuns(&[near("web", "zone")])))),
-        None
-    ));
+    assert!(pod_event(&fond, Some(&placed(pod_of("other", "x", shuns(&[near("web", "zone")])))), None));
 
     let in_zone = |zone: &str| node("n", &[("zone", zone)]);
     let bare = node("n", &[]);

@@ -52,15 +52,11 @@ impl AddedAffinity {
             .into_iter()
             .map(|term| (term.weight, term.preference))
             .unzip();
-        let preferred = wire::NodeSelector {
-            node_selector_terms: terms,
-        };
+        let preferred = wire::NodeSelector { node_selector_terms: terms };
         let preferred = converter.node_selector(&preferred).terms;
         Ok(Self {
             required: required.map(|required| converter.node_selector(&required)),
-            preferred: (weights.into_iter().zip(preferred))
-                .map(|(weight, term)| Weighted { weight, term })
-                .collect(),
+            preferred: (weights.into_iter().zip(preferred)).map(|(weight, term)| Weighted { weight, term }).collect(),
         })
     }
 
@@ -139,10 +135,7 @@ fn check_expression(requirement: &NodeSelectorRequirement, path: &str, errors: &
 
 fn check_field(requirement: &NodeSelectorRequirement, path: &str, errors: &mut Vec<FieldError>) {
     if requirement.key != "metadata.name" {
-        errors.push(FieldError::new(
-            format!("{path}.key"),
-            "must be metadata.name, the only field there is",
-        ));
+        errors.push(FieldError::new(format!("{path}.key"), "must be metadata.name, the only field there is"));
     }
     if !matches!(requirement.operator.as_str(), "In" | "NotIn") {
         errors.push(FieldError::new(format!("{path}.operator"), "must be one of In, NotIn"));

@@ -6,11 +6,7 @@ use serde_json::json;
 
 /// What a node lacks of a nodeSelector and, when that is met, of the term of a required affinity that it is closest to.
 pub(super) fn unmet(selector: &Labels, required: Option<&NodeSelector>, node: &NodeSpec) -> (Vec<Detail>, Vec<Remedy>) {
-    let mut told = Told {
-        node,
-        details: Vec::new(),
-        remedies: Vec::new(),
-    };
+    let mut told = Told { node, details: Vec::new(), remedies: Vec::new() };
     for (key, value) in selector.iter() {
         if node.labels.get(key) != Some(value) {
             told.label(key, value.to_string(), Some(value));
@@ -56,11 +52,7 @@ impl Told<'_> {
         self.details.push(Detail {
             what: format!("label {key}"),
             wanted,
-            found: self
-                .node
-                .labels
-                .get(key)
-                .map_or("absent".to_owned(), ToString::to_string),
+            found: self.node.labels.get(key).map_or("absent".to_owned(), ToString::to_string),
         });
         self.remedies.push(Remedy {
             text: match cure {

@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 fn plugin(added: &Value) -> NodeAffinity {
     let args = json!({ "addedAffinity": added });
     assert_eq!(args::validate(&args), []);
-    NodeAffinity {
-        added: Arc::new(AddedAffinity::new(&args).unwrap()),
-    }
+    NodeAffinity { added: Arc::new(AddedAffinity::new(&args).unwrap()) }
 }
 
 fn plain() -> NodeAffinity {
@@ -28,46 +26,27 @@ fn expression(key: &str, operator: Operator, values: &[&str]) -> NodeSelectorTer
 }
 
 fn names(fields: &[(bool, &str)]) -> NodeSelectorTerm {
-    let field = |&(negated, name): &(bool, &str)| FieldRequirement {
-        negated,
-        name: name.into(),
-    };
-    NodeSelectorTerm {
-        expressions: [].into(),
-        fields: fields.iter().map(field).collect(),
-        invalid: false,
-    }
+    let field = |&(negated, name): &(bool, &str)| FieldRequirement { negated, name: name.into() };
+    NodeSelectorTerm { expressions: [].into(), fields: fields.iter().map(field).collect(), invalid: false }
 }
 
 fn requiring(terms: &[NodeSelectorTerm]) -> PodInfo {
     crate::testing::pod_with_affinity(
         "p",
-        Affinity {
-            node_required: Some(NodeSelector { terms: terms.into() }),
-            ..Affinity::default()
-        },
+        Affinity { node_required: Some(NodeSelector { terms: terms.into() }), ..Affinity::default() },
     )
 }
 
 fn preferring(terms: &[(i32, NodeSelectorTerm)]) -> PodInfo {
-    let weighted = |(weight, term): &(i32, NodeSelectorTerm)| Weighted {
-        weight: *weight,
-        term: term.clone(),
-    };
+    let weighted = |(weight, term): &(i32, NodeSelectorTerm)| Weighted { weight: *weight, term: term.clone() };
     crate::testing::pod_with_affinity(
         "p",
-        Affinity {
-            node_preferred: terms.iter().map(weighted).collect(),
-            ..Affinity::default()
-        },
+        Affinity { node_preferred: terms.iter().map(weighted).collect(), ..Affinity::default() },
     )
 }
 
 fn selecting(pairs: &[(&str, &str)]) -> PodInfo {
-    PodInfo {
-        node_selector: pairs.iter().copied().collect(),
-        ..pod("p")
-    }
+    PodInfo { node_selector: pairs.iter().copied().collect(), ..pod("p") }
 }
 
 fn cluster() -> FakeCluster {
@@ -88,15 +67,9 @@ fn selector_and_required_affinity_must_both_match() {
     let zone_2 = expression("zone", Operator::In, &["2", "3"]);
     let no_zone = expression("zone", Operator::DoesNotExist, &[]);
     assert_eq!(passing(&requiring(&[zone_2.clone(), no_zone])), "bc");
-    assert_eq!(
-        passing(&requiring(&[expression("zone", Operator::NotIn, &["1"])])),
-        "bc"
-    );
+    assert_eq!(passing(&requiring(&[expression("zone", Operator::NotIn, &["1"])])), "bc");
     assert_eq!(passing(&requiring(&[expression("cores", Operator::Gt, &["8"])])), "a");
-    let both = PodInfo {
-        node_selector: [("zone", "1")].into_iter().collect(),
-        ..requiring(&[zone_2])
-    };
+    let both = PodInfo { node_selector: [("zone", "1")].into_iter().collect(), ..requiring(&[zone_2]) };
     assert_eq!(passing(&both), "");
     // No usable term: nothing matches.
     assert_eq!(passing(&requiring(&[])), "");
@@ -108,10 +81,7 @@ fn a_rejection_is_unresolvable_and_told() {
     let mut cluster = cluster();
     let answers = cluster.filter(&plain(), &selecting(&[("zone", "1")])).unwrap();
     assert_eq!(answers[1].code, Code::UnschedulableAndUnresolvable);
-    assert_eq!(
-        answers[1].reasons,
-        ["node(s) didn't match Pod's node affinity/selector"]
-    );
+    assert_eq!(answers[1].reasons, ["node(s) didn't match Pod's node affinity/selector"]);
 }
 
 #[test]
@@ -166,15 +136,9 @@ fn added_affinity_comes_first() {
     }));
     let mut cluster = cluster();
     let answers = cluster.filter(&added, &selecting(&[("zone", "2")])).unwrap();
-    assert_eq!(
-        answers[0].reasons,
-        ["node(s) didn't match Pod's node affinity/selector"]
-    );
+    assert_eq!(answers[0].reasons, ["node(s) didn't match Pod's node affinity/selector"]);
     assert_eq!(answers[1].code, Code::Success);
-    assert_eq!(
-        answers[2].reasons,
-        ["node(s) didn't match scheduler-enforced node affinity"]
-    );
+    assert_eq!(answers[2].reasons, ["node(s) didn't match scheduler-enforced node affinity"]);
     // It also holds for pods that have nothing of their own.
     assert_eq!(cluster.passing(&added, &pod("p")), ["a", "b"]);
     let scores = cluster.scores(&added, &pod("p")).unwrap();
@@ -210,10 +174,7 @@ fn labels_wanted_and_found_are_told() {
         let state = cluster.state(&plain(), pod).unwrap();
         let view = NodeView::new(cluster, Slot(slot), cluster.info(Slot(slot)), Reads::SPEC);
         let (details, remedies) = plain().detail(&state, Verdict::unresolvable(OWN), &view);
-        let details: Vec<_> = details
-            .into_iter()
-            .map(|d| format!("{}: {} / {}", d.what, d.wanted, d.found))
-            .collect();
+        let details: Vec<_> = details.into_iter().map(|d| format!("{}: {} / {}", d.what, d.wanted, d.found)).collect();
         let remedies: Vec<_> = remedies.into_iter().map(|r| r.text).collect();
         (details.join("; "), remedies.join("; "))
     };
@@ -222,11 +183,7 @@ fn labels_wanted_and_found_are_told() {
     assert_eq!(remedies, "needs label disk=ssd on b; needs label zone=1 on b");
     // The term that is closest: one label off, not two.
     let mut far = expression("x", Operator::Exists, &[]);
-    far.expressions = [
-        far.expressions[0].clone(),
-        Requirement::new("y".into(), Operator::Exists, vec![]),
-    ]
-    .into();
+    far.expressions = [far.expressions[0].clone(), Requirement::new("y".into(), Operator::Exists, vec![])].into();
     let near = expression("cores", Operator::Lt, &["8"]);
     let (details, remedies) = told(&mut cluster, &requiring(&[far, near]), 0);
     assert_eq!(details, "label cores: < 8 / 16");
@@ -238,11 +195,7 @@ fn hints() {
     let plugin = plain();
     let waiting = selecting(&[("zone", "1")]);
     let hint = |old: Option<&NodeSpec>, new: &NodeSpec| {
-        plugin.hint(
-            &waiting,
-            &DESCRIPTOR.events[0],
-            &EventObject::Node { old, new: Some(new) },
-        )
+        plugin.hint(&waiting, &DESCRIPTOR.events[0], &EventObject::Node { old, new: Some(new) })
     };
     let (good, bad) = (node("a", &[("zone", "1")]), node("a", &[("zone", "2")]));
     assert_eq!(hint(None, &good), Hint::Queue);
@@ -263,30 +216,16 @@ fn added_affinity_must_be_parsable() {
             "addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0]";
         args::validate(&args)
             .into_iter()
-            .map(|e| {
-                e.path
-                    .strip_prefix(prefix)
-                    .expect("the path is below the expression")
-                    .to_owned()
-            })
+            .map(|e| e.path.strip_prefix(prefix).expect("the path is below the expression").to_owned())
             .collect::<Vec<_>>()
             .join(" ")
     };
     assert_eq!(required(json!({"key": "a", "operator": "In", "values": ["b"]})), "");
     assert_eq!(required(json!({"key": "a", "operator": "In"})), ".values");
     assert_eq!(required(json!({"key": "a b", "operator": "Exists"})), ".key");
-    assert_eq!(
-        required(json!({"key": "a", "operator": "Like", "values": ["b"]})),
-        ".operator"
-    );
-    assert_eq!(
-        required(json!({"key": "a", "operator": "Gt", "values": ["x"]})),
-        ".values"
-    );
-    assert_eq!(
-        required(json!({"key": "a", "operator": "In", "values": ["-"]})),
-        ".values[0]"
-    );
+    assert_eq!(required(json!({"key": "a", "operator": "Like", "values": ["b"]})), ".operator");
+    assert_eq!(required(json!({"key": "a", "operator": "Gt", "values": ["x"]})), ".values");
+    assert_eq!(required(json!({"key": "a", "operator": "In", "values": ["-"]})), ".values[0]");
     let fields = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a", "b"]}]}]);
     let args = json!({"addedAffinity": {
         "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": fields[0]}],

@@ -36,15 +36,10 @@ pub(super) const FIELDS: &[ArgField] = &[
             ArgField {
                 name: "resources",
                 kind: ArgKind::List(&ArgKind::Object(&[
-                    ArgField {
-                        name: "name",
-                        kind: ArgKind::Text,
-                        default: "",
-                        help: "Resource name.",
-                    },
+                    ArgField { name: "name", kind: ArgKind::Text, default: "", help: "Resource name." },
                     ArgField {
                         name: "weight",
-                        kind: ArgKind::Int { min: 0, max: 100 },
+                        kind: ArgKind::Int { min: 1, max: 100 },
                         default: "1",
                         help: "Weight, 1 to 100; 0 means 1.",
                     },
@@ -165,15 +160,11 @@ pub(super) fn validate(args: &Value) -> Vec<FieldError> {
     let ratio = &strategy["requestedToCapacityRatio"];
     let path = "scoringStrategy.requestedToCapacityRatio";
     match (kind == RATIO, ratio.is_null()) {
-        (true, true) => errors.push(FieldError::new(
-            path,
-            "must be given when type is RequestedToCapacityRatio",
-        )),
+        (true, true) => errors.push(FieldError::new(path, "must be given when type is RequestedToCapacityRatio")),
         (true, false) => errors.extend(validate_shape(&ratio["shape"], &format!("{path}.shape"))),
-        (false, false) => errors.push(FieldError::new(
-            path,
-            "must be left out when type is not RequestedToCapacityRatio",
-        )),
+        (false, false) => {
+            errors.push(FieldError::new(path, "must be left out when type is not RequestedToCapacityRatio"));
+        }
         (false, true) => {}
     }
     errors
@@ -192,8 +183,5 @@ fn validate_shape(shape: &Value, path: &str) -> Option<FieldError> {
     }
     let at = |point: &Value| point["utilization"].as_i64().unwrap_or(0);
     let wrong = points.windows(2).position(|pair| at(&pair[0]) >= at(&pair[1]))?;
-    Some(FieldError::new(
-        format!("{path}[{}].utilization", wrong + 1),
-        "must be greater than the one before it",
-    ))
+    Some(FieldError::new(format!("{path}[{}].utilization", wrong + 1), "must be greater than the one before it"))
 }

@@ -11,9 +11,7 @@ fn plugin(args: &Value) -> NodeResourcesFit {
     for (field, value) in args.as_object().unwrap() {
         complete[field] = value.clone();
     }
-    NodeResourcesFit {
-        args: Args::new(&complete).unwrap(),
-    }
+    NodeResourcesFit { args: Args::new(&complete).unwrap() }
 }
 
 fn asking(name: &str, milli_cpu: i64, memory: i64, scalars: &[(&str, i64)]) -> PodInfo {
@@ -23,10 +21,7 @@ fn asking(name: &str, milli_cpu: i64, memory: i64, scalars: &[(&str, i64)]) -> P
             view.set_scalar(Str::from(*resource), *amount);
         }
     }
-    PodInfo {
-        requests: Arc::new(sums),
-        ..pod(name)
-    }
+    PodInfo { requests: Arc::new(sums), ..pod(name) }
 }
 
 fn with_scalars(name: &str, scalars: &[(&str, i64)]) -> NodeSpec {
@@ -52,16 +47,8 @@ fn every_insufficient_resource_is_told() {
     let mut cluster = FakeCluster::new([small]);
     cluster.add_pod("a", asking("running", 3500, 6 * GI, &[("example.com/gpu", 1)]));
     let wanted = asking("p", 1000, 3 * GI, &[("example.com/gpu", 2)]);
-    let reasons = [
-        "Too many pods",
-        "Insufficient cpu",
-        "Insufficient memory",
-        "Insufficient example.com/gpu",
-    ];
-    assert_eq!(
-        first(&mut cluster, &plugin, &wanted),
-        (Code::Unschedulable, reasons.map(str::to_owned).into())
-    );
+    let reasons = ["Too many pods", "Insufficient cpu", "Insufficient memory", "Insufficient example.com/gpu"];
+    assert_eq!(first(&mut cluster, &plugin, &wanted), (Code::Unschedulable, reasons.map(str::to_owned).into()));
     assert_eq!(
         first(&mut cluster, &plugin, &asking("p", 0, 0, &[])),
         (Code::Unschedulable, vec!["Too many pods".to_owned()])
@@ -74,20 +61,14 @@ fn more_than_the_empty_node_has_can_not_be_preempted() {
     let mut cluster = FakeCluster::new([node("a", &[])]);
     let unresolvable = Code::UnschedulableAndUnresolvable;
     assert_eq!(first(&mut cluster, &plugin, &asking("p", 4001, 0, &[])).0, unresolvable);
-    assert_eq!(
-        first(&mut cluster, &plugin, &asking("p", 4000, 0, &[])).0,
-        Code::Success
-    );
+    assert_eq!(first(&mut cluster, &plugin, &asking("p", 4000, 0, &[])).0, Code::Success);
     let gpu = asking("p", 0, 0, &[("example.com/gpu", 1)]);
     assert_eq!(first(&mut cluster, &plugin, &gpu).0, unresolvable);
     // Asking for 0 of it asks for nothing.
     let none = asking("p", 0, 0, &[("example.com/gpu", 0)]);
     assert_eq!(first(&mut cluster, &plugin, &none).0, Code::Success);
     // A node that takes no pods at all is not unresolvable.
-    cluster.set_node(NodeSpec {
-        allowed_pods: 0,
-        ..node("a", &[])
-    });
+    cluster.set_node(NodeSpec { allowed_pods: 0, ..node("a", &[]) });
     assert_eq!(first(&mut cluster, &plugin, &pod("p")).0, Code::Unschedulable);
 }
 
@@ -97,10 +78,7 @@ fn nothing_of_an_overcommitted_resource_fits() {
     let mut cluster = FakeCluster::new([node("a", &[])]);
     cluster.add_pod("a", asking("running", 5000, 0, &[]));
     assert_eq!(first(&mut cluster, &plugin, &asking("p", 0, GI, &[])).0, Code::Success);
-    assert_eq!(
-        first(&mut cluster, &plugin, &asking("p", 1, GI, &[])).0,
-        Code::Unschedulable
-    );
+    assert_eq!(first(&mut cluster, &plugin, &asking("p", 1, GI, &[])).0, Code::Unschedulable);
 }
 
 #[test]
@@ -138,15 +116,9 @@ fn pods_of_a_thought_experiment_count() {
     let state = cluster.state(&plugin, &asking("p", 2000, 0, &[])).unwrap();
     let code = |delta: Option<&NodeDelta>| cluster.answer(&plugin, &state, Slot(0), delta).code;
     assert_eq!(code(None), Code::Unschedulable);
-    let removed = NodeDelta {
-        added: Vec::new(),
-        removed: vec![running],
-    };
+    let removed = NodeDelta { added: Vec::new(), removed: vec![running] };
     assert_eq!(code(Some(&removed)), Code::Success);
-    let replaced = NodeDelta {
-        added: vec![Arc::new(asking("nominated", 2500, 0, &[]))],
-        ..removed
-    };
+    let replaced = NodeDelta { added: vec![Arc::new(asking("nominated", 2500, 0, &[]))], ..removed };
     assert_eq!(code(Some(&replaced)), Code::Unschedulable);
 }
 
@@ -155,9 +127,7 @@ fn details_and_remedies_have_numbers() {
     let plugin = plugin(&json!({}));
     let mut cluster = FakeCluster::new([node("node-b", &[])]);
     cluster.add_pod("node-b", asking("running", 2800, 7 * GI, &[]));
-    let state = cluster
-        .state(&plugin, &asking("p", 2000, GI + 512 * MI + 1, &[]))
-        .unwrap();
+    let state = cluster.state(&plugin, &asking("p", 2000, GI + 512 * MI + 1, &[])).unwrap();
     let view = NodeView::new(&cluster, Slot(0), cluster.info(Slot(0)), plugin.reads());
     let verdict = plugin.filter(&state, &view);
     let (details, remedies) = plugin.detail(&state, verdict, &view);
@@ -165,10 +135,7 @@ fn details_and_remedies_have_numbers() {
     assert_eq!((&*cpu.what, &*cpu.wanted, &*cpu.found), ("cpu", "2", "1200m"));
     assert_eq!(details[1].found, "1Gi");
     assert_eq!(remedies[0].text, "needs 800m more cpu on node-b");
-    assert_eq!(
-        remedies[0].change,
-        json!({"kind": "resource", "node": "node-b", "resource": "cpu", "add": "800m"})
-    );
+    assert_eq!(remedies[0].change, json!({"kind": "resource", "node": "node-b", "resource": "cpu", "add": "800m"}));
     assert_eq!(remedies[1].text, "needs 513Mi more memory on node-b");
 }
 
@@ -196,15 +163,9 @@ fn arguments_are_checked_by_kube_schedulers_rules() {
     let rising = json!([{"utilization": 0, "score": 0}, {"utilization": 100, "score": 10}]);
     assert!(shaped("RequestedToCapacityRatio", rising.clone()).is_empty());
     assert_eq!(shaped("MostAllocated", rising), [ratio]);
-    assert_eq!(
-        shaped("RequestedToCapacityRatio", json!([])),
-        [format!("{ratio}.shape")]
-    );
+    assert_eq!(shaped("RequestedToCapacityRatio", json!([])), [format!("{ratio}.shape")]);
     let twice = json!([{"utilization": 5, "score": 0}, {"utilization": 5, "score": 10}]);
-    assert_eq!(
-        shaped("RequestedToCapacityRatio", twice),
-        [format!("{ratio}.shape[1].utilization")]
-    );
+    assert_eq!(shaped("RequestedToCapacityRatio", twice), [format!("{ratio}.shape[1].utilization")]);
     let ignored = json!({
         "ignoredResources": ["good/x", "bad name"],
         "ignoredResourceGroups": ["good", "a/b"],
@@ -221,19 +182,13 @@ mod hints {
     }
 
     fn placed(pod: PodInfo) -> PodInfo {
-        PodInfo {
-            node_name: Some("a".into()),
-            ..pod
-        }
+        PodInfo { node_name: Some("a".into()), ..pod }
     }
 
     #[test]
     fn deleted_pods_help_when_they_had_a_node() {
         let deleted = |pod: &PodInfo| {
-            let object = EventObject::Pod {
-                old: Some(pod),
-                new: None,
-            };
+            let object = EventObject::Pod { old: Some(pod), new: None };
             hint(&asking("p", 1, 0, &[]), &object)
         };
         assert_eq!(deleted(&pod("q")), Hint::Skip);
@@ -244,10 +199,7 @@ mod hints {
     fn pods_that_shrink_help_with_what_they_give_back() {
         let waiting = asking("p", 1, 0, &[]);
         let shrunk = |old: &PodInfo, new: &PodInfo| {
-            let object = EventObject::Pod {
-                old: Some(old),
-                new: Some(new),
-            };
+            let object = EventObject::Pod { old: Some(old), new: Some(new) };
             hint(&waiting, &object)
         };
         let of = |cpu, memory| placed(asking("q", cpu, memory, &[]));

@@ -44,10 +44,7 @@ impl Arguments {
         let given = args["defaultConstraints"].as_array().map_or(&[][..], Vec::as_slice);
         let system_defaulted = args["defaultingType"] != "List";
         if system_defaulted && !given.is_empty() {
-            errors.push(FieldError::new(
-                "defaultingType",
-                "must be `List` when `defaultConstraints` is not empty",
-            ));
+            errors.push(FieldError::new("defaultingType", "must be `List` when `defaultConstraints` is not empty"));
         }
         let mut constraints: Vec<SpreadConstraint> = Vec::new();
         for (index, value) in given.iter().enumerate() {
@@ -72,10 +69,7 @@ impl Arguments {
         if system_defaulted {
             constraints = vec![soft(HOSTNAME, 3), soft(ZONE, 5)];
         }
-        Ok(Self {
-            defaults: constraints.into(),
-            system_defaulted,
-        })
+        Ok(Self { defaults: constraints.into(), system_defaulted })
     }
 }
 
@@ -151,18 +145,9 @@ mod tests {
     fn the_system_spreads_over_nodes_and_zones() {
         let arguments = Arguments::parse(&json!({"defaultingType": "System"})).unwrap();
         assert!(arguments.system_defaulted);
-        let skews: Vec<_> = arguments
-            .defaults
-            .iter()
-            .map(|c| (&*c.topology_key, c.max_skew))
-            .collect();
+        let skews: Vec<_> = arguments.defaults.iter().map(|c| (&*c.topology_key, c.max_skew)).collect();
         assert_eq!(skews, [(HOSTNAME, 3), (ZONE, 5)]);
-        assert!(
-            arguments
-                .defaults
-                .iter()
-                .all(|c| c.honor_affinity && !c.honor_taints && c.min_domains == 1)
-        );
+        assert!(arguments.defaults.iter().all(|c| c.honor_affinity && !c.honor_taints && c.min_domains == 1));
     }
 
     #[test]

@@ -108,9 +108,7 @@ impl Key {
         match &self.source {
             Source::Own(spread, labels) => {
                 let pairs = spread.iter().zip(&self.self_match);
-                pairs
-                    .map(|pair| with_selector(pair, Arc::new(merged_selector(pair.0, labels))))
-                    .collect()
+                pairs.map(|pair| with_selector(pair, Arc::new(merged_selector(pair.0, labels)))).collect()
             }
             Source::Defaults(selector) => {
                 let pairs = arguments.defaults.iter().zip(&self.self_match);
@@ -128,8 +126,7 @@ impl Key {
 /// The pod's labels that its constraints' `matchLabelKeys` name.
 fn match_labels(pod: &PodInfo) -> Labels {
     let keys = pod.spread.iter().flat_map(|c| &c.match_label_keys);
-    keys.filter_map(|key| Some((key.clone(), pod.labels.get(key)?.clone())))
-        .collect()
+    keys.filter_map(|key| Some((key.clone(), pod.labels.get(key)?.clone()))).collect()
 }
 
 /// A constraint's selector with the values that `labels` have for its `matchLabelKeys`. An absent selector stays one
@@ -168,12 +165,8 @@ impl NodeRules {
 
     /// Whether they let the pod onto a node.
     pub(super) fn admit(&self, node: &NodeSpec) -> bool {
-        self.selector
-            .iter()
-            .all(|(key, value)| node.labels.get(key) == Some(value))
-            && self
-                .required()
-                .is_none_or(|required| required.matches(&node.name, &node.labels))
+        self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+            && self.required().is_none_or(|required| required.matches(&node.name, &node.labels))
     }
 
     /// Whether they let the pod onto every node.

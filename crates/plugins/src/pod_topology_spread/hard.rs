@@ -83,9 +83,7 @@ impl HardConstraint {
         }
         self.domains = self.levels.values().map(|domains| i64::from(*domains)).sum();
         self.minimum = self.least_counted(None);
-        self.full = (0..domains)
-            .map(|domain| self.exceeds(self.standing_of(domain)))
-            .collect();
+        self.full = (0..domains).map(|domain| self.exceeds(self.standing_of(domain))).collect();
     }
 
     /// Counts changes in, and collects the nodes of domains that became full or are full no longer.
@@ -153,10 +151,7 @@ impl HardConstraint {
     }
 
     fn standing_of(&self, domain: usize) -> Standing {
-        Standing {
-            matching: self.matching[domain],
-            minimum: self.minimum,
-        }
+        Standing { matching: self.matching[domain], minimum: self.minimum }
     }
 
     /// The skew that the pod would leave behind.
@@ -196,19 +191,13 @@ impl HardConstraint {
             return standing;
         }
         let matching = standing.matching + by;
-        Standing {
-            matching,
-            minimum: self.least_counted(Some((standing.matching, matching))),
-        }
+        Standing { matching, minimum: self.least_counted(Some((standing.matching, matching))) }
     }
 
     /// The first existing domain by name that has `count` pods.
     pub(super) fn domain_with<'a>(&self, count: i64, topology: &'a Topology) -> Option<&'a Str> {
         let with_count = |domain: &usize| self.exists[*domain] && self.matching[*domain] == count;
-        (0..self.matching.len())
-            .filter(with_count)
-            .map(|domain| &topology.values[domain])
-            .min()
+        (0..self.matching.len()).filter(with_count).map(|domain| &topology.values[domain]).min()
     }
 
     /// Number of domains that exist.

@@ -23,9 +23,7 @@ struct Hard<'a> {
 
 impl Hard<'_> {
     fn means(&self, pod: &PodInfo) -> bool {
-        self.selector
-            .as_ref()
-            .is_none_or(|selector| selector.matches(&pod.labels))
+        self.selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
     }
 }
 
@@ -68,10 +66,7 @@ impl Hints {
 
     fn after_node_change(&self, pod: &PodInfo, old: Option<&NodeSpec>, new: Option<&NodeSpec>) -> bool {
         let hard = self.hard(pod);
-        let has_all = |node: &NodeSpec| {
-            hard.iter()
-                .all(|constraint| node.labels.contains(constraint.topology_key))
-        };
+        let has_all = |node: &NodeSpec| hard.iter().all(|constraint| node.labels.contains(constraint.topology_key));
         match (old, new) {
             (Some(old), Some(new)) => {
                 let moved = |constraint: &Hard<'_>| {

@@ -41,18 +41,9 @@ impl SoftConstraint {
         let pods = if constraint.topology_key == HOSTNAME {
             Pods::OnNode(Vec::new())
         } else {
-            Pods::InDomain {
-                counted_in: Vec::new(),
-                matching: Vec::new(),
-                unlabelled: 0,
-            }
+            Pods::InDomain { counted_in: Vec::new(), matching: Vec::new(), unlabelled: 0 }
         };
-        Self {
-            constraint,
-            topology,
-            source,
-            pods,
-        }
+        Self { constraint, topology, source, pods }
     }
 
     /// Computes everything anew; `eligible` says of each slot whether its pods count.
@@ -69,17 +60,9 @@ impl SoftConstraint {
                     }
                 }
             }
-            Pods::InDomain {
-                counted_in,
-                matching,
-                unlabelled,
-            } => {
+            Pods::InDomain { counted_in, matching, unlabelled } => {
                 let topology = cluster.topology(self.topology);
-                *unlabelled = topology
-                    .values
-                    .iter()
-                    .position(|v| v.is_empty())
-                    .unwrap_or(topology.values.len());
+                *unlabelled = topology.values.iter().position(|v| v.is_empty()).unwrap_or(topology.values.len());
                 matching.clear();
                 matching.resize(topology.values.len() + 1, 0);
                 counted_in.clear();
@@ -106,12 +89,9 @@ impl SoftConstraint {
         for (slot, by) in changes {
             let count = match &mut self.pods {
                 Pods::OnNode(on_node) => on_node.get_mut(slot.index()),
-                Pods::InDomain {
-                    counted_in, matching, ..
-                } => counted_in
-                    .get(slot.index())
-                    .and_then(|bucket| bucket.index())
-                    .map(|bucket| &mut matching[bucket]),
+                Pods::InDomain { counted_in, matching, .. } => {
+                    counted_in.get(slot.index()).and_then(|bucket| bucket.index()).map(|bucket| &mut matching[bucket])
+                }
             };
             if let Some(count) = count {
                 *count = count.wrapping_add_signed(*by);
@@ -127,9 +107,7 @@ impl SoftConstraint {
         let candidates = || slots.iter().zip(ignored).filter(|(_, ignored)| !**ignored);
         let size = match &self.pods {
             Pods::OnNode(_) => candidates().count(),
-            Pods::InDomain {
-                matching, unlabelled, ..
-            } => {
+            Pods::InDomain { matching, unlabelled, .. } => {
                 let mut seen = vec![false; matching.len()];
                 for (slot, _) in candidates() {
                     seen[domain_of[slot.index()].index().unwrap_or(*unlabelled)] = true;
@@ -173,10 +151,8 @@ pub(super) fn score(
     cluster: &dyn Cluster,
     out: &mut [Score],
 ) {
-    let topologies: Vec<&[DomainId]> = constraints
-        .iter()
-        .map(|constraint| cluster.topology(constraint.topology).domain_of.as_slice())
-        .collect();
+    let topologies: Vec<&[DomainId]> =
+        constraints.iter().map(|constraint| cluster.topology(constraint.topology).domain_of.as_slice()).collect();
     let mut ignored = vec![false; feasible.len()];
     if require_all {
         for domain_of in &topologies {

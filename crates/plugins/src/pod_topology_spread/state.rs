@@ -77,13 +77,11 @@ impl State {
             let counted_in = eligible
                 .of(&hard.constraint)
                 .enumerate()
-                .map(|(slot, eligible)| {
-                    if eligible && has_all(&in_all, slot) {
-                        domain_of[slot]
-                    } else {
-                        DomainId::NONE
-                    }
-                })
+                .map(
+                    |(slot, eligible)| {
+                        if eligible && has_all(&in_all, slot) { domain_of[slot] } else { DomainId::NONE }
+                    },
+                )
                 .collect();
             hard.rebuild(cluster, &self.followed, counted_in);
         }
@@ -91,9 +89,7 @@ impl State {
         let in_all: Vec<&[DomainId]> = topologies.map(|id| cluster.topology(id).domain_of.as_slice()).collect();
         for soft in &mut self.soft {
             let counts = eligible.of(&soft.constraint).enumerate();
-            let counts: Vec<bool> = counts
-                .map(|(slot, eligible)| eligible && has_all(&in_all, slot))
-                .collect();
+            let counts: Vec<bool> = counts.map(|(slot, eligible)| eligible && has_all(&in_all, slot)).collect();
             soft.rebuild(cluster, &self.followed, &counts);
         }
         for followed in &mut self.followed {
@@ -170,10 +166,7 @@ impl Eligibility {
         let nodes = cluster.nodes();
         let (rules, tolerations) = (state.rules.as_ref(), state.tolerations.as_deref());
         let each = |meets: &dyn Fn(&NodeSpec) -> bool| {
-            nodes
-                .iter()
-                .map(|node| node.as_ref().is_some_and(|node| meets(&node.spec)))
-                .collect()
+            nodes.iter().map(|node| node.as_ref().is_some_and(|node| meets(&node.spec))).collect()
         };
         Self {
             present: each(&|_| true),

@@ -15,9 +15,7 @@ use crate::testing::{FakeCluster, labelled_pod, labels, node};
 const HOSTNAME: &str = arguments::HOSTNAME;
 
 fn plugin(args: &Value) -> PodTopologySpread {
-    PodTopologySpread {
-        arguments: Arguments::parse(args).unwrap(),
-    }
+    PodTopologySpread { arguments: Arguments::parse(args).unwrap() }
 }
 
 fn by_default() -> PodTopologySpread {
@@ -42,17 +40,11 @@ fn hard(topology_key: &str, max_skew: i32) -> SpreadConstraint {
 }
 
 fn soft(topology_key: &str, max_skew: i32) -> SpreadConstraint {
-    SpreadConstraint {
-        when_unsatisfiable: UnsatisfiableAction::ScheduleAnyway,
-        ..hard(topology_key, max_skew)
-    }
+    SpreadConstraint { when_unsatisfiable: UnsatisfiableAction::ScheduleAnyway, ..hard(topology_key, max_skew) }
 }
 
 fn web(spread: impl IntoIterator<Item = SpreadConstraint>) -> PodInfo {
-    PodInfo {
-        spread: spread.into_iter().collect(),
-        ..labelled_pod("incoming", &[("app", "web")])
-    }
+    PodInfo { spread: spread.into_iter().collect(), ..labelled_pod("incoming", &[("app", "web")]) }
 }
 
 /// Nodes a and b in zone 1, c in zone 2, d without a zone; each has its hostname.
@@ -80,16 +72,11 @@ const UNLABELLED: Code = Code::UnschedulableAndUnresolvable;
 fn a_domain_that_is_ahead_by_max_skew_is_full() {
     let mut cluster = zones();
     put(&mut cluster, "b", 1);
-    assert_eq!(
-        codes(&mut cluster, &web([hard("zone", 1)])),
-        [FULL, FULL, OK, UNLABELLED]
-    );
+    assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [FULL, FULL, OK, UNLABELLED]);
     assert_eq!(codes(&mut cluster, &web([hard("zone", 2)])), [OK, OK, OK, UNLABELLED]);
     put(&mut cluster, "c", 1);
     assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [OK, OK, OK, UNLABELLED]);
-    let answers = cluster
-        .filter(&by_default(), &web([hard(HOSTNAME, 1), hard("zone", 1)]))
-        .unwrap();
+    let answers = cluster.filter(&by_default(), &web([hard(HOSTNAME, 1), hard("zone", 1)])).unwrap();
     let reasons: Vec<_> = answers.iter().map(|answer| answer.reasons.join("")).collect();
     assert_eq!(reasons, ["", MISMATCH, MISMATCH, MISSING_LABEL]);
 }
@@ -111,12 +98,7 @@ fn with_fewer_domains_than_min_domains_the_minimum_is_nothing() {
     let mut cluster = zones();
     put(&mut cluster, "a", 1);
     put(&mut cluster, "c", 1);
-    let at_least = |min_domains| {
-        web([SpreadConstraint {
-            min_domains,
-            ..hard("zone", 1)
-        }])
-    };
+    let at_least = |min_domains| web([SpreadConstraint { min_domains, ..hard("zone", 1) }]);
     assert_eq!(codes(&mut cluster, &at_least(2)), [OK, OK, OK, UNLABELLED]);
     assert_eq!(codes(&mut cluster, &at_least(3)), [FULL, FULL, FULL, UNLABELLED]);
 }
@@ -126,10 +108,7 @@ fn a_selector_of_everything_counts_nothing_and_one_of_nothing_neither() {
     let mut cluster = zones();
     put(&mut cluster, "a", 5);
     for selector in [Selector::All(Box::default()), Selector::Nothing] {
-        let pod = web([SpreadConstraint {
-            selector,
-            ..hard("zone", 1)
-        }]);
+        let pod = web([SpreadConstraint { selector, ..hard("zone", 1) }]);
         assert_eq!(codes(&mut cluster, &pod), [OK, OK, OK, UNLABELLED]);
     }
 }
@@ -137,20 +116,8 @@ fn a_selector_of_everything_counts_nothing_and_one_of_nothing_neither() {
 #[test]
 fn terminating_pods_and_other_namespaces_do_not_count() {
     let mut cluster = zones();
-    cluster.add_pod(
-        "a",
-        PodInfo {
-            deleted: Some(1),
-            ..labelled_pod("terminating", &[("app", "web")])
-        },
-    );
-    cluster.add_pod(
-        "a",
-        PodInfo {
-            namespace: "other".into(),
-            ..labelled_pod("elsewhere", &[("app", "web")])
-        },
-    );
+    cluster.add_pod("a", PodInfo { deleted: Some(1), ..labelled_pod("terminating", &[("app", "web")]) });
+    cluster.add_pod("a", PodInfo { namespace: "other".into(), ..labelled_pod("elsewhere", &[("app", "web")]) });
     assert_eq!(codes(&mut cluster, &web([hard("zone", 1)])), [OK, OK, OK, UNLABELLED]);
 }
 
@@ -160,42 +127,23 @@ fn match_label_keys_narrow_the_selector_to_the_pods_own_values() {
     cluster.add_pod("a", labelled_pod("old", &[("app", "web"), ("revision", "1")]));
     let of_revision = |revision: &str| PodInfo {
         labels: labels(&[("app", "web"), ("revision", revision)]),
-        ..web([SpreadConstraint {
-            match_label_keys: ["revision".into(), "absent".into()].into(),
-            ..hard("zone", 1)
-        }])
+        ..web([SpreadConstraint { match_label_keys: ["revision".into(), "absent".into()].into(), ..hard("zone", 1) }])
     };
     assert_eq!(codes(&mut cluster, &of_revision("1")), [FULL, FULL, OK, UNLABELLED]);
     assert_eq!(codes(&mut cluster, &of_revision("2")), [OK, OK, OK, UNLABELLED]);
 }
 
 fn tainted(spec: NodeSpec, effect: Effect) -> NodeSpec {
-    NodeSpec {
-        taints: [Taint {
-            key: "dedicated".into(),
-            value: Str::empty(),
-            effect,
-        }]
-        .into(),
-        ..spec
-    }
+    NodeSpec { taints: [Taint { key: "dedicated".into(), value: Str::empty(), effect }].into(), ..spec }
 }
 
 #[test]
 fn inclusion_policies_say_which_nodes_count() {
     let mut cluster = zones();
     put(&mut cluster, "a", 1);
-    cluster.set_node(tainted(
-        node("c", &[(HOSTNAME, "c"), ("zone", "2")]),
-        Effect::NoSchedule,
-    ));
-    let honor = |honor_taints, honor_affinity| {
-        web([SpreadConstraint {
-            honor_taints,
-            honor_affinity,
-            ..hard("zone", 1)
-        }])
-    };
+    cluster.set_node(tainted(node("c", &[(HOSTNAME, "c"), ("zone", "2")]), Effect::NoSchedule));
+    let honor =
+        |honor_taints, honor_affinity| web([SpreadConstraint { honor_taints, honor_affinity, ..hard("zone", 1) }]);
     // Zone 2 is empty: with it zone 1 is ahead, without it there is nothing to be ahead of.
     assert_eq!(codes(&mut cluster, &honor(false, true)), [FULL, FULL, OK, UNLABELLED]);
     assert_eq!(codes(&mut cluster, &honor(true, true)), [OK, OK, OK, UNLABELLED]);
@@ -210,18 +158,9 @@ fn inclusion_policies_say_which_nodes_count() {
         ..honor(true, true)
     };
     assert_eq!(codes(&mut cluster, &tolerant), [FULL, FULL, OK, UNLABELLED]);
-    let in_zone_1 = |pod| PodInfo {
-        node_selector: Labels::clone(&labels(&[("zone", "1")])),
-        ..pod
-    };
-    assert_eq!(
-        codes(&mut cluster, &in_zone_1(honor(false, true))),
-        [OK, OK, OK, UNLABELLED]
-    );
-    assert_eq!(
-        codes(&mut cluster, &in_zone_1(honor(false, false))),
-        [FULL, FULL, OK, UNLABELLED]
-    );
+    let in_zone_1 = |pod| PodInfo { node_selector: Labels::clone(&labels(&[("zone", "1")])), ..pod };
+    assert_eq!(codes(&mut cluster, &in_zone_1(honor(false, true))), [OK, OK, OK, UNLABELLED]);
+    assert_eq!(codes(&mut cluster, &in_zone_1(honor(false, false))), [FULL, FULL, OK, UNLABELLED]);
 }
 
 #[test]
@@ -229,10 +168,7 @@ fn a_node_of_a_domain_that_does_not_exist_has_no_pods_there() {
     let mut cluster = zones();
     put(&mut cluster, "a", 3);
     put(&mut cluster, "c", 9);
-    let pod = PodInfo {
-        node_selector: Labels::clone(&labels(&[("zone", "1")])),
-        ..web([hard("zone", 1)])
-    };
+    let pod = PodInfo { node_selector: Labels::clone(&labels(&[("zone", "1")])), ..web([hard("zone", 1)]) };
     // Zone 2 does not exist for this pod: 0 there, 3 fewest.
     assert_eq!(codes(&mut cluster, &pod), [OK, OK, OK, UNLABELLED]);
 }
@@ -264,26 +200,12 @@ fn thought_experiments_count_what_counting_leaves_out() {
     // AddPod and RemovePod mind neither termination nor an empty selector: the count can fall below nothing.
     let mut cluster = zones();
     let plugin = by_default();
-    let terminating = cluster.add_pod(
-        "a",
-        PodInfo {
-            deleted: Some(1),
-            ..labelled_pod("terminating", &[("app", "web")])
-        },
-    );
-    let removed = NodeDelta {
-        removed: vec![terminating.clone()],
-        ..NodeDelta::default()
-    };
-    let added = NodeDelta {
-        added: vec![terminating.clone(), terminating],
-        ..NodeDelta::default()
-    };
+    let terminating =
+        cluster.add_pod("a", PodInfo { deleted: Some(1), ..labelled_pod("terminating", &[("app", "web")]) });
+    let removed = NodeDelta { removed: vec![terminating.clone()], ..NodeDelta::default() };
+    let added = NodeDelta { added: vec![terminating.clone(), terminating], ..NodeDelta::default() };
     for selector in [app("web"), Selector::All(Box::default())] {
-        let pod = web([SpreadConstraint {
-            selector,
-            ..hard("zone", 1)
-        }]);
+        let pod = web([SpreadConstraint { selector, ..hard("zone", 1) }]);
         let state = cluster.state(&plugin, &pod).unwrap();
         assert_eq!(cluster.answer(&plugin, &state, Slot(0), Some(&removed)).code, OK);
         assert_eq!(cluster.answer(&plugin, &state, Slot(0), Some(&added)).code, FULL);
@@ -302,19 +224,13 @@ fn details_tell_skew_minimum_and_domain() {
     let mut cluster = zones();
     put(&mut cluster, "a", 2);
     let plugin = by_default();
-    let pod = web([SpreadConstraint {
-        min_domains: 3,
-        ..hard("zone", 1)
-    }]);
+    let pod = web([SpreadConstraint { min_domains: 3, ..hard("zone", 1) }]);
     let state = cluster.state(&plugin, &pod).unwrap();
     let told = |slot: u32, verdict| {
         let slot = Slot(slot);
         let view = NodeView::new(&cluster, slot, cluster.info(slot), plugin.reads());
         let (details, remedies) = plugin.detail(&state, verdict, &view);
-        (
-            details[0].clone(),
-            remedies.into_iter().map(|r| r.text).collect::<Vec<_>>(),
-        )
+        (details[0].clone(), remedies.into_iter().map(|r| r.text).collect::<Vec<_>>())
     };
     let (detail, remedies) = told(0, Verdict::unschedulable(0));
     assert_eq!((&*detail.what, &*detail.wanted), ("skew over zone", "at most 1"));
@@ -336,18 +252,10 @@ fn soft_constraints_score_the_emptier_domain_higher() {
     let scores = cluster.scores(&by_default(), &web([soft("zone", 1)])).unwrap();
     // ln(2 zones + 2) is 1.386: 2 pods round to 3, 1 pod to 1. d is ignored.
     assert_eq!(scores.iter().map(|s| s.raw).collect::<Vec<_>>(), [3, 3, 1, 0]);
-    assert_eq!(
-        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
-        [33, 33, 100, 0]
-    );
+    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [33, 33, 100, 0]);
     // Among a and b alone there is one zone: equal, ln 3 times 2.
-    let scores = cluster
-        .scores_of(&by_default(), &web([soft("zone", 1)]), &[Slot(0), Slot(1)])
-        .unwrap();
-    assert_eq!(
-        scores.iter().map(|s| (s.raw, s.normalized)).collect::<Vec<_>>(),
-        [(2, 100), (2, 100)]
-    );
+    let scores = cluster.scores_of(&by_default(), &web([soft("zone", 1)]), &[Slot(0), Slot(1)]).unwrap();
+    assert_eq!(scores.iter().map(|s| (s.raw, s.normalized)).collect::<Vec<_>>(), [(2, 100), (2, 100)]);
     assert!(cluster.scores(&by_default(), &web([hard("zone", 1)])).is_none());
 }
 
@@ -355,10 +263,7 @@ fn soft_constraints_score_the_emptier_domain_higher() {
 fn an_empty_cluster_gives_every_node_the_best_score() {
     let mut cluster = zones();
     let scores = cluster.scores(&by_default(), &web([soft("zone", 1)])).unwrap();
-    assert_eq!(
-        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
-        [100, 100, 100, 0]
-    );
+    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 100, 100, 0]);
 }
 
 #[test]
@@ -376,10 +281,7 @@ fn defaults_need_a_selector_and_do_not_ask_for_every_label() {
         {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"},
     ]}));
     let scores = cluster.scores(&list, &plain).unwrap();
-    assert_eq!(
-        scores.iter().map(|s| s.normalized).collect::<Vec<_>>(),
-        [100, 100, 100, 0]
-    );
+    assert_eq!(scores.iter().map(|s| s.normalized).collect::<Vec<_>>(), [100, 100, 100, 0]);
     assert_eq!(cluster.passing(&list, &plain), ["a", "b", "c"]);
 }
 
@@ -393,42 +295,28 @@ fn pods_that_differ_in_labels_alone_share_a_key() {
     let plugin = by_default();
     let mut key = |pod: &PodInfo| plugin.key(pod, &mut cluster).unwrap();
     assert_eq!(key(&member("0")), key(&member("1")));
-    let stranger = PodInfo {
-        labels: labels(&[("app", "db")]),
-        ..member("0")
-    };
+    let stranger = PodInfo { labels: labels(&[("app", "db")]), ..member("0") };
     assert_ne!(key(&member("0")), key(&stranger));
     assert_eq!(key(&labelled_pod("plain", &[])), None);
 }
 
 #[test]
 fn hints_follow_pods_that_count_and_nodes_with_the_labels() {
-    let hints = Hints {
-        arguments: by_default().arguments,
-    };
-    let waiting = web([SpreadConstraint {
-        honor_taints: true,
-        ..hard("zone", 1)
-    }]);
+    let hints = Hints { arguments: by_default().arguments };
+    let waiting = web([SpreadConstraint { honor_taints: true, ..hard("zone", 1) }]);
     let hint = |object: EventObject<'_>| {
         let event = ClusterEvent::new(Resource::Pod, Action::ALL);
         hints.hint(&waiting, &event, &object) == Hint::Queue
     };
     let pod_event = |old: Option<&PodInfo>, new: Option<&PodInfo>| hint(EventObject::Pod { old, new });
-    let placed = |app: &str| PodInfo {
-        node_name: Some("a".into()),
-        ..labelled_pod("placed", &[("app", app)])
-    };
+    let placed = |app: &str| PodInfo { node_name: Some("a".into()), ..labelled_pod("placed", &[("app", app)]) };
     assert!(pod_event(None, Some(&placed("web"))));
     assert!(pod_event(Some(&placed("web")), None));
     assert!(!pod_event(Some(&placed("db")), None));
     assert!(pod_event(Some(&placed("db")), Some(&placed("web"))));
     assert!(!pod_event(Some(&placed("web")), Some(&placed("web"))));
     assert!(!pod_event(None, Some(&labelled_pod("unplaced", &[("app", "web")]))));
-    let elsewhere = PodInfo {
-        namespace: "other".into(),
-        ..placed("web")
-    };
+    let elsewhere = PodInfo { namespace: "other".into(), ..placed("web") };
     assert!(!pod_event(None, Some(&elsewhere)));
     let tolerant = PodInfo {
         tolerations: [Toleration {
@@ -451,12 +339,6 @@ fn hints_follow_pods_that_count_and_nodes_with_the_labels() {
     assert!(node_event(Some(&in_zone("1")), Some(&in_zone("2"))));
     assert!(node_event(Some(&in_zone("1")), Some(&bare)));
     assert!(!node_event(Some(&in_zone("1")), Some(&in_zone("1"))));
-    assert!(node_event(
-        Some(&in_zone("1")),
-        Some(&tainted(in_zone("1"), Effect::NoSchedule))
-    ));
-    assert!(!node_event(
-        Some(&bare),
-        Some(&tainted(bare.clone(), Effect::NoSchedule))
-    ));
+    assert!(node_event(Some(&in_zone("1")), Some(&tainted(in_zone("1"), Effect::NoSchedule))));
+    assert!(!node_event(Some(&bare), Some(&tainted(bare.clone(), Effect::NoSchedule))));
 }

@@ -45,11 +45,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(nodes: Vec<NodeSpec>) -> Self {
-        Self {
-            cluster: FakeCluster::new(nodes),
-            pods: Vec::new(),
-            names: 0,
-        }
+        Self { cluster: FakeCluster::new(nodes), pods: Vec::new(), names: 0 }
     }
 
     /// The pod with a name of its own.
@@ -121,12 +117,7 @@ pub(crate) struct Column<'a, P: NodePlugin> {
 impl<'a, P: NodePlugin> Column<'a, P> {
     /// The column of a pod; `None` when the plugin has nothing to say about it.
     pub(crate) fn new(plugin: &'a P, cluster: &mut FakeCluster, pod: &PodInfo) -> Option<Self> {
-        let mut column = Self {
-            plugin,
-            state: cluster.state(plugin, pod)?,
-            verdicts: Vec::new(),
-            raw: Vec::new(),
-        };
+        let mut column = Self { plugin, state: cluster.state(plugin, pod)?, verdicts: Vec::new(), raw: Vec::new() };
         column.ask(cluster, &cluster.slots());
         Some(column)
     }

@@ -16,12 +16,7 @@ pub(super) fn compare(report: &mut Report<'_>, expected: &Expected, ours: &Decis
         return;
     }
     let Some(nodes) = &ours.nodes else {
-        report.differs(
-            "",
-            "nodes",
-            format!("{} of them", expected.nodes.len()),
-            "none".to_owned(),
-        );
+        report.differs("", "nodes", format!("{} of them", expected.nodes.len()), "none".to_owned());
         return;
     };
     report.equal("", "truncated", &false, &ours.truncated);

@@ -33,28 +33,15 @@ pub(super) fn compare(report: &mut Report<'_>, expected: &Expected, judged: &Jud
                 let best = format!("one of {:?}", expected.best);
                 report.differs("", "nominated node", best, format!("{:?}", ours.nominated_node));
             }
-            let on_it = expected
-                .candidates
-                .iter()
-                .find(|candidate| candidate.node == ours.nominated_node);
+            let on_it = expected.candidates.iter().find(|candidate| candidate.node == ours.nominated_node);
             if let Some(candidate) = on_it {
-                report.equal(
-                    &candidate.node,
-                    "victims of the choice",
-                    &candidate.victims,
-                    &ours.victims,
-                );
+                report.equal(&candidate.node, "victims of the choice", &candidate.victims, &ours.victims);
             }
         }
         (expected, ours) => {
             let say = |node: Option<&String>| node.map_or("none".to_owned(), |node| format!("nominates {node}"));
             let expected = say(expected.as_ref().map(|found| &found.nominated_node));
-            report.differs(
-                "",
-                "preemption",
-                expected,
-                say(ours.as_ref().map(|found| &found.nominated_node)),
-            );
+            report.differs("", "preemption", expected, say(ours.as_ref().map(|found| &found.nominated_node)));
         }
     }
 }

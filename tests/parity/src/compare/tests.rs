@@ -10,12 +10,7 @@ use crate::judge::Judged;
 use crate::protocol::{Answer, Candidate, Expected, ExpectedPreemption, Request};
 
 fn scored(name: &str, raw: i64) -> NodeRecord {
-    let score = ScoreRecord {
-        raw,
-        normalized: raw,
-        weight: 2,
-        weighted: 2 * raw,
-    };
+    let score = ScoreRecord { raw, normalized: raw, weight: 2, weighted: 2 * raw };
     NodeRecord {
         name: name.to_owned(),
         feasible: true,
@@ -71,11 +66,7 @@ fn case() -> (Request, Answer, Vec<Judged>) {
         id: "test/1".to_owned(),
         error: None,
         decisions: vec![
-            expected(
-                "fits",
-                Outcome::Feasible,
-                vec![scored("a", 7), scored("b", 7), scored("c", 3), rejected("d")],
-            ),
+            expected("fits", Outcome::Feasible, vec![scored("a", 7), scored("b", 7), scored("c", 3), rejected("d")]),
             unschedulable,
             gated,
             nominated,
@@ -89,18 +80,8 @@ fn case() -> (Request, Answer, Vec<Judged>) {
         })],
         pods: answer.decisions.iter().map(Expected::pod).collect(),
     };
-    let chosen = [
-        Some(("b", DecidedBy::Score)),
-        None,
-        None,
-        Some(("b", DecidedBy::Nominated)),
-    ];
-    let judged = answer
-        .decisions
-        .iter()
-        .zip(chosen)
-        .map(|(expected, chosen)| agreeing(expected, chosen))
-        .collect();
+    let chosen = [Some(("b", DecidedBy::Score)), None, None, Some(("b", DecidedBy::Nominated))];
+    let judged = answer.decisions.iter().zip(chosen).map(|(expected, chosen)| agreeing(expected, chosen)).collect();
     (request, answer, judged)
 }
 
@@ -150,10 +131,7 @@ fn nodes(judged: &mut Judged) -> &mut Vec<NodeRecord> {
 }
 
 fn score(judged: &mut Judged) -> &mut ScoreRecord {
-    nodes(judged)[0]
-        .scores
-        .get_mut("NodeAffinity")
-        .expect("the case has it")
+    nodes(judged)[0].scores.get_mut("NodeAffinity").expect("the case has it")
 }
 
 #[test]
@@ -210,20 +188,12 @@ fn differences_of_preemption_are_found() {
         (&["candidate for preemption"], |judged| drop(judged.candidates.pop())),
         (&["preemption"], |judged| judged.decision.preemption = None),
         (&["victims of the choice"], |judged| {
-            judged
-                .decision
-                .preemption
-                .as_mut()
-                .expect("the case has it")
-                .victims
-                .clear();
+            judged.decision.preemption.as_mut().expect("the case has it").victims.clear();
         }),
         // It is a candidate, but not one of the best.
         (&["nominated node"], |judged| {
-            judged.decision.preemption = Some(Preemption {
-                nominated_node: "b".to_owned(),
-                victims: judged.candidates[1].victims.clone(),
-            });
+            judged.decision.preemption =
+                Some(Preemption { nominated_node: "b".to_owned(), victims: judged.candidates[1].victims.clone() });
         }),
     ];
     for (what, change) in changes {

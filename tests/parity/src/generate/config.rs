@@ -58,10 +58,7 @@ fn profile(world: &mut World, name: &str) -> Value {
         args.push(("NodeResourcesFit", fit(&mut world.dice)));
     }
     if world.dice.chance(0.15 + knobs.resources * 0.4) {
-        args.push((
-            "NodeResourcesBalancedAllocation",
-            json!({"resources": resources(&mut world.dice, false)}),
-        ));
+        args.push(("NodeResourcesBalancedAllocation", json!({"resources": resources(&mut world.dice, false)})));
     }
     if world.dice.chance(0.05 + knobs.node_affinity * 0.5) {
         args.push(("NodeAffinity", json!({"addedAffinity": node_affinity::added(world)})));
@@ -124,10 +121,8 @@ fn plugins(dice: &mut Dice) -> Value {
         // Other weights.
         3 => {
             let changed = dice.some(&SCORING, 1, 4);
-            let enabled: Vec<_> = changed
-                .iter()
-                .map(|plugin| json!({"name": plugin, "weight": dice.range(1, 100)}))
-                .collect();
+            let enabled: Vec<_> =
+                changed.iter().map(|plugin| json!({"name": plugin, "weight": dice.range(1, 100)})).collect();
             json!({"score": {"disabled": changed.iter().map(name).collect::<Vec<_>>(), "enabled": enabled}})
         }
         4 => {
@@ -167,14 +162,7 @@ fn fit(dice: &mut Dice) -> Value {
 
 /// Resources to score, with weights where they may differ from 1.
 fn resources(dice: &mut Dice, weighted: bool) -> Vec<Value> {
-    let names = [
-        "cpu",
-        "memory",
-        "ephemeral-storage",
-        EXTENDED[0],
-        EXTENDED[2],
-        "hugepages-2Mi",
-    ];
+    let names = ["cpu", "memory", "ephemeral-storage", EXTENDED[0], EXTENDED[2], "hugepages-2Mi"];
     let mut chosen = dice.some(&names[2..], 0, 2);
     chosen.extend(dice.some(&names[..2], 1, 2));
     chosen

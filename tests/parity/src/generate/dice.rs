@@ -10,9 +10,9 @@ impl Dice {
     /// `stream` keeps the profiles apart: seed 1 of one profile has nothing in common with seed 1 of another.
     pub(super) fn new(stream: &str, seed: u64) -> Self {
         // FNV-1a: any fixed mixing does, and this one does not change with a library.
-        let hash = stream.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = stream
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut state = [0; 16];
         state[..8].copy_from_slice(&hash.to_le_bytes());
         state[8..].copy_from_slice(&seed.to_le_bytes());

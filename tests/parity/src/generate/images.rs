@@ -10,28 +10,16 @@ const MB: i64 = 1_000_000;
 const IMAGES: [(&str, &str, i64); 8] = [
     ("nginx", "nginx:latest", 190 * MB),
     ("nginx:1.25", "nginx:1.25", 70 * MB),
-    (
-        "registry.example.com/shop/web:v1",
-        "registry.example.com/shop/web:v1",
-        900 * MB,
-    ),
+    ("registry.example.com/shop/web:v1", "registry.example.com/shop/web:v1", 900 * MB),
     // The colon is the port's: there is no tag.
-    (
-        "registry.example.com:5000/db",
-        "registry.example.com:5000/db:latest",
-        1500 * MB,
-    ),
+    ("registry.example.com:5000/db", "registry.example.com:5000/db:latest", 1500 * MB),
     (
         "registry.example.com/ml@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "registry.example.com/ml@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         2900 * MB,
     ),
     ("busybox:stable", "busybox:stable", 4 * MB),
-    (
-        "registry.example.com/threshold:v1",
-        "registry.example.com/threshold:v1",
-        23 << 20,
-    ),
+    ("registry.example.com/threshold:v1", "registry.example.com/threshold:v1", 23 << 20),
     ("registry.example.com/nowhere:v1", "", 0),
 ];
 

@@ -47,42 +47,13 @@ impl Knobs {
         tight: false,
     };
 
-    pub(super) const RESOURCES: Self = Self {
-        resources: 0.5,
-        config: 0.6,
-        fill: (0.2, 1.05),
-        ..Self::QUIET
-    };
-    pub(super) const TAINTS: Self = Self {
-        taints: 0.8,
-        ..Self::QUIET
-    };
-    pub(super) const NODE_AFFINITY: Self = Self {
-        node_affinity: 0.8,
-        taints: 0.25,
-        config: 0.6,
-        ..Self::QUIET
-    };
-    pub(super) const POD_AFFINITY: Self = Self {
-        pod_affinity: 0.8,
-        config: 0.5,
-        ..Self::QUIET
-    };
-    pub(super) const SPREAD: Self = Self {
-        spread: 0.8,
-        taints: 0.15,
-        node_affinity: 0.15,
-        config: 0.5,
-        ..Self::QUIET
-    };
-    pub(super) const PORTS: Self = Self {
-        ports: 0.8,
-        ..Self::QUIET
-    };
-    pub(super) const IMAGES: Self = Self {
-        images: 0.9,
-        ..Self::QUIET
-    };
+    pub(super) const RESOURCES: Self = Self { resources: 0.5, config: 0.6, fill: (0.2, 1.05), ..Self::QUIET };
+    pub(super) const TAINTS: Self = Self { taints: 0.8, ..Self::QUIET };
+    pub(super) const NODE_AFFINITY: Self = Self { node_affinity: 0.8, taints: 0.25, config: 0.6, ..Self::QUIET };
+    pub(super) const POD_AFFINITY: Self = Self { pod_affinity: 0.8, config: 0.5, ..Self::QUIET };
+    pub(super) const SPREAD: Self = Self { spread: 0.8, taints: 0.15, node_affinity: 0.15, config: 0.5, ..Self::QUIET };
+    pub(super) const PORTS: Self = Self { ports: 0.8, ..Self::QUIET };
+    pub(super) const IMAGES: Self = Self { images: 0.9, ..Self::QUIET };
     pub(super) const PREEMPTION: Self = Self {
         preemption: 0.9,
         resources: 0.1,
@@ -98,11 +69,7 @@ impl Knobs {
     /// Some of everything, at a strength that differs from cluster to cluster.
     pub(super) fn mixed(dice: &mut Dice) -> Self {
         let mut strength = |most: f64| {
-            if dice.chance(0.3) {
-                0.0
-            } else {
-                dice.fraction(0.05, most)
-            }
+            if dice.chance(0.3) { 0.0 } else { dice.fraction(0.05, most) }
         };
         Self {
             resources: strength(0.5),
@@ -122,10 +89,6 @@ impl Knobs {
 
     /// The same with little room.
     pub(super) fn tightened(self) -> Self {
-        Self {
-            fill: (0.85, 1.1),
-            tight: true,
-            ..self
-        }
+        Self { fill: (0.85, 1.1), tight: true, ..self }
     }
 }

@@ -33,13 +33,7 @@ fn merge(term: &mut Value, labels: &Value) {
     }
     let mut more = Vec::new();
     for (field, operator) in [("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")] {
-        for key in term
-            .get(field)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for key in term.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if let Some(value) = labels.get(key) {
                 more.push(json!({ "key": key, "operator": operator, "values": [value] }));
             }

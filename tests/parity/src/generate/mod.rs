@@ -116,13 +116,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
         knobs = knobs.tightened();
     }
     let namespaces = dice.count(1, NAMESPACES.len());
-    let mut world = World {
-        dice,
-        knobs,
-        machines: Vec::new(),
-        second_profile: false,
-        namespaces,
-    };
+    let mut world = World { dice, knobs, machines: Vec::new(), second_profile: false, namespaces };
     let config = config::config(&mut world);
     let mut objects = world::namespaces();
     objects.extend(world::priority_classes());
@@ -140,10 +134,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
     let mut placed = placed(&mut world);
     let mut pending = pending(&mut world);
     make_room(&mut world, &pending, &mut placed);
-    let names: Vec<_> = placed
-        .iter()
-        .map(|pod| (text(pod, "namespace"), text(pod, "name")))
-        .collect();
+    let names: Vec<_> = placed.iter().map(|pod| (text(pod, "namespace"), text(pod, "name"))).collect();
     objects.extend(budgets::budgets(&mut world, &names));
     let judged = pending
         .iter()
@@ -154,12 +145,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
     placed.iter_mut().for_each(merge::label_keys);
     world.dice.shuffle(&mut placed);
     objects.extend(placed);
-    Request {
-        id: format!("{profile}/{seed}"),
-        config,
-        objects,
-        pods: judged,
-    }
+    Request { id: format!("{profile}/{seed}"), config, objects, pods: judged }
 }
 
 /// Pods on the nodes, up to a share of each node that differs from node to node.
@@ -244,12 +230,7 @@ mod tests {
                 let count = |kind| request.objects.iter().filter(|object| object["kind"] == kind).count();
                 assert!((5..=300).contains(&count("Node")), "{}", request.id);
                 assert!((5..=20).contains(&request.pods.len()), "{}", request.id);
-                assert!(
-                    count("Pod") <= super::MOST_PODS + 28,
-                    "{}: {}",
-                    request.id,
-                    count("Pod")
-                );
+                assert!(count("Pod") <= super::MOST_PODS + 28, "{}: {}", request.id, count("Pod"));
             }
         }
     }

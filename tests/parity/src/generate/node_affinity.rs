@@ -24,22 +24,13 @@ pub(super) fn of_pod(world: &mut World, spec: &mut Object) -> Option<Value> {
     }
     let mut affinity = Object::new();
     if world.dice.chance(0.6) {
-        let terms = if world.dice.chance(0.2) {
-            pins(world)
-        } else {
-            terms(world)
-        };
-        affinity.insert(
-            "requiredDuringSchedulingIgnoredDuringExecution".to_owned(),
-            json!({"nodeSelectorTerms": terms}),
-        );
+        let terms = if world.dice.chance(0.2) { pins(world) } else { terms(world) };
+        affinity
+            .insert("requiredDuringSchedulingIgnoredDuringExecution".to_owned(), json!({"nodeSelectorTerms": terms}));
     }
     if world.dice.chance(0.5) {
         let preferred: Vec<_> = (0..world.dice.count(1, 3)).map(|_| preferred(world)).collect();
-        affinity.insert(
-            "preferredDuringSchedulingIgnoredDuringExecution".to_owned(),
-            json!(preferred),
-        );
+        affinity.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!(preferred));
     }
     (!affinity.is_empty()).then_some(Value::Object(affinity))
 }
@@ -55,10 +46,7 @@ pub(super) fn added(world: &mut World) -> Value {
         );
     }
     if affinity.is_empty() || world.dice.chance(0.6) {
-        affinity.insert(
-            "preferredDuringSchedulingIgnoredDuringExecution".to_owned(),
-            json!([preferred(world)]),
-        );
+        affinity.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!([preferred(world)]));
     }
     Value::Object(affinity)
 }
@@ -69,9 +57,7 @@ fn preferred(world: &mut World) -> Value {
 }
 
 fn terms(world: &mut World) -> Vec<Value> {
-    (0..world.dice.weighted(&[(3, 1), (2, 2), (1, 3)]))
-        .map(|_| term(world, true))
-        .collect()
+    (0..world.dice.weighted(&[(3, 1), (2, 2), (1, 3)])).map(|_| term(world, true)).collect()
 }
 
 fn term(world: &mut World, required: bool) -> Value {
@@ -89,9 +75,8 @@ fn term(world: &mut World, required: bool) -> Value {
         );
     }
     if term.is_empty() || world.dice.chance(0.5) {
-        let expressions: Vec<_> = (0..world.dice.weighted(&[(4, 1), (2, 2)]))
-            .map(|_| expression(&mut world.dice, required))
-            .collect();
+        let expressions: Vec<_> =
+            (0..world.dice.weighted(&[(4, 1), (2, 2)])).map(|_| expression(&mut world.dice, required)).collect();
         term.insert("matchExpressions".to_owned(), json!(expressions));
     }
     Value::Object(term)

@@ -9,10 +9,7 @@ use super::world::{Amount, HOSTNAME, Machine, Object, World, ZONE, time};
 use super::{images, taints};
 
 /// Features that the kubelet of some nodes declares.
-pub(super) const FEATURES: [&str; 2] = [
-    "RestartAllContainersOnContainerExits",
-    "UserNamespacesHostNetworkSupport",
-];
+pub(super) const FEATURES: [&str; 2] = ["RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"];
 
 /// How a cluster's nodes are laid out.
 struct Layout {
@@ -146,14 +143,7 @@ fn labels(dice: &mut Dice, name: &str, layout: &Layout) -> Object {
     }
     if dice.chance(0.8) {
         let generation = dice.range(1, 9);
-        set(
-            "generation",
-            if dice.chance(0.1) {
-                "new".to_owned()
-            } else {
-                generation.to_string()
-            },
-        );
+        set("generation", if dice.chance(0.1) { "new".to_owned() } else { generation.to_string() });
     }
     set("arch", if dice.chance(0.8) { "amd64" } else { "arm64" }.to_owned());
     labels

@@ -24,13 +24,8 @@ pub(super) fn of_pod(world: &mut World, affinity: &mut Object, judged: bool) {
         }
         let mut rules = Object::new();
         if world.dice.chance(required) {
-            let terms: Vec<_> = (0..world.dice.weighted(&[(4, 1), (1, 2)]))
-                .map(|_| term(world))
-                .collect();
-            rules.insert(
-                "requiredDuringSchedulingIgnoredDuringExecution".to_owned(),
-                json!(terms),
-            );
+            let terms: Vec<_> = (0..world.dice.weighted(&[(4, 1), (1, 2)])).map(|_| term(world)).collect();
+            rules.insert("requiredDuringSchedulingIgnoredDuringExecution".to_owned(), json!(terms));
         }
         if rules.is_empty() || world.dice.chance(0.4) {
             let terms: Vec<_> = (0..world.dice.count(1, 3))
@@ -39,10 +34,7 @@ pub(super) fn of_pod(world: &mut World, affinity: &mut Object, judged: bool) {
                     json!({"weight": weight, "podAffinityTerm": term(world)})
                 })
                 .collect();
-            rules.insert(
-                "preferredDuringSchedulingIgnoredDuringExecution".to_owned(),
-                json!(terms),
-            );
+            rules.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!(terms));
         }
         affinity.insert(field.to_owned(), Value::Object(rules));
     }

@@ -59,9 +59,7 @@ pub(super) fn pod(world: &mut World, name: &str, role: Role) -> Value {
         Role::Nominated => pod["status"]["nominatedNodeName"] = json!(world.node_name()),
         Role::Judged => {
             // A nominated node that PreFilter left out is looked at all the same.
-            let pinned = pod["spec"]["affinity"]["nodeAffinity"]
-                .to_string()
-                .contains("metadata.name");
+            let pinned = pod["spec"]["affinity"]["nodeAffinity"].to_string().contains("metadata.name");
             let nominated = if pinned { 0.3 } else { world.knobs.preemption * 0.25 };
             if pod["spec"].get("schedulingGates").is_none() && world.dice.chance(nominated) {
                 pod["status"]["nominatedNodeName"] = json!(world.node_name());
@@ -117,32 +115,17 @@ fn wants(world: &mut World, role: Role) -> PodResources {
     };
     if free.cpu > 1 && free.memory > 1 && world.dice.chance(aims) {
         let by = world.dice.range(-1, 1);
-        let part = Amount {
-            cpu: world.dice.range(1, free.cpu),
-            memory: world.dice.range(1, free.memory),
-        };
+        let part = Amount { cpu: world.dice.range(1, free.cpu), memory: world.dice.range(1, free.memory) };
         let exact = match world.dice.count(0, 2) {
-            0 => Amount {
-                cpu: free.cpu + by,
-                ..part
-            },
-            1 => Amount {
-                memory: free.memory + by,
-                ..part
-            },
-            _ => Amount {
-                cpu: free.cpu,
-                memory: free.memory + by,
-            },
+            0 => Amount { cpu: free.cpu + by, ..part },
+            1 => Amount { memory: free.memory + by, ..part },
+            _ => Amount { cpu: free.cpu, memory: free.memory + by },
         };
         return resources::exactly(&mut world.dice, exact);
     }
     // Judged pods of the preemption profile are larger than what they push away.
     let share = if role == Role::Judged { 2 } else { 4 };
-    let most = Amount {
-        cpu: machine.allocatable.cpu / share,
-        memory: machine.allocatable.memory / share,
-    };
+    let most = Amount { cpu: machine.allocatable.cpu / share, memory: machine.allocatable.memory / share };
     resources::pod(world, most)
 }
 

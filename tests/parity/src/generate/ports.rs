@@ -17,14 +17,8 @@ pub(super) fn of_container(world: &mut World, host_network: bool, taken: &mut Ve
     for _ in 0..dice.weighted(&[(4, 1), (1, 2)]) {
         let number = *dice.pick(&PORTS);
         let protocol = dice.weighted(&[(3, ""), (4, "TCP"), (2, "UDP"), (1, "SCTP")]);
-        let ip = dice.weighted(&[
-            (6, ""),
-            (2, "0.0.0.0"),
-            (3, "10.0.0.1"),
-            (2, "127.0.0.1"),
-            (1, "10.0.0.2"),
-            (1, "::"),
-        ]);
+        let ip =
+            dice.weighted(&[(6, ""), (2, "0.0.0.0"), (3, "10.0.0.1"), (2, "127.0.0.1"), (1, "10.0.0.2"), (1, "::")]);
         let shown = if protocol.is_empty() { "TCP" } else { protocol };
         let key = format!("{shown}/{number}/{ip}");
         if taken.contains(&key) {

@@ -84,19 +84,10 @@ pub(super) fn pod(world: &mut World, most: Amount) -> PodResources {
     let mut total = app_sum.plus(sidecars).most(peak);
     let pod_level = dice.chance(unusual * 0.25).then(|| pod_level(dice, &mut total, most));
     let overhead = dice.chance(unusual * 0.25).then(|| {
-        total = total.plus(Amount {
-            cpu: 50,
-            memory: 32 * MI,
-        });
+        total = total.plus(Amount { cpu: 50, memory: 32 * MI });
         json!({"cpu": "50m", "memory": "32Mi"})
     });
-    PodResources {
-        containers,
-        init,
-        pod_level,
-        overhead,
-        total,
-    }
+    PodResources { containers, init, pod_level, overhead, total }
 }
 
 /// One container that asks for exactly this.
@@ -127,10 +118,7 @@ fn pod_level(dice: &mut Dice, total: &mut Amount, most: Amount) -> Value {
 
 /// `resources` of a container, and what it asks for.
 fn container(dice: &mut Dice, unusual: f64, most: Amount) -> (Value, Amount) {
-    let mut amount = Amount {
-        cpu: cpu(dice, most.cpu),
-        memory: memory(dice, most.memory),
-    };
+    let mut amount = Amount { cpu: cpu(dice, most.cpu), memory: memory(dice, most.memory) };
     let mut cpu = cpu_text(dice, amount.cpu);
     let mut memory = memory_text(dice, amount.memory);
     if dice.chance(unusual * 0.4) {
@@ -190,10 +178,7 @@ fn container(dice: &mut Dice, unusual: f64, most: Amount) -> (Value, Amount) {
         requests.insert("hugepages-2Mi".to_owned(), size);
     }
     if dice.chance(unusual * 0.2) {
-        requests.insert(
-            "ephemeral-storage".to_owned(),
-            json!(*dice.pick(&["1Gi", "5G", "500Mi", "20Gi", "0"])),
-        );
+        requests.insert("ephemeral-storage".to_owned(), json!(*dice.pick(&["1Gi", "5G", "500Mi", "20Gi", "0"])));
     }
     let mut value = Object::new();
     for (field, quantities) in [("requests", requests), ("limits", limits)] {
@@ -231,10 +216,7 @@ pub(super) fn cpu_text(dice: &mut Dice, milli: i64) -> String {
 /// One of the ways to write a number of bytes.
 pub(super) fn memory_text(dice: &mut Dice, bytes: i64) -> String {
     let units = [(GI, "Gi"), (MI, "Mi"), (1024, "Ki"), (1_000_000, "M"), (1000, "k")];
-    let fitting: Vec<_> = units
-        .iter()
-        .filter(|(size, _)| bytes > 0 && bytes % size == 0)
-        .collect();
+    let fitting: Vec<_> = units.iter().filter(|(size, _)| bytes > 0 && bytes % size == 0).collect();
     if fitting.is_empty() || dice.chance(0.2) {
         return bytes.to_string();
     }

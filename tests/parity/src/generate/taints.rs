@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 use super::dice::Dice;
 use super::world::World;
 
-const KEYS: [(&str, &[&str]); 3] = [
-    ("dedicated", &["gpu", "db"]),
-    ("spot", &[""]),
-    ("maintenance", &["soon", "now"]),
-];
+const KEYS: [(&str, &[&str]); 3] = [("dedicated", &["gpu", "db"]), ("spot", &[""]), ("maintenance", &["soon", "now"])];
 const EFFECTS: [(u32, &str); 3] = [(4, "PreferNoSchedule"), (2, "NoSchedule"), (1, "NoExecute")];
 /// Where most taints exclude.
 const HARD_EFFECTS: [(u32, &str); 3] = [(1, "PreferNoSchedule"), (3, "NoSchedule"), (1, "NoExecute")];
@@ -18,11 +14,7 @@ const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 /// A node's taints, and whether it is unschedulable.
 pub(super) fn of_node(world: &mut World) -> (Vec<Value>, bool) {
     let strength = world.knobs.taints;
-    let (effects, least) = if world.knobs.tight {
-        (&HARD_EFFECTS, 1)
-    } else {
-        (&EFFECTS, 0)
-    };
+    let (effects, least) = if world.knobs.tight { (&HARD_EFFECTS, 1) } else { (&EFFECTS, 0) };
     let dice = &mut world.dice;
     let mut taints = Vec::new();
     let mut present = Vec::new();

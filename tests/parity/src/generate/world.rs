@@ -22,13 +22,8 @@ pub(super) const NAMESPACES: [(&str, &[(&str, &str)]); 4] = [
     ("lab", &[("team", "blue"), ("env", "dev")]),
 ];
 /// Priority classes: name, value, whether its pods never preempt.
-pub(super) const PRIORITIES: [(&str, i64, bool); 5] = [
-    ("lowest", -10, false),
-    ("low", 0, false),
-    ("middle", 100, false),
-    ("high", 1000, false),
-    ("polite", 1000, true),
-];
+pub(super) const PRIORITIES: [(&str, i64, bool); 5] =
+    [("lowest", -10, false), ("low", 0, false), ("middle", 100, false), ("high", 1000, false), ("polite", 1000, true)];
 /// Topology keys that most nodes have, and one that none has.
 pub(super) const TOPOLOGY: [&str; 4] = [HOSTNAME, ZONE, "rack", "example.com/absent"];
 /// The topology key of single nodes.
@@ -51,17 +46,11 @@ pub(super) struct Amount {
 
 impl Amount {
     pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu + other.cpu,
-            memory: self.memory + other.memory,
-        }
+        Self { cpu: self.cpu + other.cpu, memory: self.memory + other.memory }
     }
 
     pub(super) fn most(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu.max(other.cpu),
-            memory: self.memory.max(other.memory),
-        }
+        Self { cpu: self.cpu.max(other.cpu), memory: self.memory.max(other.memory) }
     }
 }
 
@@ -79,10 +68,7 @@ pub(super) struct Machine {
 impl Machine {
     /// What is free; negative when too much was placed on it.
     pub(super) fn free(&self) -> Amount {
-        Amount {
-            cpu: self.allocatable.cpu - self.used.cpu,
-            memory: self.allocatable.memory - self.used.memory,
-        }
+        Amount { cpu: self.allocatable.cpu - self.used.cpu, memory: self.allocatable.memory - self.used.memory }
     }
 }
 
@@ -115,12 +101,7 @@ impl World {
 /// A time of day on the day when all clusters exist.
 pub(super) fn time(minute: i64, second: i64) -> String {
     let minute = minute.clamp(0, 24 * 60 - 1);
-    format!(
-        "2026-01-05T{:02}:{:02}:{:02}Z",
-        minute / 60,
-        minute % 60,
-        second.clamp(0, 59)
-    )
+    format!("2026-01-05T{:02}:{:02}:{:02}Z", minute / 60, minute % 60, second.clamp(0, 59))
 }
 
 /// The Namespace objects.

@@ -42,11 +42,7 @@ struct Gates;
 
 impl PreEnqueue for Gates {
     fn pre_enqueue(&self, pod: &PodInfo) -> Status {
-        if pod.scheduling_gates.is_empty() {
-            Status::success()
-        } else {
-            Status::unresolvable("has gates")
-        }
+        if pod.scheduling_gates.is_empty() { Status::success() } else { Status::unresolvable("has gates") }
     }
 }
 
@@ -55,11 +51,7 @@ struct Lock;
 
 impl PreEnqueue for Lock {
     fn pre_enqueue(&self, pod: &PodInfo) -> Status {
-        if pod.labels.contains("locked") {
-            Status::unresolvable("is locked")
-        } else {
-            Status::success()
-        }
+        if pod.labels.contains("locked") { Status::unresolvable("is locked") } else { Status::success() }
     }
 }
 
@@ -103,16 +95,10 @@ const fn event(resource: Resource, action: Action) -> ClusterEvent {
     ClusterEvent::new(resource, action)
 }
 
-pub(super) static SORT: Descriptor = Descriptor {
-    name: "Sort",
-    build: |_| Ok(Plugin::new("Sort").with_queue_sort(Sort)),
-    ..BASE
-};
-pub(super) static REVERSE: Descriptor = Descriptor {
-    name: "Reverse",
-    build: |_| Ok(Plugin::new("Reverse").with_queue_sort(ReverseSort)),
-    ..BASE
-};
+pub(super) static SORT: Descriptor =
+    Descriptor { name: "Sort", build: |_| Ok(Plugin::new("Sort").with_queue_sort(Sort)), ..BASE };
+pub(super) static REVERSE: Descriptor =
+    Descriptor { name: "Reverse", build: |_| Ok(Plugin::new("Reverse").with_queue_sort(ReverseSort)), ..BASE };
 pub(super) static GATES: Descriptor = Descriptor {
     name: "Gates",
     events: &[event(Resource::Pod, Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED)],
@@ -128,10 +114,7 @@ pub(super) static LOCK: Descriptor = Descriptor {
 /// Hints decide; changes of taints are registered, so that none are implied.
 pub(super) static FIT: Descriptor = Descriptor {
     name: "Fit",
-    events: &[
-        event(Resource::Pod, Action::DELETE),
-        event(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_TAINT)),
-    ],
+    events: &[event(Resource::Pod, Action::DELETE), event(Resource::Node, Action::ADD.and(Action::UPDATE_NODE_TAINT))],
     build: |_| Ok(Plugin::new("Fit").with_hints(FitHints)),
     ..BASE
 };
@@ -201,33 +184,19 @@ pub(super) fn queue() -> (SchedulingQueue, Nominator) {
 }
 
 pub(super) fn pod(uid: &str, priority: i32) -> PodInfo {
-    PodInfo {
-        name: uid.into(),
-        uid: uid.into(),
-        priority,
-        ..PodInfo::default()
-    }
+    PodInfo { name: uid.into(), uid: uid.into(), priority, ..PodInfo::default() }
 }
 
 pub(super) fn gated(uid: &str, priority: i32) -> PodInfo {
-    PodInfo {
-        scheduling_gates: ["wait".into()].into(),
-        ..pod(uid, priority)
-    }
+    PodInfo { scheduling_gates: ["wait".into()].into(), ..pod(uid, priority) }
 }
 
 pub(super) fn locked(uid: &str, priority: i32) -> PodInfo {
-    PodInfo {
-        labels: Arc::new([("locked", "")].into_iter().collect()),
-        ..pod(uid, priority)
-    }
+    PodInfo { labels: Arc::new([("locked", "")].into_iter().collect()), ..pod(uid, priority) }
 }
 
 pub(super) fn rejected(unschedulable: &[&'static str]) -> Rejectors {
-    Rejectors {
-        unschedulable: unschedulable.into(),
-        pending: Vec::new(),
-    }
+    Rejectors { unschedulable: unschedulable.into(), pending: Vec::new() }
 }
 
 pub(super) const NODE_ADD: ClusterEvent = event(Resource::Node, Action::ADD);
@@ -236,18 +205,12 @@ pub(super) const POD_GONE: ClusterEvent = event(Resource::AssignedPod, Action::D
 pub(super) const CLAIM_ADD: ClusterEvent = event(Resource::PersistentVolumeClaim, Action::ADD);
 
 pub(super) fn node(name: &str) -> NodeSpec {
-    NodeSpec {
-        name: name.into(),
-        ..NodeSpec::default()
-    }
+    NodeSpec { name: name.into(), ..NodeSpec::default() }
 }
 
 /// A node that came.
 pub(super) fn came(node: &NodeSpec) -> EventObject<'_> {
-    EventObject::Node {
-        old: None,
-        new: Some(node),
-    }
+    EventObject::Node { old: None, new: Some(node) }
 }
 
 /// Pops the pod and says that these plugins turned it down. Panics when another pod is next.
@@ -262,7 +225,5 @@ pub(super) fn place(queue: &SchedulingQueue, uid: &str) -> Option<QueueName> {
 }
 
 pub(super) fn pop_all(queue: &mut SchedulingQueue) -> Vec<String> {
-    std::iter::from_fn(|| queue.pop())
-        .map(|queued| queued.pod.uid.to_string())
-        .collect()
+    std::iter::from_fn(|| queue.pop()).map(|queued| queued.pod.uid.to_string()).collect()
 }

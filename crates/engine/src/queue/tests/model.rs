@@ -104,11 +104,7 @@ impl Naive {
 
     /// The last second of its backoff, by the formula.
     fn last_second(&self) -> Option<Time> {
-        let count = if self.errors > 0 {
-            self.errors
-        } else {
-            self.unschedulable
-        };
+        let count = if self.errors > 0 { self.errors } else { self.unschedulable };
         let seconds = match count {
             0 => return None,
             1..=4 => 1 << (count - 1),
@@ -151,10 +147,7 @@ impl Both {
         if let Some(pod) = active.min_by_key(order) {
             return Some(pod.uid);
         }
-        let backoff = self
-            .naive
-            .iter()
-            .filter(|p| p.place == Where::Backoff && !p.rejectors.is_empty());
+        let backoff = self.naive.iter().filter(|p| p.place == Where::Backoff && !p.rejectors.is_empty());
         backoff.min_by_key(|p| (p.last_second(), order(p))).map(|p| p.uid)
     }
 
@@ -180,8 +173,7 @@ impl Both {
                     return Ok(());
                 }
                 let make = if gate { gated } else { pod };
-                self.queue
-                    .add(Arc::new(make(&uid.to_string(), priority)), &mut self.nominator, now);
+                self.queue.add(Arc::new(make(&uid.to_string(), priority)), &mut self.nominator, now);
                 self.naive.push(Naive {
                     uid,
                     priority,
@@ -217,10 +209,7 @@ impl Both {
             Step::Pop => {
                 let expected = self.next();
                 let popped = self.queue.pop();
-                prop_assert_eq!(
-                    popped.as_ref().map(|q| q.pod.uid.to_string()),
-                    expected.map(|uid| uid.to_string())
-                );
+                prop_assert_eq!(popped.as_ref().map(|q| q.pod.uid.to_string()), expected.map(|uid| uid.to_string()));
                 if let (Some(popped), Some(naive)) = (popped, expected.and_then(|uid| self.find(uid))) {
                     naive.place = Where::Flying;
                     naive.seen.clear();

@@ -15,17 +15,11 @@ fn a_popped_pod_carries_its_history() {
     let (mut queue, mut nominator) = queue();
     queue.add(Arc::new(pod("a", 0)), &mut nominator, 3);
     let first = queue.pop().expect("added");
-    assert_eq!(
-        (first.attempts, first.timestamp, first.initial_attempt),
-        (1, 3, Some(3))
-    );
+    assert_eq!((first.attempts, first.timestamp, first.initial_attempt), (1, 3, Some(3)));
     queue.requeue_after_failure(first, rejected(&["Claim"]), 7);
     queue.move_for_event(CLAIM_ADD, &EventObject::Other, 8);
     let second = queue.pop().expect("woken");
-    assert_eq!(
-        (second.attempts, second.timestamp, second.initial_attempt),
-        (2, 7, Some(3))
-    );
+    assert_eq!((second.attempts, second.timestamp, second.initial_attempt), (2, 7, Some(3)));
     assert_eq!(second.rejectors, rejected(&["Claim"]), "why it failed before");
 }
 
@@ -57,10 +51,7 @@ fn an_error_is_retried_after_its_backoff_and_never_before() {
     queue.add(Arc::new(pod("a", 0)), &mut nominator, 0);
     let queued = queue.pop().expect("added");
     let now = 5 * SECOND + 1;
-    assert_eq!(
-        queue.requeue_after_failure(queued, Rejectors::default(), now),
-        Some(QueueName::Backoff)
-    );
+    assert_eq!(queue.requeue_after_failure(queued, Rejectors::default(), now), Some(QueueName::Backoff));
     assert!(queue.pop().is_none(), "it is not popped early");
     // It ends within the seventh second, and lasts through it.
     assert_eq!(queue.next_wakeup(now), Some(7 * SECOND));
@@ -120,11 +111,7 @@ fn asking_for_new_nodes_implies_changes_of_taints_without_a_hint() {
     reject(&mut queue, "b", &["Fit"], 0);
     assert_eq!(queue.move_for_event(NODE_TAINT, &came(&node("bad")), SECOND), 1);
     assert_eq!(place(&queue, "a"), Some(QueueName::Backoff));
-    assert_eq!(
-        place(&queue, "b"),
-        Some(QueueName::Unschedulable),
-        "its own hint counts"
-    );
+    assert_eq!(place(&queue, "b"), Some(QueueName::Unschedulable), "its own hint counts");
 }
 
 #[test]
@@ -141,10 +128,7 @@ fn what_a_pending_plugin_waited_for_ends_the_backoff_too() {
     for uid in ["a", "b"] {
         queue.add(Arc::new(pod(uid, 0)), &mut nominator, 0);
     }
-    let rejectors = || Rejectors {
-        unschedulable: vec!["Newcomer"],
-        pending: vec!["Claim"],
-    };
+    let rejectors = || Rejectors { unschedulable: vec!["Newcomer"], pending: vec!["Claim"] };
     for _ in 0..2 {
         let queued = queue.pop().expect("added");
         queue.requeue_after_failure(queued, rejectors(), 0);
@@ -166,16 +150,10 @@ fn events_in_flight_are_replayed() {
     }
     let [woken, hint, early, bound] = std::array::from_fn(|_| queue.pop().expect("added"));
     queue.move_for_event(NODE_ADD, &came(&node("bad")), 1);
-    assert_eq!(
-        queue.requeue_after_failure(early, rejected(&["Claim"]), 1),
-        Some(QueueName::Unschedulable)
-    );
+    assert_eq!(queue.requeue_after_failure(early, rejected(&["Claim"]), 1), Some(QueueName::Unschedulable));
     queue.move_for_event(CLAIM_ADD, &EventObject::Other, 2);
     assert_eq!(place(&queue, "early"), Some(QueueName::Backoff));
-    assert_eq!(
-        queue.requeue_after_failure(woken, rejected(&["Claim"]), 3),
-        Some(QueueName::Backoff)
-    );
+    assert_eq!(queue.requeue_after_failure(woken, rejected(&["Claim"]), 3), Some(QueueName::Backoff));
     assert_eq!(
         queue.requeue_after_failure(hint, rejected(&["Fit"]), 3),
         Some(QueueName::Unschedulable),
@@ -210,17 +188,8 @@ fn a_pod_in_flight_comes_back_in_its_latest_version_or_not_at_all() {
 fn a_gate_hears_its_own_events_alone() {
     let (mut queue, mut nominator) = queue();
     let old = gated("a", 0);
-    assert_eq!(
-        queue.add(Arc::new(old.clone()), &mut nominator, 0),
-        Some(QueueName::Gated)
-    );
-    assert_eq!(
-        queue.get("a").expect("waits").1.gate,
-        Some(Gate {
-            plugin: "Gates",
-            message: "has gates".to_owned()
-        })
-    );
+    assert_eq!(queue.add(Arc::new(old.clone()), &mut nominator, 0), Some(QueueName::Gated));
+    assert_eq!(queue.get("a").expect("waits").1.gate, Some(Gate { plugin: "Gates", message: "has gates".to_owned() }));
     assert_eq!(queue.move_for_event(NODE_ADD, &came(&node("good")), 1), 0);
     assert_eq!(queue.flush(3600 * SECOND), 0, "it is not a leftover");
     assert_eq!(queue.next_wakeup(1), None);
@@ -234,24 +203,12 @@ fn a_gate_hears_its_own_events_alone() {
 #[test]
 fn a_pod_that_passes_one_gate_may_stop_at_the_next() {
     let (mut queue, mut nominator) = queue();
-    let both = PodInfo {
-        scheduling_gates: ["wait".into()].into(),
-        ..locked("a", 0)
-    };
+    let both = PodInfo { scheduling_gates: ["wait".into()].into(), ..locked("a", 0) };
     queue.add(Arc::new(both.clone()), &mut nominator, 0);
     let still_locked = locked("a", 0);
-    assert_eq!(
-        queue.update(&both, Arc::new(still_locked.clone()), &mut nominator, 1),
-        Some(QueueName::Gated)
-    );
-    assert_eq!(
-        queue.get("a").and_then(|(_, q)| q.gate.as_ref()).map(|g| g.plugin),
-        Some("Lock")
-    );
-    assert_eq!(
-        queue.update(&still_locked, Arc::new(pod("a", 0)), &mut nominator, 2),
-        Some(QueueName::Active)
-    );
+    assert_eq!(queue.update(&both, Arc::new(still_locked.clone()), &mut nominator, 1), Some(QueueName::Gated));
+    assert_eq!(queue.get("a").and_then(|(_, q)| q.gate.as_ref()).map(|g| g.plugin), Some("Lock"));
+    assert_eq!(queue.update(&still_locked, Arc::new(pod("a", 0)), &mut nominator, 2), Some(QueueName::Active));
 }
 
 #[test]
@@ -259,21 +216,11 @@ fn a_woken_pod_may_be_gated_by_then() {
     let (mut queue, mut nominator) = queue();
     queue.add(Arc::new(pod("a", 0)), &mut nominator, 0);
     reject(&mut queue, "a", &["Fit"], 0);
-    queue.hold(
-        "a".into(),
-        Gate {
-            plugin: "Claim",
-            message: "busy".to_owned(),
-        },
-    );
+    queue.hold("a".into(), Gate { plugin: "Claim", message: "busy".to_owned() });
     assert_eq!(queue.move_for_event(POD_GONE, &EventObject::Other, SECOND), 0);
     assert_eq!(place(&queue, "a"), Some(QueueName::Gated));
     queue.release("a");
-    assert_eq!(
-        queue.move_for_event(POD_GONE, &EventObject::Other, SECOND),
-        0,
-        "not an event of its gate"
-    );
+    assert_eq!(queue.move_for_event(POD_GONE, &EventObject::Other, SECOND), 0, "not an event of its gate");
     assert_eq!(queue.move_for_event(CLAIM_ADD, &EventObject::Other, SECOND), 1);
     assert_eq!(place(&queue, "a"), Some(QueueName::Backoff));
 }
@@ -283,17 +230,11 @@ fn an_own_update_wakes_by_hint_only() {
     let (mut queue, mut nominator) = queue();
     queue.add(Arc::new(pod("a", 0)), &mut nominator, 0);
     reject(&mut queue, "a", &["Lock"], 0);
-    let other = PodInfo {
-        nominated_node_name: Some("n".into()),
-        ..pod("a", 0)
-    };
+    let other = PodInfo { nominated_node_name: Some("n".into()), ..pod("a", 0) };
     let same = queue.update(&pod("a", 0), Arc::new(other.clone()), &mut nominator, 1);
     assert_eq!(same, Some(QueueName::Unschedulable));
     assert_eq!(nominator.pods_on("n").len(), 1);
-    let labelled = PodInfo {
-        labels: Arc::new([("some", "label")].into_iter().collect()),
-        ..other.clone()
-    };
+    let labelled = PodInfo { labels: Arc::new([("some", "label")].into_iter().collect()), ..other.clone() };
     let woken = queue.update(&other, Arc::new(labelled), &mut nominator, 1);
     assert_eq!(woken, Some(QueueName::Backoff));
 }
@@ -318,14 +259,8 @@ fn an_identical_update_is_nothing() {
 #[test]
 fn an_update_of_an_unknown_pod_is_an_addition() {
     let (mut queue, mut nominator) = queue();
-    let told = PodInfo {
-        nominated_node_name: Some("n".into()),
-        ..pod("a", 0)
-    };
-    assert_eq!(
-        queue.update(&pod("a", 0), Arc::new(told), &mut nominator, 1),
-        Some(QueueName::Active)
-    );
+    let told = PodInfo { nominated_node_name: Some("n".into()), ..pod("a", 0) };
+    assert_eq!(queue.update(&pod("a", 0), Arc::new(told), &mut nominator, 1), Some(QueueName::Active));
     assert_eq!(nominator.node_of("a").map(loadline_model::Str::as_str), Some("n"));
     queue.delete("a", &mut nominator);
     assert_eq!((queue.len(), nominator.node_of("a")), (0, None));
@@ -343,10 +278,7 @@ fn a_pod_that_waits_too_long_comes_back_with_the_next_batch() {
     assert_eq!(queue.next_wakeup(0), Some(at));
     assert_eq!(queue.flush(at - 1), 0);
     assert_eq!(queue.flush(at), 1);
-    assert_eq!(
-        (place(&queue, "a"), place(&queue, "b")),
-        (Some(QueueName::Active), Some(QueueName::Unschedulable))
-    );
+    assert_eq!((place(&queue, "a"), place(&queue, "b")), (Some(QueueName::Active), Some(QueueName::Unschedulable)));
     queue.set_max_in_unschedulable(60 * SECOND);
     assert_eq!(queue.flush(at), 1);
 }
@@ -364,10 +296,7 @@ fn activation_ends_the_backoff_and_reaches_pods_in_flight() {
     assert!(queue.activate("error", 1) && queue.activate("waits", 1));
     assert!(!queue.activate("error", 1) && !queue.activate("flies", 1) && !queue.activate("unknown", 1));
     assert_eq!(queue.counts().active, 2);
-    assert_eq!(
-        queue.requeue_after_failure(flies, rejected(&["Fit"]), 2),
-        Some(QueueName::Backoff)
-    );
+    assert_eq!(queue.requeue_after_failure(flies, rejected(&["Fit"]), 2), Some(QueueName::Backoff));
     assert_eq!(
         queue.requeue_after_failure(other, rejected(&["Fit"]), 2),
         Some(QueueName::Unschedulable),
@@ -382,10 +311,7 @@ fn an_ended_nomination_wakes_pods_up_to_its_priority() {
         queue.add(Arc::new(pod(uid, priority)), &mut nominator, 0);
         reject(&mut queue, uid, &["Fit"], 0);
     }
-    assert_eq!(
-        queue.move_up_to_priority(5, POD_GONE, &EventObject::Other, 60 * SECOND),
-        2
-    );
+    assert_eq!(queue.move_up_to_priority(5, POD_GONE, &EventObject::Other, 60 * SECOND), 2);
     assert_eq!(pop_all(&mut queue), ["equal", "low"]);
 }
 
@@ -397,18 +323,8 @@ fn a_wildcard_wakes_all_but_gated_pods() {
     }
     reject(&mut queue, "a", &["Fit"], 0);
     reject(&mut queue, "b", &["Claim"], 0);
-    assert_eq!(
-        queue.move_for_event(ClusterEvent::WILDCARD, &EventObject::Other, 60 * SECOND),
-        2
-    );
-    assert_eq!(
-        queue.counts(),
-        Counts {
-            active: 2,
-            gated: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(queue.move_for_event(ClusterEvent::WILDCARD, &EventObject::Other, 60 * SECOND), 2);
+    assert_eq!(queue.counts(), Counts { active: 2, gated: 1, ..Counts::default() });
 }
 
 #[test]
@@ -422,11 +338,7 @@ fn pods_that_nobody_would_wake_cost_nothing() {
     assert_eq!(queue.move_for_event(CLAIM_ADD, &EventObject::Other, 0), 0);
     assert_eq!(HINTS_ASKED.get(), 0);
     assert_eq!(queue.move_for_event(NODE_ADD, &came(&node("bad")), 0), 1000);
-    assert_eq!(
-        HINTS_ASKED.get(),
-        1000,
-        "each is asked once, though two plugins registered the event"
-    );
+    assert_eq!(HINTS_ASKED.get(), 1000, "each is asked once, though two plugins registered the event");
 }
 
 #[test]
@@ -439,10 +351,7 @@ fn the_dump_says_where_until_when_and_for_what() {
     let error = queue.pop().expect("added");
     queue.requeue_after_failure(error, Rejectors::default(), SECOND);
     reject(&mut queue, "waits", &["Newcomer"], SECOND);
-    let dump: Vec<_> = queue
-        .pending()
-        .map(|p| (p.queued.pod.uid.to_string(), p.queue, p.next_try, p.wakes))
-        .collect();
+    let dump: Vec<_> = queue.pending().map(|p| (p.queued.pod.uid.to_string(), p.queue, p.next_try, p.wakes)).collect();
     let gone = ClusterEvent::new(Resource::Pod, Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED);
     assert_eq!(
         dump,
@@ -467,10 +376,8 @@ fn entries_are_counted_by_queue_and_cause() {
     reject(&mut queue, "a", &["Claim"], 0);
     queue.move_for_event(CLAIM_ADD, &EventObject::Other, 0);
     queue.pop();
-    let mut incoming: Vec<(String, String, u64)> = queue
-        .incoming()
-        .map(|(queue, cause, count)| (queue.to_string(), cause.to_string(), count))
-        .collect();
+    let mut incoming: Vec<(String, String, u64)> =
+        queue.incoming().map(|(queue, cause, count)| (queue.to_string(), cause.to_string(), count)).collect();
     incoming.sort();
     let entry = |queue: &str, cause: &str| (queue.to_owned(), cause.to_owned(), 1);
     assert_eq!(

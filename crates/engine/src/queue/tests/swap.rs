@@ -7,11 +7,8 @@ use super::fixture::*;
 fn pods_without_a_profile_leave_and_the_others_are_tried_again() {
     let mut queue = SchedulingQueue::new(&profiles(&[("", ALL), ("other", ALL)]));
     let mut nominator = Nominator::default();
-    let leaving = PodInfo {
-        scheduler_name: "other".into(),
-        nominated_node_name: Some("n".into()),
-        ..pod("leaving", 9)
-    };
+    let leaving =
+        PodInfo { scheduler_name: "other".into(), nominated_node_name: Some("n".into()), ..pod("leaving", 9) };
     for p in [leaving, pod("waits", 5), gated("gated", 4), pod("active", 1)] {
         queue.add(Arc::new(p), &mut nominator, 0);
     }
@@ -40,30 +37,20 @@ fn new_gates_order_and_backoff_are_in_force_at_once() {
     queue.set_profiles(&changed, &mut nominator, SECOND);
     assert_eq!(place(&queue, "locked"), Some(QueueName::Gated));
     assert_eq!(pop_all(&mut queue), ["low", "high"]);
-    assert_eq!(
-        queue.next_wakeup(SECOND),
-        Some(6 * SECOND),
-        "five seconds instead of one"
-    );
+    assert_eq!(queue.next_wakeup(SECOND), Some(6 * SECOND), "five seconds instead of one");
 }
 
 #[test]
 fn a_pod_in_flight_is_tried_again_if_it_fails_and_leaves_if_nobody_schedules_it() {
     let mut queue = SchedulingQueue::new(&profiles(&[("", ALL), ("other", ALL)]));
     let mut nominator = Nominator::default();
-    let leaving = PodInfo {
-        scheduler_name: "other".into(),
-        ..pod("leaving", 9)
-    };
+    let leaving = PodInfo { scheduler_name: "other".into(), ..pod("leaving", 9) };
     for p in [leaving, pod("stays", 5)] {
         queue.add(Arc::new(p), &mut nominator, 0);
     }
     let (leaving, stays) = (queue.pop().expect("added"), queue.pop().expect("added"));
     queue.set_profiles(&profiles(&[("", ALL)]), &mut nominator, 1);
     assert_eq!(queue.requeue_after_failure(leaving, rejected(&["Fit"]), 2), None);
-    assert_eq!(
-        queue.requeue_after_failure(stays, rejected(&["Fit"]), 2),
-        Some(QueueName::Backoff)
-    );
+    assert_eq!(queue.requeue_after_failure(stays, rejected(&["Fit"]), 2), Some(QueueName::Backoff));
     assert_eq!((queue.len(), queue.in_flight_events()), (1, 0));
 }

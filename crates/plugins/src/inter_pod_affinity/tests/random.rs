@@ -121,11 +121,7 @@ fn add(pairs: &mut Pairs, node: &NodeSpec, key: &Str, by: i64) {
 
 impl Rules<'_> {
     fn means(&self, term: &PodAffinityTerm, pod: &PodInfo) -> bool {
-        term.pods.matches(
-            &pod.namespace,
-            self.cluster.namespace_labels(&pod.namespace),
-            &pod.labels,
-        )
+        term.pods.matches(&pod.namespace, self.cluster.namespace_labels(&pod.namespace), &pod.labels)
     }
 
     fn all_mean(&self, terms: &[PodAffinityTerm], pod: &PodInfo) -> bool {
@@ -137,29 +133,19 @@ impl Rules<'_> {
     }
 
     fn infos(&self) -> Vec<&NodeInfo> {
-        self.cluster
-            .slots()
-            .into_iter()
-            .map(|slot| self.cluster.info(slot))
-            .collect()
+        self.cluster.slots().into_iter().map(|slot| self.cluster.info(slot)).collect()
     }
 
     /// Counts a pod on a node in or out: affinity, anti-affinity, others' anti-affinity.
     fn count(&self, counts: &mut [Pairs; 3], node: &NodeSpec, pod: &PodInfo, by: i64) {
         let own = self.own();
         if self.all_mean(&own.pod_required, pod) {
-            own.pod_required
-                .iter()
-                .for_each(|term| add(&mut counts[0], node, &term.topology_key, by));
+            own.pod_required.iter().for_each(|term| add(&mut counts[0], node, &term.topology_key, by));
         }
         for term in own.anti_required.iter().filter(|term| self.means(term, pod)) {
             add(&mut counts[1], node, &term.topology_key, by);
         }
-        for term in pod
-            .pod_affinity()
-            .into_iter()
-            .flat_map(|affinity| &affinity.anti_required)
-        {
+        for term in pod.pod_affinity().into_iter().flat_map(|affinity| &affinity.anti_required) {
             if self.means(term, self.pod) {
                 add(&mut counts[2], node, &term.topology_key, by);
             }
@@ -170,19 +156,14 @@ impl Rules<'_> {
         let own = self.own();
         let mut counts: [Pairs; 3] = Default::default();
         for info in self.infos() {
-            info.pods
-                .iter()
-                .for_each(|pod| self.count(&mut counts, &info.spec, pod, 1));
+            info.pods.iter().for_each(|pod| self.count(&mut counts, &info.spec, pod, 1));
         }
         if own.pod_required.is_empty() && own.anti_required.is_empty() && counts[2].is_empty() {
             return OK;
         }
         let node = &self.cluster.info(slot).spec;
         delta.added.iter().for_each(|pod| self.count(&mut counts, node, pod, 1));
-        delta
-            .removed
-            .iter()
-            .for_each(|pod| self.count(&mut counts, node, pod, -1));
+        delta.removed.iter().for_each(|pod| self.count(&mut counts, node, pod, -1));
         let [affinity, anti, existing] = &counts;
         let at = |pairs: &Pairs, key: &Str| {
             let value = node.labels.get(key)?;
@@ -196,10 +177,7 @@ impl Rules<'_> {
         if required().any(|count| count <= Some(0)) && !first {
             return NEVER;
         }
-        let hated = own
-            .anti_required
-            .iter()
-            .any(|term| at(anti, &term.topology_key) > Some(0));
+        let hated = own.anti_required.iter().any(|term| at(anti, &term.topology_key) > Some(0));
         let hates = node.labels.iter().any(|(key, _)| at(existing, key) > Some(0));
         if hated || hates { NO } else { OK }
     }
@@ -220,34 +198,17 @@ impl Rules<'_> {
         for info in self.infos() {
             for pod in &info.pods {
                 let theirs = pod.affinity.as_deref().cloned().unwrap_or_default();
-                own.pod_preferred
-                    .iter()
-                    .for_each(|w| credit(&info.spec, &w.term, pod, w.weight));
-                own.anti_preferred
-                    .iter()
-                    .for_each(|w| credit(&info.spec, &w.term, pod, -w.weight));
+                own.pod_preferred.iter().for_each(|w| credit(&info.spec, &w.term, pod, w.weight));
+                own.anti_preferred.iter().for_each(|w| credit(&info.spec, &w.term, pod, -w.weight));
                 if hard > 0 {
-                    theirs
-                        .pod_required
-                        .iter()
-                        .for_each(|term| credit(&info.spec, term, self.pod, hard));
+                    theirs.pod_required.iter().for_each(|term| credit(&info.spec, term, self.pod, hard));
                 }
-                theirs
-                    .pod_preferred
-                    .iter()
-                    .for_each(|w| credit(&info.spec, &w.term, self.pod, w.weight));
-                theirs
-                    .anti_preferred
-                    .iter()
-                    .for_each(|w| credit(&info.spec, &w.term, self.pod, -w.weight));
+                theirs.pod_preferred.iter().for_each(|w| credit(&info.spec, &w.term, self.pod, w.weight));
+                theirs.anti_preferred.iter().for_each(|w| credit(&info.spec, &w.term, self.pod, -w.weight));
             }
         }
         let score = |info: &&NodeInfo| {
-            let pairs = info
-                .spec
-                .labels
-                .iter()
-                .map(|(key, value)| scores.get(&(key.clone(), value.clone())));
+            let pairs = info.spec.labels.iter().map(|(key, value)| scores.get(&(key.clone(), value.clone())));
             pairs.flatten().sum()
         };
         (!scores.is_empty()).then(|| self.infos().iter().map(score).collect())
@@ -255,12 +216,10 @@ impl Rules<'_> {
 }
 
 fn any_args() -> impl Strategy<Value = Arguments> {
-    (0..3, any::<bool>()).prop_map(
-        |(hard_pod_affinity_weight, ignore_preferred_terms_of_existing_pods)| Arguments {
-            hard_pod_affinity_weight,
-            ignore_preferred_terms_of_existing_pods,
-        },
-    )
+    (0..3, any::<bool>()).prop_map(|(hard_pod_affinity_weight, ignore_preferred_terms_of_existing_pods)| Arguments {
+        hard_pod_affinity_weight,
+        ignore_preferred_terms_of_existing_pods,
+    })
 }
 
 proptest! {

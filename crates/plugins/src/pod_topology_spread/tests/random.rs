@@ -27,14 +27,8 @@ fn any_pod() -> impl Strategy<Value = PodInfo> {
 
 fn any_node(name: usize) -> impl Strategy<Value = NodeSpec> {
     let value = || prop::option::weighted(0.8, prop::sample::select(vec!["", "1", "2", "3"]));
-    (
-        value(),
-        value(),
-        prop::bool::weighted(0.8),
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(move |(zone, rack, host, ssd, taint)| {
+    (value(), value(), prop::bool::weighted(0.8), any::<bool>(), any::<bool>()).prop_map(
+        move |(zone, rack, host, ssd, taint)| {
             let name = format!("n{name}");
             let mut pairs: Vec<(&str, &str)> = Vec::new();
             pairs.extend(zone.map(|zone| ("zone", zone)));
@@ -43,7 +37,8 @@ fn any_node(name: usize) -> impl Strategy<Value = NodeSpec> {
             pairs.extend(ssd.then_some(("ssd", "yes")));
             let spec = node(&name, &pairs);
             if taint { tainted(spec, Effect::NoExecute) } else { spec }
-        })
+        },
+    )
 }
 
 fn any_constraint() -> impl Strategy<Value = SpreadConstraint> {
@@ -55,36 +50,24 @@ fn any_constraint() -> impl Strategy<Value = SpreadConstraint> {
         2 => Just(Selector::all(vec![Requirement::new("app".into(), Operator::NotIn, vec!["1".into()])])),
         2 => Just(Selector::all(vec![is("app", "0"), is("tier", "1")])),
     ];
-    let action = prop_oneof![
-        Just(UnsatisfiableAction::DoNotSchedule),
-        Just(UnsatisfiableAction::ScheduleAnyway)
-    ];
+    let action = prop_oneof![Just(UnsatisfiableAction::DoNotSchedule), Just(UnsatisfiableAction::ScheduleAnyway)];
     let keys = prop_oneof![4 => Just(vec![]), 1 => Just(vec!["tier"]), 1 => Just(vec!["absent", "tier"])];
     let least = prop_oneof![3 => Just(1), 1 => 2..5];
     let policies = (any::<bool>(), any::<bool>());
-    (
-        prop::sample::select(&KEYS[..]),
-        1..4,
-        action,
-        selector,
-        least,
-        policies,
-        keys,
+    (prop::sample::select(&KEYS[..]), 1..4, action, selector, least, policies, keys).prop_map(
+        |(key, max_skew, when_unsatisfiable, selector, min_domains, (honor_affinity, honor_taints), keys)| {
+            SpreadConstraint {
+                max_skew,
+                topology_key: key.into(),
+                when_unsatisfiable,
+                selector,
+                min_domains,
+                honor_affinity,
+                honor_taints,
+                match_label_keys: keys.into_iter().map(Str::from).collect(),
+            }
+        },
     )
-        .prop_map(
-            |(key, max_skew, when_unsatisfiable, selector, min_domains, (honor_affinity, honor_taints), keys)| {
-                SpreadConstraint {
-                    max_skew,
-                    topology_key: key.into(),
-                    when_unsatisfiable,
-                    selector,
-                    min_domains,
-                    honor_affinity,
-                    honor_taints,
-                    match_label_keys: keys.into_iter().map(Str::from).collect(),
-                }
-            },
-        )
 }
 
 fn any_incoming() -> impl Strategy<Value = PodInfo> {
@@ -128,18 +111,13 @@ impl<'a> Rules<'a> {
     }
 
     fn own_keys<'b>(&'b self, constraint: &'b SpreadConstraint) -> impl Iterator<Item = &'b Str> {
-        constraint
-            .match_label_keys
-            .iter()
-            .filter(|key| self.pod.labels.contains(key))
+        constraint.match_label_keys.iter().filter(|key| self.pod.labels.contains(key))
     }
 
     fn selects(&self, constraint: &SpreadConstraint, pod: &PodInfo) -> bool {
         pod.namespace == self.pod.namespace
             && constraint.selector.matches(&pod.labels)
-            && self
-                .own_keys(constraint)
-                .all(|key| pod.labels.get(key) == self.pod.labels.get(key))
+            && self.own_keys(constraint).all(|key| pod.labels.get(key) == self.pod.labels.get(key))
     }
 
     fn count(&self, constraint: &SpreadConstraint, info: &NodeInfo) -> i64 {
@@ -180,11 +158,7 @@ impl<'a> Rules<'a> {
                 *matching.get_mut(&**value).unwrap() += selected(&delta.added) as i64 - selected(&delta.removed) as i64;
             }
             let least = matching.values().min().copied().unwrap_or(0);
-            let least = if (matching.len() as i32) < constraint.min_domains {
-                0
-            } else {
-                least
-            };
+            let least = if (matching.len() as i32) < constraint.min_domains { 0 } else { least };
             let own = i64::from(self.selects(constraint, self.pod));
             if matching.get(&**value).copied().unwrap_or(0) + own - least > i64::from(constraint.max_skew) {
                 return FULL;
@@ -202,11 +176,7 @@ impl<'a> Rules<'a> {
         for constraint in &self.constraints {
             let key = &*constraint.topology_key;
             let values: BTreeSet<Str> = candidates.iter().map(|slot| value(&info(slot).spec, key)).collect();
-            let size = if key == HOSTNAME {
-                candidates.len()
-            } else {
-                values.len()
-            };
+            let size = if key == HOSTNAME { candidates.len() } else { values.len() };
             let weight = loadline_model::log::ln(size as u32 + 2);
             for (slot, sum) in feasible.iter().zip(&mut sums) {
                 let Some(domain) = info(slot).spec.labels.get(key) else {
@@ -221,35 +191,17 @@ impl<'a> Rules<'a> {
                 let pods: i64 = if key == HOSTNAME {
                     self.count(constraint, info(slot))
                 } else {
-                    everywhere
-                        .iter()
-                        .map(info)
-                        .filter(|i| counts(i))
-                        .map(|i| self.count(constraint, i))
-                        .sum()
+                    everywhere.iter().map(info).filter(|i| counts(i)).map(|i| self.count(constraint, i)).sum()
                 };
                 *sum += pods as f64 * weight + f64::from(constraint.max_skew - 1);
             }
         }
         let raw: Vec<i64> = sums.iter().map(|sum| sum.round() as i64).collect();
-        let scored = || {
-            feasible
-                .iter()
-                .zip(&raw)
-                .filter(|(slot, _)| !ignored(slot))
-                .map(|(_, raw)| *raw)
-        };
+        let scored = || feasible.iter().zip(&raw).filter(|(slot, _)| !ignored(slot)).map(|(_, raw)| *raw);
         let (min, max) = (scored().min().unwrap_or(0), scored().max().unwrap_or(0));
         let normalized = |raw| if max == 0 { 100 } else { 100 * (max + min - raw) / max };
         let score = |(slot, raw): (&Slot, &i64)| {
-            if ignored(slot) {
-                Score::default()
-            } else {
-                Score {
-                    raw: *raw,
-                    normalized: normalized(*raw),
-                }
-            }
+            if ignored(slot) { Score::default() } else { Score { raw: *raw, normalized: normalized(*raw) } }
         };
         feasible.iter().zip(&raw).map(score).collect()
     }
