@@ -54,7 +54,7 @@ fn profile(world: &mut World, name: &str) -> Value {
     let mut profile = json!({"schedulerName": name});
     let mut args = Vec::new();
     let knobs = world.knobs;
-    if world.dice.chance(0.3 + knobs.resources * 0.6) {
+    if world.dice.chance(0.3 + knobs.resources * 0.9) {
         args.push(("NodeResourcesFit", fit(&mut world.dice)));
     }
     if world.dice.chance(0.15 + knobs.resources * 0.4) {
@@ -138,11 +138,12 @@ fn plugins(dice: &mut Dice) -> Value {
 fn fit(dice: &mut Dice) -> Value {
     let mut args = json!({});
     if dice.chance(0.8) {
-        let kind = *dice.pick(&["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"]);
+        let kind = dice.weighted(&[(1, "LeastAllocated"), (1, "MostAllocated"), (2, "RequestedToCapacityRatio")]);
         args["scoringStrategy"] = json!({"type": kind, "resources": resources(dice, true)});
         if kind == "RequestedToCapacityRatio" {
             let shape = match dice.count(0, 2) {
-                0 => json!([{"utilization": 0, "score": 0}, {"utilization": 100, "score": 10}]),
+                // A resource that scores nothing must not dilute the others.
+                0 => json!([{"utilization": 30, "score": 0}, {"utilization": 100, "score": 10}]),
                 1 => json!([{"utilization": 0, "score": 10}, {"utilization": 100, "score": 0}]),
                 _ => {
                     json!([{"utilization": 20, "score": 3}, {"utilization": 55, "score": 10}, {"utilization": 80, "score": 1}])
@@ -164,7 +165,8 @@ fn fit(dice: &mut Dice) -> Value {
 fn resources(dice: &mut Dice, weighted: bool) -> Vec<Value> {
     let names = ["cpu", "memory", "ephemeral-storage", EXTENDED[0], EXTENDED[2], "hugepages-2Mi"];
     let mut chosen = dice.some(&names[2..], 0, 2);
-    chosen.extend(dice.some(&names[..2], 1, 2));
+    let least = if dice.chance(0.7) { 2 } else { 1 };
+    chosen.extend(dice.some(&names[..2], least, 2));
     chosen
         .into_iter()
         .map(|name| {

@@ -29,6 +29,9 @@ pub(super) struct Knobs {
     pub(super) fill: (f64, f64),
     /// The cluster has little room: full nodes, and more of what excludes nodes.
     pub(super) tight: bool,
+    /// All nodes are alike, and so are the pods in place in size and priority: what tells candidates for preemption apart is
+    /// the last criterion.
+    pub(super) alike: bool,
 }
 
 impl Knobs {
@@ -45,9 +48,10 @@ impl Knobs {
         config: 0.4,
         fill: (0.0, 0.9),
         tight: false,
+        alike: false,
     };
 
-    pub(super) const RESOURCES: Self = Self { resources: 0.5, config: 0.6, fill: (0.2, 1.05), ..Self::QUIET };
+    pub(super) const RESOURCES: Self = Self { resources: 0.5, config: 0.75, fill: (0.2, 1.05), ..Self::QUIET };
     pub(super) const TAINTS: Self = Self { taints: 0.8, ..Self::QUIET };
     pub(super) const NODE_AFFINITY: Self = Self { node_affinity: 0.8, taints: 0.25, config: 0.6, ..Self::QUIET };
     pub(super) const POD_AFFINITY: Self = Self { pod_affinity: 0.8, config: 0.5, ..Self::QUIET };
@@ -84,6 +88,7 @@ impl Knobs {
             config: 0.7,
             fill: (0.1, 1.0),
             tight: false,
+            alike: false,
         }
     }
 

@@ -115,6 +115,7 @@ pub fn generate(profile: Profile, seed: u64) -> Request {
     if dice.chance(0.45) {
         knobs = knobs.tightened();
     }
+    knobs.alike = dice.chance(knobs.preemption * 0.3);
     let namespaces = dice.count(1, NAMESPACES.len());
     let mut world = World { dice, knobs, machines: Vec::new(), second_profile: false, namespaces };
     let config = config::config(&mut world);

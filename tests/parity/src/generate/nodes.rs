@@ -27,7 +27,7 @@ pub(super) fn nodes(world: &mut World, count: usize) -> Vec<Value> {
         zones: world.dice.weighted(&[(1, 1), (2, 2), (4, 3), (1, 5)]),
         racks: world.dice.count(2, 8),
         missing: *world.dice.pick(&[0.0, 0.05, 0.2]),
-        alike: world.dice.chance(0.4).then(|| size(&mut world.dice)),
+        alike: (world.knobs.alike || world.dice.chance(0.4)).then(|| size(&mut world.dice)),
     };
     (0..count).map(|number| node(world, number, &layout)).collect()
 }
@@ -136,7 +136,9 @@ fn labels(dice: &mut Dice, name: &str, layout: &Layout) -> Object {
         set("topology.kubernetes.io/region", "region-0".to_owned());
     }
     if !dice.chance(0.1 + layout.missing) {
-        set("rack", format!("rack-{}", dice.count(0, layout.racks - 1)));
+        // A label without a value is a topology domain too.
+        let rack = if dice.chance(0.04) { String::new() } else { format!("rack-{}", dice.count(0, layout.racks - 1)) };
+        set("rack", rack);
     }
     if dice.chance(0.8) {
         set("disk", (*dice.pick(&DISKS)).to_owned());

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dice::Dice;
 use super::resources::{self, PodResources};
 use super::world::{APPS, Amount, GONE_NODE, Object, PRIORITIES, SECOND_PROFILE, TIERS, VERSIONS, World, time};
 use super::{images, node_affinity, pod_affinity, ports, spread, taints};
@@ -56,7 +57,16 @@ pub(super) fn pod(world: &mut World, name: &str, role: Role) -> Value {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Pending"}});
     match role {
         Role::Placed(at) => place(world, &mut pod, at, wants.total),
-        Role::Nominated => pod["status"]["nominatedNodeName"] = json!(world.node_name()),
+        Role::Nominated => {
+            pod["status"]["nominatedNodeName"] = json!(world.node_name());
+            // Not all of them hold their place.
+            match world.dice.count(0, 19) {
+                0 => pod["spec"]["schedulingGates"] = json!([{"name": "example.com/quota"}]),
+                1 => pod["spec"]["schedulerName"] = json!("elsewhere"),
+                2 => terminate(&mut pod),
+                _ => {}
+            }
+        }
         Role::Judged => {
             // A nominated node that PreFilter left out is looked at all the same.
             let pinned = pod["spec"]["affinity"]["nodeAffinity"].to_string().contains("metadata.name");
@@ -107,6 +117,10 @@ fn wants(world: &mut World, role: Role) -> PodResources {
         Role::Placed(at) => world.machines[at].clone(),
         _ => world.dice.pick(&world.machines).clone(),
     };
+    if world.knobs.alike && matches!(role, Role::Placed(_)) {
+        let each = Amount { cpu: 500, memory: 256 << 20 };
+        return resources::exactly(&mut world.dice, each);
+    }
     let free = machine.free();
     let aims = match role {
         Role::Placed(_) => 0.03,
@@ -130,7 +144,7 @@ fn wants(world: &mut World, role: Role) -> PodResources {
 }
 
 fn set_priority(world: &mut World, spec: &mut Object, judged: bool) {
-    let spread = world.knobs.preemption;
+    let spread = if world.knobs.alike && !judged { 0.0 } else { world.knobs.preemption };
     let dice = &mut world.dice;
     let at = match (dice.chance(spread), judged) {
         (false, _) => None,
@@ -245,15 +259,25 @@ fn place(world: &mut World, pod: &mut Value, at: usize, total: Amount) {
 /// A resize under way: what the kubelet says may differ from what the spec says.
 fn resize(world: &mut World, pod: &mut Value) {
     let dice = &mut world.dice;
-    let spec = &pod["spec"]["containers"][0];
-    if spec["resources"]["requests"].get("cpu").is_none() {
-        return;
+    let amounts = |dice: &mut Dice| (*dice.pick(&["50m", "700m", "2"]), *dice.pick(&["100m", "900m"]));
+    for (of, field) in [("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")] {
+        let Some(container) = pod["spec"][of].get(0).cloned() else { continue };
+        if container["resources"]["requests"].get("cpu").is_none() {
+            continue;
+        }
+        let (running, allocated) = amounts(dice);
+        pod["status"][field] = json!([{
+            "name": container["name"], "image": container["image"], "imageID": "", "ready": true, "restartCount": 0,
+            "resources": {"requests": {"cpu": running}}, "allocatedResources": {"cpu": allocated},
+        }]);
     }
-    let (running, allocated) = (*dice.pick(&["50m", "700m", "2"]), *dice.pick(&["100m", "900m"]));
-    pod["status"]["containerStatuses"] = json!([{
-        "name": spec["name"], "image": spec["image"], "imageID": "", "ready": true, "restartCount": 0,
-        "resources": {"requests": {"cpu": running}}, "allocatedResources": {"cpu": allocated},
-    }]);
+    if pod["spec"].get("resources").is_some() {
+        let (running, allocated) = amounts(dice);
+        pod["status"]["resources"] = json!({"requests": {"cpu": running}});
+        if dice.chance(0.7) {
+            pod["status"]["allocatedResources"] = json!({"cpu": allocated, "memory": "64Mi"});
+        }
+    }
     if dice.chance(0.4) {
         pod["status"]["conditions"] = json!([{
             "type": "PodResizePending", "status": "True", "reason": *dice.pick(&["Infeasible", "Deferred"]),

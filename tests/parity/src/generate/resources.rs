@@ -113,7 +113,12 @@ fn pod_level(dice: &mut Dice, total: &mut Amount, most: Amount) -> Value {
         total.memory += dice.range(0, most.memory.max(1));
         requests.insert("memory".to_owned(), json!(memory_text(dice, total.memory)));
     }
-    json!({"requests": requests})
+    // Limits without requests: the API server takes the requests from the containers' sum, else from the limits.
+    match dice.weighted(&[(6, 0), (2, 1), (2, 2)]) {
+        0 => json!({"requests": requests}),
+        1 => json!({"limits": requests}),
+        _ => json!({"requests": requests, "limits": requests}),
+    }
 }
 
 /// `resources` of a container, and what it asks for.
