@@ -43,8 +43,10 @@ pub(crate) struct Rows {
     pub(crate) verdicts: Vec<Verdict>,
     /// Empty when the plugin does not score nodes one by one for this key.
     pub(crate) raw: Vec<i64>,
-    /// Slots whose answer changed.
-    pub(crate) log: ChangeLog<Slot>,
+    /// Slots whose verdict changed.
+    pub(crate) verdict_log: ChangeLog<Slot>,
+    /// Slots whose raw score changed.
+    pub(crate) raw_log: ChangeLog<Slot>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,7 +150,8 @@ impl ColumnStore {
         let mut rows = Rows {
             verdicts: vec![Verdict::PASS; if column.filters { slots } else { 0 }],
             raw: vec![0; if column.scores_by_node() { slots } else { 0 }],
-            log: ChangeLog::new(1024.max(slots / 4)),
+            verdict_log: ChangeLog::new(1024.max(slots / 4)),
+            raw_log: ChangeLog::new(1024.max(slots / 4)),
         };
         column.answer_all(&mut rows, cluster, self.pool.as_deref());
         column.rows = Some(rows);
@@ -198,7 +201,7 @@ impl ColumnStore {
         if all || changed.len() > slots / 2 {
             column.answer_all(&mut rows, cluster, self.pool.as_deref());
         } else if !changed.is_empty() {
-            column.answer(&mut rows, changed, cluster);
+            column.answer(&mut rows, &changed, cluster);
         }
         column.rows = Some(rows);
     }
@@ -241,46 +244,57 @@ impl ColumnStore {
 
 impl Column {
     fn answer_all(&self, rows: &mut Rows, cluster: &ClusterState, pool: Option<&ThreadPool>) {
-        let Rows { verdicts, raw, log } = rows;
+        let (verdicts, raw) = (rows.verdicts.clone(), rows.raw.clone());
         let pool = pool.filter(|_| cluster.nodes().len() >= WORTH_THREADS);
         let first = |piece: usize| Slot((piece * PIECE) as u32);
         if let Some(pool) = pool {
             pool.install(|| {
-                verdicts.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
+                rows.verdicts.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
                     self.runner.filter_range(&self.state, cluster, first(piece), out);
                 });
-                raw.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
+                rows.raw.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
                     self.runner.score_range(&self.state, cluster, first(piece), out);
                 });
             });
         } else {
-            self.runner.filter_range(&self.state, cluster, Slot(0), verdicts);
-            self.runner.score_range(&self.state, cluster, Slot(0), raw);
+            self.runner.filter_range(&self.state, cluster, Slot(0), &mut rows.verdicts);
+            self.runner.score_range(&self.state, cluster, Slot(0), &mut rows.raw);
         }
-        log.invalidate();
+        note(&verdicts, &rows.verdicts, &mut rows.verdict_log);
+        note(&raw, &rows.raw, &mut rows.raw_log);
     }
 
-    fn answer(&self, rows: &mut Rows, slots: Vec<Slot>, cluster: &ClusterState) {
-        let Rows { verdicts, raw, log } = rows;
-        let before: Vec<(Slot, Verdict, i64)> = slots
-            .into_iter()
+    fn answer(&self, rows: &mut Rows, slots: &[Slot], cluster: &ClusterState) {
+        let before: Vec<(Verdict, i64)> = slots
+            .iter()
             .map(|slot| {
-                let verdict = verdicts.get(slot.index()).copied().unwrap_or_default();
-                (slot, verdict, raw.get(slot.index()).copied().unwrap_or(0))
+                let verdict = rows.verdicts.get(slot.index()).copied().unwrap_or_default();
+                (verdict, rows.raw.get(slot.index()).copied().unwrap_or(0))
             })
             .collect();
-        let mut slots = before.iter().map(|(slot, ..)| *slot);
-        if !verdicts.is_empty() {
-            self.runner.filter_slots(&self.state, cluster, &mut slots.clone(), verdicts);
+        if !rows.verdicts.is_empty() {
+            self.runner.filter_slots(&self.state, cluster, &mut slots.iter().copied(), &mut rows.verdicts);
         }
-        if !raw.is_empty() {
-            self.runner.score_slots(&self.state, cluster, &mut slots, raw);
+        if !rows.raw.is_empty() {
+            self.runner.score_slots(&self.state, cluster, &mut slots.iter().copied(), &mut rows.raw);
         }
-        for (slot, verdict, score) in before {
-            let now = verdicts.get(slot.index()).copied().unwrap_or_default();
-            if now != verdict || raw.get(slot.index()).copied().unwrap_or(0) != score {
-                log.push(slot);
+        for (slot, (verdict, score)) in slots.iter().zip(before) {
+            if rows.verdicts.get(slot.index()).is_some_and(|now| *now != verdict) {
+                rows.verdict_log.push(*slot);
+            }
+            if rows.raw.get(slot.index()).is_some_and(|now| *now != score) {
+                rows.raw_log.push(*slot);
             }
         }
+    }
+}
+
+/// Notes the slots whose answer changed; when they are many, that all did.
+fn note<T: PartialEq>(before: &[T], now: &[T], log: &mut ChangeLog<Slot>) {
+    let changed = || before.iter().zip(now).enumerate().filter(|(_, (before, now))| before != now);
+    if before.len() != now.len() || changed().count() > now.len() / 4 {
+        log.invalidate();
+    } else {
+        changed().for_each(|(slot, _)| log.push(Slot(slot as u32)));
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn pod(world: &mut World, most: Amount) -> PodResources {
     }
     let mut total = app_sum.plus(sidecars).most(peak);
     let pod_level = dice.chance(unusual * 0.25).then(|| pod_level(dice, &mut total, most));
-    let overhead = dice.chance(unusual * 0.25).then(|| {
+    // Not beside pod-level limits alone: kube-scheduler's sum shares a fraction of a byte with the pod that it was given, and
+    // adds the overhead to it each time it looks, unless the pod came through an API server.
+    let alone = pod_level.as_ref().is_some_and(|level| level.get("requests").is_none());
+    let overhead = (!alone && dice.chance(unusual * 0.25)).then(|| {
         total = total.plus(Amount { cpu: 50, memory: 32 * MI });
         json!({"cpu": "50m", "memory": "32Mi"})
     });
