@@ -128,8 +128,14 @@ impl Scheduler {
                 }
                 return;
             }
-            if self.engine.profiles().get(&pod.scheduler_name).is_none() || pod.is_terminating() {
+            if self.engine.profiles().get(&pod.scheduler_name).is_none() {
                 self.queue.delete(&pod.uid, &mut self.engine.nominator);
+                return;
+            }
+            if pod.is_terminating() {
+                // Not decided any more, but the room that is kept for it is kept until it is gone.
+                self.queue.delete(&pod.uid, &mut self.engine.nominator);
+                self.engine.nominator.add_by_status(&pod);
                 return;
             }
             let nominator = &mut self.engine.nominator;

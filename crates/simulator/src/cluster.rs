@@ -119,6 +119,11 @@ impl Cluster {
         self.pods.iter().filter(|pod| is_pending(pod))
     }
 
+    /// Pods of the input without a node that have not finished, those that are being deleted included.
+    pub(crate) fn without_node(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.pods.iter().filter(|pod| pod.node_name.is_none() && !pod.finished)
+    }
+
     /// Nodes, in the order of the input.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<NodeSpec>> {
         self.nodes.iter()

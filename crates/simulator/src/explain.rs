@@ -89,7 +89,8 @@ pub fn explain(
 
 /// Tells the engine of the room that pending pods wait for after a preemption.
 pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Engine) {
-    for pod in cluster.pending() {
+    // A pod that is being deleted keeps its room until it is gone.
+    for pod in cluster.without_node() {
         let Some(profile) = profiles.get(&pod.scheduler_name) else {
             continue;
         };

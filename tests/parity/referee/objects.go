@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -46,9 +47,23 @@ func loadObjects(raw []json.RawMessage) ([]runtime.Object, error) {
 			}
 			object.GetObjectKind().SetGroupVersionKind(*kind)
 		}
+		if object, err = stored(object, kind); err != nil {
+			return nil, fmt.Errorf("object %d: %w", i, err)
+		}
 		objects = append(objects, object)
 	}
 	return objects, nil
+}
+
+// stored passes an object through its written form, as an API server stores and sends it. Quantities come back canonical and
+// held by value; one that is held as a big decimal would be shared with kube-scheduler's sums, which would add to the pod's own.
+func stored(object runtime.Object, kind *schema.GroupVersionKind) (runtime.Object, error) {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	again, _, err := legacyscheme.Codecs.UniversalDeserializer().Decode(text, kind, nil)
+	return again, err
 }
 
 // identify fills in namespace and uid: kube-scheduler's cache and its nominator are keyed by uid.

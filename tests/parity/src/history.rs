@@ -127,11 +127,27 @@ impl Past<'_> {
             }
         }
         self.passers_by(&nodes, &pods, &mut steps);
+        self.absence(&pods, &mut steps);
         steps.push(Step { at: self.dice.random_range(0.5..0.9), what: What::Configuration });
         for _ in 0..DECISIONS {
             steps.push(Step { at: self.dice.random_range(0.1..1.0), what: What::Decide });
         }
         steps
+    }
+
+    /// At the end some or all pods are away for a while. No node changes any more, so that what is kept is not thrown away.
+    fn absence(&mut self, pods: &[Arc<PodInfo>], steps: &mut Vec<Step>) {
+        let share = [1.0, 0.9, 0.5, 0.1].choose(&mut self.dice).copied().unwrap_or(1.0);
+        for pod in pods {
+            if self.dice.random_bool(share) {
+                let (from, to) = (self.dice.random_range(1.0..1.3), self.dice.random_range(1.4..2.0));
+                steps.push(Step { at: from, what: What::PodGone(pod.uid.clone()) });
+                steps.push(Step { at: to, what: What::Pod(pod.clone()) });
+            }
+        }
+        for _ in 0..DECISIONS {
+            steps.push(Step { at: self.dice.random_range(1.25..1.9), what: What::Decide });
+        }
     }
 
     /// Nodes, pods and nominations that do not stay.

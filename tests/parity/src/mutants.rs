@@ -6,6 +6,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "times of builds are for a person to read")]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -187,6 +188,7 @@ fn verdict(output: &Output) -> Result<(bool, String)> {
 /// Brings the copy up to date. Files that are equal are left alone, so that cargo does not build them anew.
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
+    let mut names = BTreeSet::new();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
@@ -201,6 +203,19 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
             if fs::read(&target).ok().as_ref() != Some(&bytes) {
                 fs::write(&target, bytes)?;
             }
+        }
+        names.insert(name);
+    }
+    // A module that has moved must not be found at its old place too.
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        if names.contains(&entry.file_name()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -262,6 +277,9 @@ mod tests {
         fs::write(from.join("src/a.rs"), "2").expect("it can be written");
         copy_folder(&from, &to).expect("it copies");
         assert_eq!(fs::read_to_string(to.join("src/a.rs")).expect("it is there"), "2");
+        fs::rename(from.join("src/a.rs"), from.join("src/b.rs")).expect("it can be moved");
+        copy_folder(&from, &to).expect("it copies");
+        assert!(to.join("src/b.rs").exists() && !to.join("src/a.rs").exists());
         fs::remove_dir_all(root).expect("the folder is ours");
     }
 
