@@ -34,7 +34,8 @@ pub const EXIT_UNCOVERED: u8 = 3;
 
 /// Where clusters with differences are written by default.
 pub fn dump_folder() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/parity")
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).join("target/parity")
 }
 
 /// A seed that nobody chose. Whoever uses it prints it.
