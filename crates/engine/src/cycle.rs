@@ -190,7 +190,9 @@ impl Engine {
         let limit = nodes_to_find(profile, self.cluster.node_count());
         let evaluation = if let Some(narrowed) = &opened.narrowed {
             // In the order of names: a set has no order of its own.
-            let slots = narrowed.slots.clone();
+            let mut slots = narrowed.slots.clone();
+            // A nominated node that passes is taken although PreFilter left it out.
+            slots.extend(first.filter(|slot| !slots.contains(slot)));
             let limit = nodes_to_find(profile, slots.len());
             let mut direct = self.kept.some_nodes(&request, opened, slots.into_iter(), limit, self.sources());
             if let (Some((slot, filter, verdict, plugin)), Some(narrowed)) = (refused, &mut direct.narrowed) {

@@ -14,24 +14,28 @@ pub(super) fn fill_stored(pod: &mut Pod) {
         DEFAULT_SCHEDULER.clone_into(&mut pod.spec.scheduler_name);
     }
     let host_network = pod.spec.host_network;
-    pod.spec.overhead.round_up();
-    if let Some(resources) = &mut pod.spec.resources {
-        resources.requests.round_up();
-        resources.limits.round_up();
-    }
     for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
         fill_container(container, host_network);
     }
     fill_pod_level(pod);
+    round_up(pod);
     if pod.status.phase.is_empty() {
         "Pending".clone_into(&mut pod.status.phase);
     }
 }
 
+/// Last, as the API server does: what is filled in for the pod as a whole is the sum of the amounts as they were given.
+fn round_up(pod: &mut Pod) {
+    pod.spec.overhead.round_up();
+    let containers = pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers);
+    for resources in containers.map(|container| &mut container.resources).chain(&mut pod.spec.resources) {
+        resources.requests.round_up();
+        resources.limits.round_up();
+    }
+}
+
 fn fill_container(container: &mut Container, host_network: bool) {
     let ResourceRequirements { requests, limits, .. } = &mut container.resources;
-    requests.round_up();
-    limits.round_up();
     fill_missing(requests, limits);
     for port in &mut container.ports {
         if port.protocol.is_empty() {

@@ -276,3 +276,14 @@ fn amounts_are_rounded_up_to_thousandths_one_by_one() {
         assert_eq!(quantity(given).round_up_to_milli(), quantity(stored), "{given}");
     }
 }
+
+#[test]
+fn pod_level_requests_are_filled_in_before_amounts_are_rounded() {
+    let pod = stored(
+        "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {resources: {limits: {cpu: 2}}, containers: [\
+         {name: a, resources: {requests: {cpu: 100u}}}, {name: b, resources: {requests: {cpu: 100u}}}]}}",
+    );
+    let quantity = |text: &str| Quantity::parse(text).unwrap();
+    assert_eq!(pod.spec.resources.unwrap().requests["cpu"], quantity("1m"));
+    assert_eq!(pod.spec.containers[0].resources.requests["cpu"], quantity("1m"));
+}
