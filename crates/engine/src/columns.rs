@@ -1,16 +1,18 @@
 //! Columns: for each (plugin object, key) the plugin's state, and its verdict and raw score for every node.
 //!
 //! A column is brought up to date only when a decision needs it, and only for the nodes that changed since. What it holds
-//! always equals what the plugin would answer now; that it is kept shows in speed alone.
+//! always equals what the plugin would answer now; that it is kept shows in speed alone. Where a plugin goes by a node's
+//! domain alone, one answer serves all nodes of a domain.
 
 use std::sync::Arc;
 
 use loadline_framework::erased::{BoxedState, ErasedPrepared, KeyId, NodeRunner};
-use loadline_framework::{Cluster, Normalization, Reads, Slot, Touched, Verdict};
+use loadline_framework::{Cluster, NodeView, Normalization, Reads, Slot, TopologyId, Touched, Verdict};
 use loadline_model::{Map, PodInfo};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::grouping::{Grouping, Groupings, group};
 use crate::log::ChangeLog;
 use crate::state::ClusterState;
 
@@ -37,16 +39,74 @@ pub(crate) struct Column {
     last_used: u64,
 }
 
-/// Answers by slot.
+/// Answers for all nodes.
 pub(crate) struct Rows {
-    /// Empty when the plugin does not filter for this key.
-    pub(crate) verdicts: Vec<Verdict>,
-    /// Empty when the plugin does not score nodes one by one for this key.
-    pub(crate) raw: Vec<i64>,
-    /// Slots whose verdict changed.
-    pub(crate) verdict_log: ChangeLog<Slot>,
-    /// Slots whose raw score changed.
-    pub(crate) raw_log: ChangeLog<Slot>,
+    /// `None` when the plugin does not filter for this key.
+    pub(crate) verdicts: Option<Answers<Verdict>>,
+    /// `None` when the plugin does not score nodes one by one for this key.
+    pub(crate) raw: Option<Answers<i64>>,
+    /// Slots whose verdict changed, with what it was. Empty while answers are by group.
+    pub(crate) verdict_log: ChangeLog<(Slot, Verdict)>,
+    /// Slots whose raw score changed, with what it was. Empty while answers are by group.
+    pub(crate) raw_log: ChangeLog<(Slot, i64)>,
+}
+
+/// One kind of answer for all nodes.
+pub(crate) enum Answers<T> {
+    /// By slot.
+    BySlot(Vec<T>),
+    /// Nodes of one domain share theirs.
+    ByGroup(GroupAnswers<T>),
+}
+
+/// An answer for each group of a [`Grouping`].
+pub(crate) struct GroupAnswers<T> {
+    pub(crate) topology: TopologyId,
+    pub(crate) of: Vec<T>,
+    /// Grows whenever an answer changed, or which nodes it is for.
+    pub(crate) version: u64,
+    grouping: u64,
+}
+
+impl<T: Copy + Default + PartialEq> Answers<T> {
+    /// In the form that suits a plugin that goes by the domains of `by`, if it does.
+    fn new(by: Option<TopologyId>, cluster: &ClusterState) -> Self {
+        match by.filter(|id| Groupings::suit(cluster.topology(*id))) {
+            Some(topology) => Self::ByGroup(GroupAnswers { topology, of: Vec::new(), version: 0, grouping: 0 }),
+            None => Self::BySlot(vec![T::default(); cluster.nodes().len()]),
+        }
+    }
+
+    pub(crate) fn get(&self, slot: Slot, cluster: &ClusterState) -> T {
+        match self {
+            Self::BySlot(answers) => answers[slot.index()],
+            Self::ByGroup(answers) => answers.of[group(cluster.topology(answers.topology), slot)],
+        }
+    }
+
+    fn by_slot(&mut self) -> Option<&mut Vec<T>> {
+        match self {
+            Self::BySlot(answers) => Some(answers),
+            Self::ByGroup(_) => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let (Self::BySlot(answers) | Self::ByGroup(GroupAnswers { of: answers, .. })) = self;
+        size_of_val(answers.as_slice())
+    }
+}
+
+impl<T: Copy + Default + PartialEq> GroupAnswers<T> {
+    /// Asks for one node of each group.
+    fn ask(&mut self, grouping: &Grouping, answer: impl Fn(Slot) -> T) {
+        let of = grouping.representatives().iter().map(|slot| slot.map_or_else(T::default, &answer));
+        let of: Vec<T> = of.collect();
+        if of != self.of || self.grouping != grouping.version() {
+            (self.of, self.grouping) = (of, grouping.version());
+            self.version += 1;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,12 +122,22 @@ impl Column {
     }
 
     fn scores_by_node(&self) -> bool {
-        self.scores && !matches!(self.runner.normalization(), Normalization::Whole)
+        self.scores && !matches!(self.runner.normalization(), Normalization::Whole(_))
+    }
+
+    /// The plugin's verdict on a node; it passes while not all nodes were asked for.
+    pub(crate) fn verdict(&self, slot: Slot, cluster: &ClusterState) -> Verdict {
+        let verdicts = self.rows.as_ref().and_then(|rows| rows.verdicts.as_ref());
+        verdicts.map_or(Verdict::PASS, |verdicts| verdicts.get(slot, cluster))
     }
 
     fn bytes(&self) -> usize {
         // States are of the order of their rows; their own size can not be asked for.
-        self.rows.as_ref().map_or(256, |rows| 256 + rows.verdicts.len() * 8 + rows.raw.len() * 16)
+        let rows = |rows: &Rows| {
+            let verdicts = rows.verdicts.as_ref().map_or(0, Answers::bytes);
+            2 * (verdicts + rows.raw.as_ref().map_or(0, Answers::bytes))
+        };
+        256 + self.rows.as_ref().map_or(0, rows)
     }
 }
 
@@ -78,6 +148,7 @@ pub(crate) struct ColumnStore {
     free: Vec<u32>,
     ids: Map<ColumnKey, ColumnId>,
     clock: u64,
+    groupings: Groupings,
     /// For answers of all nodes, when there are enough of them.
     pool: Option<Arc<ThreadPool>>,
 }
@@ -140,24 +211,31 @@ impl ColumnStore {
         id
     }
 
+    /// The nodes of a topology that a column answers by.
+    pub(crate) fn grouping(&self, topology: TopologyId) -> &Grouping {
+        self.groupings.get(topology)
+    }
+
     /// Computes the answers for all nodes, if that was not done yet.
     pub(crate) fn fill(&mut self, id: ColumnId, cluster: &ClusterState) {
         let column = self.columns[id.0 as usize].as_mut().expect("a column outlives the classes that use it");
         if column.rows.is_some() {
             return;
         }
+        let by = (column.runner.filters_by(&column.state), column.runner.scores_by(&column.state));
         let slots = cluster.nodes().len();
         let mut rows = Rows {
-            verdicts: vec![Verdict::PASS; if column.filters { slots } else { 0 }],
-            raw: vec![0; if column.scores_by_node() { slots } else { 0 }],
+            verdicts: column.filters.then(|| Answers::new(by.0, cluster)),
+            raw: column.scores_by_node().then(|| Answers::new(by.1, cluster)),
             verdict_log: ChangeLog::new(1024.max(slots / 4)),
             raw_log: ChangeLog::new(1024.max(slots / 4)),
         };
+        column.answer_groups(&mut rows, cluster, &mut self.groupings);
         column.answer_all(&mut rows, cluster, self.pool.as_deref());
         column.rows = Some(rows);
     }
 
-    /// Brings a column up to date.
+    /// Brings a column up to date. The node order is settled.
     pub(crate) fn sync(&mut self, id: ColumnId, cluster: &ClusterState) {
         let column = self.columns[id.0 as usize].as_mut().expect("a column outlives the classes that use it");
         let touched = column.runner.catch_up(&mut column.state, cluster);
@@ -170,6 +248,12 @@ impl ColumnStore {
         column.load_at = cluster.load_log().position();
         column.image_at = cluster.image_log().position();
         let Some(mut rows) = column.rows.take() else { return };
+        rows.outgrow(cluster);
+        column.answer_groups(&mut rows, cluster, &mut self.groupings);
+        if !rows.fit(cluster.nodes().len()) {
+            column.rows = Some(rows);
+            return;
+        }
         let mut changed: Vec<Slot> = Vec::new();
         let mut all = false;
         // Every column follows the spec log: a slot can hold another node now.
@@ -186,19 +270,22 @@ impl ColumnStore {
                 }
             }
         }
+        // From here on asking all nodes again costs no more.
+        let limit = cluster.nodes().len() / 2;
         match touched {
             Touched::None => {}
-            Touched::Slots(slots) => changed.extend(slots),
+            Touched::Domains(domains) => {
+                for (topology, domain) in domains {
+                    let members = &cluster.topology(topology).members[domain];
+                    all |= changed.len() + members.len() > limit;
+                    if !all {
+                        changed.extend_from_slice(members);
+                    }
+                }
+            }
             Touched::All => all = true,
         }
-        let slots = cluster.nodes().len();
-        if !rows.verdicts.is_empty() || column.filters {
-            rows.verdicts.resize(slots, Verdict::PASS);
-        }
-        if !rows.raw.is_empty() || column.scores_by_node() {
-            rows.raw.resize(slots, 0);
-        }
-        if all || changed.len() > slots / 2 {
+        if all || changed.len() > limit {
             column.answer_all(&mut rows, cluster, self.pool.as_deref());
         } else if !changed.is_empty() {
             column.answer(&mut rows, &changed, cluster);
@@ -242,59 +329,108 @@ impl ColumnStore {
     }
 }
 
-impl Column {
-    fn answer_all(&self, rows: &mut Rows, cluster: &ClusterState, pool: Option<&ThreadPool>) {
-        let (verdicts, raw) = (rows.verdicts.clone(), rows.raw.clone());
-        let pool = pool.filter(|_| cluster.nodes().len() >= WORTH_THREADS);
-        let first = |piece: usize| Slot((piece * PIECE) as u32);
-        if let Some(pool) = pool {
-            pool.install(|| {
-                rows.verdicts.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
-                    self.runner.filter_range(&self.state, cluster, first(piece), out);
-                });
-                rows.raw.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
-                    self.runner.score_range(&self.state, cluster, first(piece), out);
-                });
-            });
-        } else {
-            self.runner.filter_range(&self.state, cluster, Slot(0), &mut rows.verdicts);
-            self.runner.score_range(&self.state, cluster, Slot(0), &mut rows.raw);
+impl Rows {
+    /// Answers by group are given up when there are too many groups.
+    fn outgrow(&mut self, cluster: &ClusterState) {
+        let outgrown = |topology: TopologyId| !Groupings::suit(cluster.topology(topology));
+        if let Some(Answers::ByGroup(answers)) = &self.verdicts
+            && outgrown(answers.topology)
+        {
+            self.verdicts = Some(Answers::new(None, cluster));
+            self.verdict_log.invalidate();
         }
-        note(&verdicts, &rows.verdicts, &mut rows.verdict_log);
-        note(&raw, &rows.raw, &mut rows.raw_log);
+        if let Some(Answers::ByGroup(answers)) = &self.raw
+            && outgrown(answers.topology)
+        {
+            self.raw = Some(Answers::new(None, cluster));
+            self.raw_log.invalidate();
+        }
     }
 
+    /// Makes room for this many slots; whether any answer is by slot.
+    fn fit(&mut self, slots: usize) -> bool {
+        let verdicts = self.verdicts.as_mut().and_then(Answers::by_slot);
+        let raw = self.raw.as_mut().and_then(Answers::by_slot);
+        let any = verdicts.is_some() || raw.is_some();
+        if let Some(verdicts) = verdicts {
+            verdicts.resize(slots, Verdict::PASS);
+        }
+        if let Some(raw) = raw {
+            raw.resize(slots, 0);
+        }
+        any
+    }
+}
+
+impl Column {
+    /// Asks one node of each group.
+    fn answer_groups(&self, rows: &mut Rows, cluster: &ClusterState, groupings: &mut Groupings) {
+        let view = |slot: Slot| {
+            let info = cluster.nodes()[slot.index()].as_deref().expect("a node of the order is there");
+            NodeView::new(cluster, slot, info, Reads::NOTHING)
+        };
+        if let Some(Answers::ByGroup(answers)) = &mut rows.verdicts {
+            let grouping = groupings.sync(answers.topology, cluster);
+            answers.ask(grouping, |slot| self.runner.filter(&self.state, &view(slot)));
+        }
+        if let Some(Answers::ByGroup(answers)) = &mut rows.raw {
+            let grouping = groupings.sync(answers.topology, cluster);
+            answers.ask(grouping, |slot| self.runner.score(&self.state, &view(slot)));
+        }
+    }
+
+    /// Asks all nodes whose answers are by slot.
+    fn answer_all(&self, rows: &mut Rows, cluster: &ClusterState, pool: Option<&ThreadPool>) {
+        let pool = pool.filter(|_| cluster.nodes().len() >= WORTH_THREADS);
+        let first = |piece: usize| Slot((piece * PIECE) as u32);
+        if let Some(verdicts) = rows.verdicts.as_mut().and_then(Answers::by_slot) {
+            let before = verdicts.clone();
+            let ask = |first, out: &mut [Verdict]| self.runner.filter_range(&self.state, cluster, first, out);
+            match pool {
+                Some(pool) => pool.install(|| {
+                    let pieces = verdicts.par_chunks_mut(PIECE).enumerate();
+                    pieces.for_each(|(piece, out)| ask(first(piece), out));
+                }),
+                None => ask(Slot(0), verdicts),
+            }
+            note(&before, verdicts, &mut rows.verdict_log);
+        }
+        if let Some(raw) = rows.raw.as_mut().and_then(Answers::by_slot) {
+            let before = raw.clone();
+            let ask = |first, out: &mut [i64]| self.runner.score_range(&self.state, cluster, first, out);
+            match pool {
+                Some(pool) => pool.install(|| {
+                    raw.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| ask(first(piece), out));
+                }),
+                None => ask(Slot(0), raw),
+            }
+            note(&before, raw, &mut rows.raw_log);
+        }
+    }
+
+    /// Asks these nodes, where answers are by slot.
     fn answer(&self, rows: &mut Rows, slots: &[Slot], cluster: &ClusterState) {
-        let before: Vec<(Verdict, i64)> = slots
-            .iter()
-            .map(|slot| {
-                let verdict = rows.verdicts.get(slot.index()).copied().unwrap_or_default();
-                (verdict, rows.raw.get(slot.index()).copied().unwrap_or(0))
-            })
-            .collect();
-        if !rows.verdicts.is_empty() {
-            self.runner.filter_slots(&self.state, cluster, &mut slots.iter().copied(), &mut rows.verdicts);
+        if let Some(verdicts) = rows.verdicts.as_mut().and_then(Answers::by_slot) {
+            let before: Vec<Verdict> = slots.iter().map(|slot| verdicts[slot.index()]).collect();
+            self.runner.filter_slots(&self.state, cluster, &mut slots.iter().copied(), verdicts);
+            let changed = slots.iter().zip(before).filter(|(slot, before)| verdicts[slot.index()] != *before);
+            changed.for_each(|(slot, before)| rows.verdict_log.push((*slot, before)));
         }
-        if !rows.raw.is_empty() {
-            self.runner.score_slots(&self.state, cluster, &mut slots.iter().copied(), &mut rows.raw);
-        }
-        for (slot, (verdict, score)) in slots.iter().zip(before) {
-            if rows.verdicts.get(slot.index()).is_some_and(|now| *now != verdict) {
-                rows.verdict_log.push(*slot);
-            }
-            if rows.raw.get(slot.index()).is_some_and(|now| *now != score) {
-                rows.raw_log.push(*slot);
-            }
+        if let Some(raw) = rows.raw.as_mut().and_then(Answers::by_slot) {
+            let before: Vec<i64> = slots.iter().map(|slot| raw[slot.index()]).collect();
+            self.runner.score_slots(&self.state, cluster, &mut slots.iter().copied(), raw);
+            let changed = slots.iter().zip(before).filter(|(slot, before)| raw[slot.index()] != *before);
+            changed.for_each(|(slot, before)| rows.raw_log.push((*slot, before)));
         }
     }
 }
 
 /// Notes the slots whose answer changed; when they are many, that all did.
-fn note<T: PartialEq>(before: &[T], now: &[T], log: &mut ChangeLog<Slot>) {
+fn note<T: Copy + PartialEq>(before: &[T], now: &[T], log: &mut ChangeLog<(Slot, T)>) {
     let changed = || before.iter().zip(now).enumerate().filter(|(_, (before, now))| before != now);
     if before.len() != now.len() || changed().count() > now.len() / 4 {
         log.invalidate();
     } else {
-        changed().for_each(|(slot, _)| log.push(Slot(slot as u32)));
+        changed().for_each(|(slot, (before, _))| log.push((Slot(slot as u32), *before)));
     }
 }

@@ -32,7 +32,7 @@ impl Diagnosis {
             found.blame(profile, member);
             if verdict.is_per_node() {
                 for (rank, slot) in order.iter().enumerate() {
-                    if class.rejection(rank) == Some((filter, verdict)) {
+                    if class.rejection(rank, sources) == Some((filter, verdict)) {
                         found.count(member, *slot, verdict, 1, sources);
                     }
                 }

@@ -1,9 +1,7 @@
 //! PreFilter, Filter and Score of one pod over the cluster: through a [`Class`] when all nodes are looked at, node by node
 //! when PreFilter narrowed them to a few or only a share of them is wanted.
 
-use loadline_framework::{
-    Bounds, Cluster, Code, NodeView, Normalization, Profile, Reads, Score, Slot, Status, Verdict,
-};
+use loadline_framework::{Cluster, Code, NodeView, Normalization, Profile, Reads, Score, Slot, Status, Verdict};
 use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
@@ -356,27 +354,18 @@ fn score_set(members: &[Member], feasible: &[Slot], sources: Sources<'_>) -> Vec
     scoring
         .map(|member| {
             let column = sources.columns.get(member.column);
-            let mut scores = vec![Score::default(); feasible.len()];
-            if matches!(column.runner.normalization(), Normalization::Whole) {
-                column.runner.score_feasible(&column.state, feasible, sources.cluster, &mut scores);
-                return (*member, scores);
+            let mut raw = vec![0; feasible.len()];
+            if matches!(column.runner.normalization(), Normalization::Whole(_)) {
+                column.runner.score_feasible(&column.state, feasible, sources.cluster, &mut raw);
+            } else {
+                for (slot, raw) in feasible.iter().zip(&mut raw) {
+                    if let Some(info) = sources.cluster.nodes()[slot.index()].as_deref() {
+                        let view = NodeView::new(sources.cluster, *slot, info, Reads::NOTHING);
+                        *raw = column.runner.score(&column.state, &view);
+                    }
+                }
             }
-            for (slot, score) in feasible.iter().zip(&mut scores) {
-                let Some(info) = sources.cluster.nodes()[slot.index()].as_deref() else {
-                    continue;
-                };
-                let view = NodeView::new(sources.cluster, *slot, info, Reads::NOTHING);
-                score.raw = column.runner.score(&column.state, &view);
-            }
-            let min = scores.iter().map(|score| score.raw).min().unwrap_or(0);
-            let max = scores.iter().map(|score| score.raw).max().unwrap_or(0);
-            for score in &mut scores {
-                score.normalized = match column.runner.normalization() {
-                    Normalization::Bounds(map) => map(score.raw, Bounds { min, max }),
-                    Normalization::None | Normalization::Whole => score.raw,
-                };
-            }
-            (*member, scores)
+            (*member, column.runner.normalization().apply(&raw))
         })
         .collect()
 }

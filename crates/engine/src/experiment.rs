@@ -46,7 +46,11 @@ impl WhatIf for Experiment<'_> {
                 let Some(rank) = self.sources.cluster.order().rank(slot) else {
                     return Code::UnschedulableAndUnresolvable;
                 };
-                self.kept.classes.get(*class).rejection(rank).map_or(Code::Success, |(_, verdict)| verdict.code())
+                self.kept
+                    .classes
+                    .get(*class)
+                    .rejection(rank, self.sources)
+                    .map_or(Code::Success, |(_, verdict)| verdict.code())
             }
             Evaluation::Direct(_) => self.judged.get(&slot).copied().unwrap_or(Code::UnschedulableAndUnresolvable),
         }

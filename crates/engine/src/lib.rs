@@ -8,6 +8,7 @@
 //! Invariants: no clock, no random source, no I/O, no preemption policy. What is kept between decisions (columns,
 //! classes, counts) shows in speed and never in a decision.
 
+mod bits;
 mod cache;
 mod class;
 mod columns;
@@ -17,6 +18,7 @@ mod effect;
 mod engine;
 mod evaluate;
 mod experiment;
+mod grouping;
 mod log;
 pub mod nominator;
 pub mod queue;

@@ -52,12 +52,13 @@ impl Engine {
             Some(Evaluation::Early(early)) => Some(order.iter().map(|slot| self.early_record(*slot, early)).collect()),
             Some(Evaluation::Class(class)) => {
                 let class = self.kept.classes.get(*class);
-                let records = order.iter().enumerate().map(|(rank, slot)| match class.rejection(rank) {
-                    Some((filter, verdict)) => {
-                        self.rejected(*slot, class.filters()[filter], verdict, profile, remedies)
-                    }
-                    None => self.scored(*slot, class.scores(rank, self.sources()), class.total(rank), profile),
-                });
+                let records =
+                    order.iter().enumerate().map(|(rank, slot)| match class.rejection(rank, self.sources()) {
+                        Some((filter, verdict)) => {
+                            self.rejected(*slot, class.filters()[filter], verdict, profile, remedies)
+                        }
+                        None => self.scored(*slot, class.scores(rank, self.sources()), class.total(rank), profile),
+                    });
                 Some(records.collect())
             }
             Some(Evaluation::Direct(direct)) => Some(self.direct_table(direct, profile, remedies)),

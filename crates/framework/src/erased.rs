@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use loadline_model::{Map, NodeInfo, PodInfo, Str};
 
-use crate::cluster::{Cluster, NodeView, Prepare, Reads, Slot};
-use crate::plugin::{NodePlugin, Normalization, Score, Touched};
+use crate::cluster::{Cluster, NodeView, Prepare, Reads, Slot, TopologyId};
+use crate::plugin::{NodePlugin, Normalization, Touched};
 use crate::record::{Detail, Remedy};
 use crate::status::{Reason, Status, Verdict};
 
@@ -73,10 +73,14 @@ pub trait NodeRunner: Send + Sync {
     fn detail(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>);
     /// See [`NodePlugin::scores`].
     fn scores(&self, state: &BoxedState) -> bool;
+    /// See [`NodePlugin::filters_by`].
+    fn filters_by(&self, state: &BoxedState) -> Option<TopologyId>;
+    /// See [`NodePlugin::scores_by`].
+    fn scores_by(&self, state: &BoxedState) -> Option<TopologyId>;
     /// See [`NodePlugin::normalization`].
     fn normalization(&self) -> Normalization;
     /// See [`NodePlugin::score_feasible`].
-    fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [Score]);
+    fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]);
 }
 
 /// Erases a plugin's types.
@@ -226,11 +230,19 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
         self.plugin.scores(typed::<P>(state))
     }
 
+    fn filters_by(&self, state: &BoxedState) -> Option<TopologyId> {
+        self.plugin.filters_by(typed::<P>(state))
+    }
+
+    fn scores_by(&self, state: &BoxedState) -> Option<TopologyId> {
+        self.plugin.scores_by(typed::<P>(state))
+    }
+
     fn normalization(&self) -> Normalization {
         self.plugin.normalization()
     }
 
-    fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [Score]) {
+    fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
         self.plugin.score_feasible(typed::<P>(state), feasible, cluster, out);
     }
 }

@@ -26,8 +26,9 @@ pub use descriptor::{
 pub use event::{Action, ClusterEvent, EventObject, Hint, Resource};
 pub use extender::Extender;
 pub use plugin::{
-    Bind, Bounds, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind, PreBindStep,
-    PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, normalize_default, normalize_reverse,
+    Bind, Bounds, IGNORED, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind,
+    PreBindStep, PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, normalize_default,
+    normalize_reverse,
 };
 pub use profile::{Profile, ProfilePlugin, Profiles, ScorePlugin};
 pub use status::{Code, Reason, Status, Verdict};

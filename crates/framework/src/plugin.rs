@@ -12,7 +12,7 @@ use std::sync::Arc;
 use loadline_model::{PodInfo, Str, Time};
 
 use crate::cluster::Cluster;
-use crate::cluster::{NodeView, Prepare, Reads, Slot};
+use crate::cluster::{NodeView, Prepare, Reads, Slot, TopologyId};
 use crate::event::{ClusterEvent, EventObject, Hint};
 use crate::record::{Detail, Remedy};
 use crate::status::{Reason, Status, Verdict};
@@ -32,11 +32,11 @@ pub struct Prepared<S> {
 /// Which nodes must be asked again after a state caught up.
 #[derive(Debug, Default)]
 pub enum Touched {
-    /// None.
+    /// None, and the state is as it was.
     #[default]
     None,
-    /// These (repeats do no harm).
-    Slots(Vec<Slot>),
+    /// Those of these domains (repeats do no harm). None of them: the state changed, and no answer about a node as it is.
+    Domains(Vec<(TopologyId, usize)>),
     /// All.
     All,
 }
@@ -48,9 +48,13 @@ pub enum Normalization {
     None,
     /// By the smallest and largest raw score among the feasible nodes.
     Bounds(fn(raw: i64, bounds: Bounds) -> i64),
-    /// The plugin scores the whole feasible set at once, [`NodePlugin::score_feasible`].
-    Whole,
+    /// By the smallest and largest raw score among the feasible nodes, where the raw score of a node depends on which
+    /// others are feasible: the plugin scores them at once, [`NodePlugin::score_feasible`].
+    Whole(fn(raw: i64, bounds: Bounds) -> i64),
 }
+
+/// A raw score of [`Normalization::Whole`]: the node is left out of the bounds and scores 0.
+pub const IGNORED: i64 = i64::MIN;
 
 /// Smallest and largest raw score among the feasible nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,24 @@ pub struct Score {
     pub raw: i64,
     /// After NormalizeScore: 0 to 100.
     pub normalized: i64,
+}
+
+impl Normalization {
+    /// Raw scores of the feasible nodes, and what they become.
+    pub fn apply(self, raw: &[i64]) -> Vec<Score> {
+        let map = match self {
+            Self::None => return raw.iter().map(|raw| Score { raw: *raw, normalized: *raw }).collect(),
+            Self::Bounds(map) | Self::Whole(map) => map,
+        };
+        let is_ignored = |raw: i64| matches!(self, Self::Whole(_)) && raw == IGNORED;
+        let counted = || raw.iter().copied().filter(|raw| !is_ignored(*raw));
+        let bounds = Bounds { min: counted().min().unwrap_or(0), max: counted().max().unwrap_or(0) };
+        let score = |raw: &i64| match *raw {
+            raw if is_ignored(raw) => Score::default(),
+            raw => Score { raw, normalized: map(raw, bounds) },
+        };
+        raw.iter().map(score).collect()
+    }
 }
 
 /// A plugin that filters or scores nodes.
@@ -132,6 +154,17 @@ pub trait NodePlugin: Send + Sync + 'static {
         true
     }
 
+    /// A topology whose domain is all of a node that [`NodePlugin::filter`] goes by (of the node as it is, no pods of a
+    /// thought experiment on it): then one node of each domain is asked. The same as long as the state lives.
+    fn filters_by(&self, _state: &Self::State) -> Option<TopologyId> {
+        None
+    }
+
+    /// The same for [`NodePlugin::score`].
+    fn scores_by(&self, _state: &Self::State) -> Option<TopologyId> {
+        None
+    }
+
     /// Score, raw. Not asked when [`NodePlugin::normalization`] is [`Normalization::Whole`].
     fn score(&self, _state: &Self::State, _node: &NodeView<'_>) -> i64 {
         0
@@ -142,9 +175,9 @@ pub trait NodePlugin: Send + Sync + 'static {
         Normalization::None
     }
 
-    /// Score and NormalizeScore over the whole feasible set, for [`Normalization::Whole`]: `out[i]` is for `feasible[i]`.
-    /// `feasible` is in no particular order; the result must not depend on it.
-    fn score_feasible(&self, _state: &Self::State, _feasible: &[Slot], _cluster: &dyn Cluster, _out: &mut [Score]) {}
+    /// Raw scores over the whole feasible set, for [`Normalization::Whole`]: `out[i]` is for `feasible[i]`, [`IGNORED`]
+    /// for a node that is left out. `feasible` is in no particular order; the result must not depend on it.
+    fn score_feasible(&self, _state: &Self::State, _feasible: &[Slot], _cluster: &dyn Cluster, _out: &mut [i64]) {}
 }
 
 /// PreEnqueue: whether a pod may enter the queue.

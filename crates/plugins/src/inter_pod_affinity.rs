@@ -10,7 +10,7 @@ mod tests;
 use loadline_framework::record::{Detail, Remedy};
 use loadline_framework::{
     Action, ArgField, ArgKind, Bounds, Cluster, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin,
-    NodeView, Normalization, Plugin, Prepare, Prepared, Reads, Reason, Resource, Status, Touched, Verdict,
+    NodeView, Normalization, Plugin, Prepare, Prepared, Reads, Reason, Resource, Status, TopologyId, Touched, Verdict,
     no_further_checks,
 };
 use loadline_model::PodInfo;
@@ -119,6 +119,14 @@ impl NodePlugin for InterPodAffinity {
 
     fn scores(&self, state: &State) -> bool {
         state.totals.score != 0
+    }
+
+    fn filters_by(&self, state: &State) -> Option<TopologyId> {
+        state.topology_of(|role| role != Role::Score)
+    }
+
+    fn scores_by(&self, state: &State) -> Option<TopologyId> {
+        state.topology_of(|role| role == Role::Score)
     }
 
     fn score(&self, state: &State, node: &NodeView<'_>) -> i64 {

@@ -12,7 +12,7 @@ mod tests;
 use loadline_framework::record::{Detail, Remedy};
 use loadline_framework::{
     Action, Cluster, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, NodeView, Normalization,
-    Plugin, Prepare, Prepared, Reads, Reason, Resource, Score, Slot, Status, Touched, Verdict,
+    Plugin, Prepare, Prepared, Reads, Reason, Resource, Slot, Status, TopologyId, Touched, Verdict,
 };
 use loadline_model::PodInfo;
 use serde_json::json;
@@ -136,11 +136,15 @@ impl NodePlugin for PodTopologySpread {
         (vec![detail], remedies)
     }
 
-    fn normalization(&self) -> Normalization {
-        Normalization::Whole
+    fn filters_by(&self, state: &State) -> Option<TopologyId> {
+        state.filters_by()
     }
 
-    fn score_feasible(&self, state: &State, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [Score]) {
+    fn normalization(&self) -> Normalization {
+        Normalization::Whole(soft::normalize)
+    }
+
+    fn score_feasible(&self, state: &State, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
         soft::score(&state.soft, state.require_all, feasible, cluster, out);
     }
 }

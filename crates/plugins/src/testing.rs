@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loadline_framework::{
-    Bounds, CarriedTerm, Cluster, Code, Counts, DomainId, ImageState, MatchedTerm, NodeDelta, NodePlugin, NodeView,
+    CarriedTerm, Cluster, Code, Counts, DomainId, ImageState, MatchedTerm, NodeDelta, NodePlugin, NodeView,
     Normalization, Plugin, Prepare, Query, QueryId, Reason, Score, Slot, Status, TermKind, Topology, TopologyId,
 };
 use loadline_model::{
@@ -239,25 +239,17 @@ impl FakeCluster {
         if !prepared.scores || !plugin.scores(&prepared.state) {
             return None;
         }
-        let mut scores = vec![Score::default(); feasible.len()];
         let normalization = plugin.normalization();
-        if let Normalization::Whole = normalization {
-            plugin.score_feasible(&prepared.state, feasible, self, &mut scores);
-            return Some(scores);
-        }
-        for (score, slot) in scores.iter_mut().zip(feasible) {
-            let view = NodeView::new(self, *slot, self.info(*slot), plugin.reads());
-            score.raw = plugin.score(&prepared.state, &view);
-            score.normalized = score.raw;
-        }
-        if let Normalization::Bounds(normalize) = normalization {
-            let raw = || scores.iter().map(|s| s.raw);
-            let bounds = Bounds { min: raw().min().unwrap_or(0), max: raw().max().unwrap_or(0) };
-            for score in &mut scores {
-                score.normalized = normalize(score.raw, bounds);
+        let mut raw = vec![0; feasible.len()];
+        if let Normalization::Whole(_) = normalization {
+            plugin.score_feasible(&prepared.state, feasible, self, &mut raw);
+        } else {
+            for (raw, slot) in raw.iter_mut().zip(feasible) {
+                let view = NodeView::new(self, *slot, self.info(*slot), plugin.reads());
+                *raw = plugin.score(&prepared.state, &view);
             }
         }
-        Some(scores)
+        Some(normalization.apply(&raw))
     }
 
     fn change(&mut self, slot: Slot, pod: &Arc<PodInfo>, by: i32) {

@@ -1,7 +1,7 @@
 //! What the two plugins that count pods by domain share: following a count's log, and collecting the nodes whose
 //! answers changed.
 
-use loadline_framework::{Cluster, QueryId, Slot, Topology, Touched};
+use loadline_framework::{Cluster, QueryId, Slot, TopologyId, Touched};
 
 /// A count that a state follows.
 #[derive(Debug)]
@@ -41,50 +41,36 @@ impl Followed {
 }
 
 /// Collects the nodes whose answers changed while a state caught up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TouchedNodes {
-    slots: Vec<Slot>,
-    /// From so many slots on, asking all nodes again costs no more.
-    limit: usize,
+    domains: Vec<(TopologyId, usize)>,
     changed: bool,
     all: bool,
 }
 
 impl TouchedNodes {
-    /// None yet.
-    pub(crate) fn new(cluster: &dyn Cluster) -> Self {
-        Self { slots: Vec::new(), limit: cluster.node_count() / 2, changed: false, all: false }
-    }
-
     /// Something changed that no single node's answer shows, such as what normalisation reads.
     pub(crate) fn note(&mut self) {
         self.changed = true;
     }
 
     /// Every node of a domain changed.
-    pub(crate) fn domain(&mut self, topology: &Topology, domain: usize) {
+    pub(crate) fn domain(&mut self, topology: TopologyId, domain: usize) {
         self.changed = true;
-        let members = &topology.members[domain];
-        if self.all || self.slots.len() + members.len() > self.limit {
-            self.all();
-        } else {
-            self.slots.extend_from_slice(members);
-        }
+        self.domains.push((topology, domain));
     }
 
     /// Every node changed.
     pub(crate) fn all(&mut self) {
-        self.changed = true;
         self.all = true;
-        self.slots.clear();
     }
 
-    /// The answer of `catch_up`. A change without slots is an empty list, not [`Touched::None`]: the state did change.
+    /// The answer of `catch_up`.
     pub(crate) fn finish(self) -> Touched {
         if self.all {
             Touched::All
         } else if self.changed {
-            Touched::Slots(self.slots)
+            Touched::Domains(self.domains)
         } else {
             Touched::None
         }

@@ -1,18 +1,24 @@
 //! A class: pods that agree in every plugin's key, and what the columns of those keys add up to over all nodes: which
 //! nodes are feasible, who turned the others down, the normalised and summed scores, and where the largest sums are.
 //!
-//! Arrays go by rank (the node's place by name), so that ties are told apart in the same order however the nodes came.
-//! Everything is patched for nodes whose columns changed, and computed anew when that is cheaper.
+//! Arrays and sets go by rank (the node's place by name), so that ties are told apart in the same order however the nodes
+//! came. What nodes fail is kept as one set of bits for each filter: where a plugin goes by domains, a change of a domain's
+//! answer is an operation on words, and nothing is added up that did not change.
 
+mod failures;
 mod lane;
+mod nominated;
 mod totals;
 
-use loadline_framework::{Cluster, NodeDelta, NodeView, Reads, Score, Slot, Verdict};
-use loadline_model::{Map, Set};
+use loadline_framework::{Cluster, Reads, Score, Slot, Verdict};
+use loadline_model::Map;
 use smallvec::SmallVec;
 
-use self::lane::{Lane, Moved};
-use self::totals::{INFEASIBLE, Totals};
+use self::failures::{Failures, News};
+use self::lane::{FeasibleSet, Lane, Moved};
+pub(crate) use self::nominated::with_nominated;
+use self::totals::Totals;
+use crate::bits::{Bits, WORD};
 use crate::columns::{ColumnId, ColumnStore};
 use crate::nominator::Nominator;
 use crate::state::ClusterState;
@@ -42,87 +48,77 @@ pub(crate) struct InvalidScore {
     pub(crate) score: i64,
 }
 
-/// `rejected_by` of a feasible node.
-const FEASIBLE: u8 = 0;
+/// Who turned a node down: index in the filters, and verdict.
+type Rejection = (usize, Verdict);
 
 #[derive(Debug)]
 pub(crate) struct Class {
     /// Filters that have something to say, in the profile's order.
     filters: Vec<Member>,
+    /// By filter.
+    failures: Vec<Failures>,
     lanes: Vec<Lane>,
     /// Nominated pods of this priority and above count on their nodes.
     nominated_from: Option<i32>,
     layout: u64,
     built: bool,
-    seen: Vec<Seen>,
     nominator_at: u64,
     load_at: u64,
     spec_at: u64,
-    nominated: Set<Slot>,
-    /// By rank: 0, or one more than the index in `filters` of the first that turned the node down.
-    rejected_by: Vec<u8>,
-    verdicts: Vec<Verdict>,
-    rejections: Map<(u8, Verdict), u32>,
+    /// Nodes with nominated pods that count, with who turned them down for those.
+    nominated: Map<Slot, Option<Rejection>>,
+    rejected: Bits,
     feasible: usize,
+    feasible_set: FeasibleSet,
     totals: Totals,
-    invalid: Option<InvalidScore>,
     pub(crate) last_used: u64,
-}
-
-/// How far a column was followed.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    column: ColumnId,
-    verdicts_at: u64,
-    raw_at: u64,
-    state_version: u64,
 }
 
 /// What changed since a class was last up to date.
 struct Changes {
-    /// Slots to look at again.
-    slots: Vec<Slot>,
-    /// Lanes in which too much changed to look at single nodes.
+    /// Rank, filter, and the verdict before; sorted by rank and filter, the first of equals being the oldest.
+    verdicts: Vec<(usize, usize, Verdict)>,
+    /// Filters for which all nodes have to be looked at.
+    bulk: SmallVec<[bool; 16]>,
+    /// Ranks of nodes to be judged again with their nominated pods, sorted.
+    nominated: Vec<usize>,
+    /// Lanes for which all nodes have to be looked at.
     dense: SmallVec<[bool; 16]>,
+    /// All ranks of the above, and those whose raw scores changed; sorted, each once.
+    ranks: Vec<usize>,
 }
 
 impl Class {
     /// A class of these columns. `filters` and `scores` are in the profile's order.
     pub(crate) fn new(filters: Vec<Member>, scores: Vec<Member>, nominated_from: Option<i32>) -> Self {
-        let mut seen: Vec<Seen> = Vec::new();
-        for member in filters.iter().chain(&scores) {
-            if !seen.iter().any(|s| s.column == member.column) {
-                seen.push(Seen { column: member.column, verdicts_at: 0, raw_at: 0, state_version: 0 });
-            }
-        }
         Self {
+            failures: filters.iter().map(|_| Failures::default()).collect(),
             filters,
             lanes: scores.into_iter().map(Lane::new).collect(),
             nominated_from,
             layout: 0,
             built: false,
-            seen,
             nominator_at: 0,
             load_at: 0,
             spec_at: 0,
-            nominated: Set::default(),
-            rejected_by: Vec::new(),
-            verdicts: Vec::new(),
-            rejections: Map::default(),
+            nominated: Map::default(),
+            rejected: Bits::default(),
             feasible: 0,
+            feasible_set: FeasibleSet::default(),
             totals: Totals::default(),
-            invalid: None,
             last_used: 0,
         }
     }
 
-    /// The columns that it is made of.
+    /// The columns that it is made of; one can come twice.
     pub(crate) fn columns(&self) -> impl Iterator<Item = ColumnId> + '_ {
-        self.seen.iter().map(|seen| seen.column)
+        self.filters.iter().map(|filter| filter.column).chain(self.lanes.iter().map(|lane| lane.member.column))
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        512 + self.rejected_by.len() * (1 + 4 + 8) + self.lanes.iter().map(Lane::bytes).sum::<usize>()
+        let ranks = self.totals.len();
+        let sets = self.failures.len() * self.rejected.bytes() + self.feasible_set.bytes();
+        512 + ranks * size_of::<i64>() + sets + self.lanes.iter().map(Lane::bytes).sum::<usize>()
     }
 
     /// Number of feasible nodes.
@@ -136,19 +132,21 @@ impl Class {
     }
 
     /// Who turned the node at a rank down: index in [`Class::filters`] and verdict. `None`: feasible.
-    pub(crate) fn rejection(&self, rank: usize) -> Option<(usize, Verdict)> {
-        let by = self.rejected_by[rank];
-        (by != FEASIBLE).then(|| (usize::from(by) - 1, self.verdicts[rank]))
+    pub(crate) fn rejection(&self, rank: usize, sources: Sources<'_>) -> Option<Rejection> {
+        self.rejected.has(rank).then(|| self.judged(rank, sources, |_, verdict| verdict)).flatten()
     }
 
-    /// How many nodes each filter turned down with each verdict.
+    /// How many nodes each filter turned down with each verdict, in the filters' order.
     pub(crate) fn rejections(&self) -> impl Iterator<Item = (usize, Verdict, u32)> + '_ {
-        self.rejections.iter().map(|((by, verdict), count)| (usize::from(*by) - 1, *verdict, *count))
+        let each = self.failures.iter().enumerate();
+        each.flat_map(|(index, failures)| {
+            failures.counts().iter().map(move |(verdict, nodes)| (index, *verdict, *nodes))
+        })
     }
 
     /// A score that a plugin should not have given, if any.
     pub(crate) fn invalid_score(&self) -> Option<InvalidScore> {
-        self.invalid
+        self.lanes.iter().find_map(|lane| lane.invalid(&self.rejected))
     }
 
     /// Score plugins that scored, with the scores of the node at a rank.
@@ -159,7 +157,7 @@ impl Class {
     ) -> impl Iterator<Item = (Member, Score)> + 'a {
         let slot = sources.cluster.order().by_name()[rank];
         let active = self.lanes.iter().filter(|lane| lane.active);
-        active.map(move |lane| (lane.member, lane.score(rank, slot, sources.columns.get(lane.member.column))))
+        active.map(move |lane| (lane.member, lane.score(rank, slot, sources, &self.feasible_set)))
     }
 
     /// Total of the feasible node at a rank.
@@ -169,265 +167,245 @@ impl Class {
 
     /// See [`Totals::best`].
     pub(crate) fn best(&self, pick: impl FnOnce(usize) -> usize) -> Option<usize> {
-        self.totals.best(pick)
+        self.totals.best(&self.rejected, pick)
     }
 
     /// See [`Totals::top`].
     pub(crate) fn top(&self, count: usize) -> SmallVec<[usize; 5]> {
-        self.totals.top(count)
+        self.totals.top(&self.rejected, count)
     }
 
     /// Brings everything up to date. The columns are up to date and filled, the node order is settled.
     pub(crate) fn sync(&mut self, sources: Sources<'_>) {
-        let ranks = sources.cluster.order().by_name().len();
-        let stale = !self.built || self.layout != sources.cluster.order().layout();
-        let changes = if stale { None } else { self.changes(sources, ranks) };
-        for seen in &mut self.seen {
-            let column = sources.columns.get(seen.column);
-            if let Some(rows) = &column.rows {
-                seen.verdicts_at = rows.verdict_log.position();
-                seen.raw_at = rows.raw_log.position();
-            }
-            seen.state_version = column.state_version;
-        }
-        self.nominator_at = sources.nominator.position();
-        self.load_at = sources.cluster.load_log().position();
-        self.spec_at = sources.cluster.spec_log().position();
-        match changes {
-            Some(changes) => self.patch(sources, &changes),
-            None => self.build(sources, ranks),
-        }
-    }
-
-    /// What changed; `None` when everything has to be looked at again.
-    fn changes(&self, sources: Sources<'_>, ranks: usize) -> Option<Changes> {
-        let limit = ranks / 4 + 16;
-        if self.lanes.iter().any(|lane| lane.active != sources.columns.get(lane.member.column).scores()) {
-            return None;
-        }
-        let mut slots: Vec<Slot> = Vec::new();
-        let mut counts_moved = false;
-        let mut too_many: SmallVec<[ColumnId; 4]> = SmallVec::new();
-        for seen in &self.seen {
-            let column = sources.columns.get(seen.column);
-            let rows = column.rows.as_ref()?;
-            slots.extend_from_slice(rows.verdict_log.since(seen.verdicts_at)?);
-            counts_moved |= seen.state_version != column.state_version && column.runner.reads().has(Reads::COUNTS);
-            match rows.raw_log.since(seen.raw_at) {
-                Some(changed) if changed.len() <= limit => slots.extend_from_slice(changed),
-                _ => too_many.push(seen.column),
-            }
-        }
-        if self.nominated_from.is_some() {
-            for name in sources.nominator.since(self.nominator_at)? {
-                slots.extend(sources.cluster.slot(name));
-            }
-            // With nominated pods on it a node can be turned down although no column of it changed.
-            if counts_moved {
-                slots.extend(self.nominated.iter().copied());
-            } else {
-                let changed =
-                    [sources.cluster.load_log().since(self.load_at)?, sources.cluster.spec_log().since(self.spec_at)?];
-                slots.extend(changed.into_iter().flatten().copied().filter(|slot| self.nominated.contains(slot)));
-            }
-        }
-        let dense = self.lanes.iter().map(|lane| too_many.contains(&lane.member.column)).collect();
-        (slots.len() <= limit).then_some(Changes { slots, dense })
-    }
-
-    fn build(&mut self, sources: Sources<'_>, ranks: usize) {
-        self.built = true;
-        self.layout = sources.cluster.order().layout();
-        self.invalid = None;
-        let order = sources.cluster.order().by_name();
-        self.rejected_by.clear();
-        self.rejected_by.resize(ranks, FEASIBLE);
-        self.verdicts.clear();
-        self.verdicts.resize(ranks, Verdict::PASS);
-        for (index, member) in self.filters.iter().enumerate() {
-            let Some(rows) = &sources.columns.get(member.column).rows else { continue };
-            let out = self.rejected_by.iter_mut().zip(&mut self.verdicts);
-            for (slot, (by, found)) in order.iter().zip(out) {
-                let verdict = rows.verdicts[slot.index()];
-                if !verdict.passes() && *by == FEASIBLE {
-                    *by = index as u8 + 1;
-                    *found = verdict;
-                }
-            }
-        }
-        self.nominated.clear();
-        if let Some(priority) = self.nominated_from {
-            for name in sources.nominator.nodes() {
-                let Some(slot) = sources.cluster.slot(name) else { continue };
-                let Some(rank) = sources.cluster.order().rank(slot) else { continue };
-                if let Some(found) = with_nominated(&self.filters, sources, slot, priority, None) {
-                    self.nominated.insert(slot);
-                    if let Some((index, verdict)) = found.rejection {
-                        self.rejected_by[rank] = index as u8 + 1;
-                        self.verdicts[rank] = verdict;
-                    }
-                }
-            }
-        }
-        self.count_rejections();
-        for lane in &mut self.lanes {
-            lane.build(sources, &self.rejected_by, &mut self.invalid);
-        }
-        self.total_all();
-    }
-
-    fn count_rejections(&mut self) {
-        self.rejections.clear();
-        self.feasible = 0;
-        // There are few different answers, and a short list is faster than a map.
-        let mut counts: SmallVec<[((u8, Verdict), u32); 16]> = SmallVec::new();
-        for answer in self.rejected_by.iter().copied().zip(self.verdicts.iter().copied()) {
-            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == answer) {
-                *count += 1;
-            } else if counts.len() < 32 {
-                counts.push((answer, 1));
-            } else {
-                *self.rejections.entry(answer).or_insert(0) += 1;
-            }
-        }
-        for ((by, verdict), count) in counts {
-            if by == FEASIBLE {
-                self.feasible = count as usize;
-            } else {
-                self.rejections.insert((by, verdict), count);
-            }
-        }
-        // Feasible nodes that were first met behind 32 other answers.
-        self.feasible += self.rejections.remove(&(FEASIBLE, Verdict::PASS)).unwrap_or(0) as usize;
-    }
-
-    fn total_all(&mut self) {
-        let (lanes, rejected_by) = (&self.lanes, &self.rejected_by);
-        self.totals.refill(rejected_by.len(), |totals| {
-            for lane in lanes.iter().filter(|lane| lane.active) {
-                lane.add_to(totals);
-            }
-            for (total, by) in totals.iter_mut().zip(rejected_by) {
-                if *by != FEASIBLE {
-                    *total = INFEASIBLE;
-                }
-            }
-        });
-    }
-
-    fn patch(&mut self, sources: Sources<'_>, changes: &Changes) {
         let order = sources.cluster.order();
-        let mut ranks: Vec<usize> = changes.slots.iter().filter_map(|slot| order.rank(*slot)).collect();
+        if !self.built || self.layout != order.layout() {
+            self.reset(order.by_name().len());
+        }
+        let changes = self.changes(sources);
+        let bulk = if self.built { changes.bulk.iter().position(|bulk| *bulk) } else { Some(0) };
+        let rejected_before = bulk.map(|_| self.rejected.clone());
+        (self.built, self.layout) = (true, order.layout());
+        let was: Vec<bool> = changes.ranks.iter().map(|rank| !self.rejected.has(*rank)).collect();
+        let mut feasible_moved = self.judge_changed(sources, &changes, bulk.unwrap_or(usize::MAX));
+        let mut dirty = Bits::default();
+        dirty.reset(self.totals.blocks());
+        if let (Some(first), Some(before)) = (bulk, rejected_before) {
+            self.judge_all(sources, &changes, first);
+            for (block, (before, now)) in before.words().iter().zip(self.rejected.words()).enumerate() {
+                if before != now {
+                    feasible_moved = true;
+                    dirty.set(block, true);
+                }
+            }
+        }
+        self.feasible_set.current &= !feasible_moved;
+        let whole = |lane: &Lane| lane.is_whole(sources.columns.get(lane.member.column));
+        if !self.feasible_set.current && self.lanes.iter().any(whole) {
+            self.feasible_set.refill(&self.rejected, order.by_name());
+        }
+        let moved = Moved {
+            ranks: &changes.ranks,
+            was: &was,
+            bulk: bulk.is_some(),
+            feasible_moved,
+            rejected: &self.rejected,
+            feasible: self.feasible,
+            feasible_set: &self.feasible_set,
+        };
+        let mut all = false;
+        for (lane, dense) in self.lanes.iter_mut().zip(&changes.dense) {
+            all |= lane.update(sources, &moved, *dense, self.totals.all());
+        }
+        if all {
+            (0..self.totals.blocks()).for_each(|block| dirty.set(block, true));
+        } else {
+            changes.ranks.iter().for_each(|rank| dirty.set(rank / WORD, true));
+        }
+        self.totals.refresh(&dirty, &self.rejected);
+    }
+
+    fn reset(&mut self, ranks: usize) {
+        self.built = false;
+        self.failures.iter_mut().for_each(|failures| failures.reset(ranks));
+        self.lanes.iter_mut().for_each(|lane| lane.reset(ranks));
+        self.nominated.clear();
+        self.rejected.reset(ranks);
+        // All are rejected until they are judged, so that every block is looked at.
+        self.rejected.words_mut().fill(!0);
+        self.feasible = 0;
+        self.feasible_set.current = false;
+        self.totals.reset(ranks);
+    }
+
+    /// Collects what changed, and takes note of having seen it.
+    fn changes(&mut self, sources: Sources<'_>) -> Changes {
+        let order = sources.cluster.order();
+        // A look at all nodes, for one filter or one score plugin, costs about as much as so many single ones.
+        let limit = if self.built { order.by_name().len() / 16 + 16 } else { 0 };
+        let nominated = self.nominated_changes(sources);
+        let mut changes = Changes {
+            verdicts: Vec::new(),
+            bulk: SmallVec::from_elem(false, self.filters.len()),
+            dense: SmallVec::from_elem(false, self.lanes.len()),
+            ranks: nominated.clone(),
+            nominated,
+        };
+        for (index, (failures, member)) in self.failures.iter_mut().zip(&self.filters).enumerate() {
+            let news = failures.news(sources.columns.get(member.column), limit);
+            match news {
+                News::Slots(slots) if self.built => {
+                    let known = slots.iter().filter_map(|(slot, before)| Some((order.rank(*slot)?, index, *before)));
+                    changes.verdicts.extend(known);
+                }
+                _ => changes.bulk[index] = true,
+            }
+        }
+        // Stable: the oldest verdict stays in front.
+        changes.verdicts.sort_by_key(|(rank, filter, _)| (*rank, *filter));
+        changes.ranks.extend(changes.verdicts.iter().map(|(rank, ..)| *rank));
+        for (lane, dense) in self.lanes.iter_mut().zip(&mut changes.dense) {
+            match lane.news(sources.columns.get(lane.member.column), limit) {
+                Some(slots) if self.built => {
+                    changes.ranks.extend(slots.iter().filter_map(|(slot, _)| order.rank(*slot)));
+                }
+                _ => *dense = true,
+            }
+        }
+        changes.ranks.sort_unstable();
+        changes.ranks.dedup();
+        changes
+    }
+
+    /// Ranks of the nodes to be judged again with their nominated pods, sorted.
+    fn nominated_changes(&mut self, sources: Sources<'_>) -> Vec<usize> {
+        let Sources { cluster, columns, nominator } = sources;
+        let (load, spec) = (cluster.load_log(), cluster.spec_log());
+        let since = nominator.since(self.nominator_at).filter(|_| self.built);
+        let logs = (load.since(self.load_at), spec.since(self.spec_at));
+        self.nominator_at = nominator.position();
+        self.load_at = load.position();
+        self.spec_at = spec.position();
+        if self.nominated_from.is_none() {
+            return Vec::new();
+        }
+        let mut slots: Vec<Slot> = match since {
+            Some(names) => names.iter().filter_map(|name| cluster.slot(name)).collect(),
+            None => {
+                nominator.nodes().filter_map(|name| cluster.slot(name)).chain(self.nominated.keys().copied()).collect()
+            }
+        };
+        // With nominated pods on it a node can be turned down although no column of it changed.
+        let counts_moved = self.failures.iter().zip(&self.filters).any(|(failures, member)| {
+            let column = columns.get(member.column);
+            failures.state_version != column.state_version && column.runner.reads().has(Reads::COUNTS)
+        });
+        match logs {
+            (Some(load), Some(spec)) if !counts_moved => {
+                slots.extend(load.iter().chain(spec).filter(|slot| self.nominated.contains_key(*slot)));
+            }
+            _ => slots.extend(self.nominated.keys()),
+        }
+        let mut ranks: Vec<usize> = slots.iter().filter_map(|slot| cluster.order().rank(*slot)).collect();
         ranks.sort_unstable();
         ranks.dedup();
-        let mut moved = Moved { ranks: &ranks, was: &[], feasible: false };
-        let mut was: Vec<bool> = Vec::with_capacity(ranks.len());
-        for rank in &ranks {
-            let now = self.judge(sources, order.by_name()[*rank]);
-            let now = now.map_or((FEASIBLE, Verdict::PASS), |(index, verdict)| (index as u8 + 1, verdict));
-            let before = (self.rejected_by[*rank], self.verdicts[*rank]);
-            was.push(before.0 == FEASIBLE);
+        ranks
+    }
+
+    /// Judges the nodes that changed one by one. Rejections by the filters from `uncounted` on are not counted. Whether
+    /// any node became or ceased to be feasible.
+    fn judge_changed(&mut self, sources: Sources<'_>, changes: &Changes, uncounted: usize) -> bool {
+        let by_name = sources.cluster.order().by_name();
+        let mut verdicts = changes.verdicts.as_slice();
+        let mut nominated = changes.nominated.as_slice();
+        let mut moved = false;
+        for rank in changes.ranks.iter().copied() {
+            let (mine, others) = verdicts.split_at(verdicts.partition_point(|(other, ..)| *other == rank));
+            verdicts = others;
+            let is_nominated = nominated.first() == Some(&rank);
+            if mine.is_empty() && !is_nominated {
+                continue;
+            }
+            let before = self.judged(rank, sources, |filter, now| {
+                mine.iter().find(|(_, changed, _)| *changed == filter).map_or(now, |(.., before)| *before)
+            });
+            for (_, filter, _) in mine {
+                let verdict = sources.columns.get(self.filters[*filter].column).verdict(by_name[rank], sources.cluster);
+                self.failures[*filter].fails.set(rank, !verdict.passes());
+            }
+            if is_nominated {
+                nominated = &nominated[1..];
+                self.judge_with_nominated(by_name[rank], sources);
+            }
+            let now = self.judged(rank, sources, |_, verdict| verdict);
             if before == now {
                 continue;
             }
-            moved.feasible |= (before.0 == FEASIBLE) != (now.0 == FEASIBLE);
-            self.uncount(before);
-            if now.0 == FEASIBLE {
-                self.feasible += 1;
-            } else {
-                *self.rejections.entry(now).or_insert(0) += 1;
+            if let Some((filter, verdict)) = before.filter(|(filter, _)| *filter < uncounted) {
+                self.failures[filter].uncount(verdict);
             }
-            (self.rejected_by[*rank], self.verdicts[*rank]) = now;
-        }
-        moved.was = &was;
-        let mut all_totals = false;
-        for (lane, dense) in self.lanes.iter_mut().zip(&changes.dense).filter(|(lane, _)| lane.active) {
-            if *dense {
-                lane.build(sources, &self.rejected_by, &mut self.invalid);
-                all_totals = true;
-            } else {
-                all_totals |= lane.patch(sources, &self.rejected_by, &moved, &mut self.invalid);
+            if let Some((filter, verdict)) = now.filter(|(filter, _)| *filter < uncounted) {
+                self.failures[filter].count(verdict, 1);
+            }
+            if self.rejected.has(rank) != now.is_some() {
+                moved = true;
+                self.rejected.set(rank, now.is_some());
+                self.feasible = if now.is_none() { self.feasible + 1 } else { self.feasible - 1 };
             }
         }
-        if all_totals {
-            self.total_all();
-            return;
-        }
-        let (lanes, rejected_by) = (&self.lanes, &self.rejected_by);
-        self.totals.patch(&ranks, |rank| {
-            if rejected_by[rank] == FEASIBLE {
-                lanes.iter().filter(|lane| lane.active).map(|lane| lane.weighted(rank)).sum()
-            } else {
-                INFEASIBLE
-            }
-        });
+        moved
     }
 
-    fn uncount(&mut self, answer: (u8, Verdict)) {
-        if answer.0 == FEASIBLE {
-            self.feasible -= 1;
-        } else if let Some(count) = self.rejections.get_mut(&answer) {
-            *count -= 1;
-            if *count == 0 {
-                self.rejections.remove(&answer);
-            }
+    /// Who turns a node down, by what is known of each filter; `verdict` chooses its verdict, given the column's.
+    fn judged(
+        &self,
+        rank: usize,
+        sources: Sources<'_>,
+        verdict: impl Fn(usize, Verdict) -> Verdict,
+    ) -> Option<Rejection> {
+        let slot = sources.cluster.order().by_name()[rank];
+        if let Some(Some(rejection)) = self.nominated.get(&slot) {
+            return Some(*rejection);
         }
+        let filter = self.failures.iter().position(|failures| failures.fails.has(rank))?;
+        let column = sources.columns.get(self.filters[filter].column);
+        Some((filter, verdict(filter, column.verdict(slot, sources.cluster))))
     }
 
-    /// Who turns a node down now.
-    fn judge(&mut self, sources: Sources<'_>, slot: Slot) -> Option<(usize, Verdict)> {
-        if let Some(priority) = self.nominated_from {
-            match with_nominated(&self.filters, sources, slot, priority, None) {
-                None => {
-                    self.nominated.remove(&slot);
-                }
-                Some(found) => {
-                    self.nominated.insert(slot);
-                    if found.rejection.is_some() {
-                        return found.rejection;
-                    }
-                }
-            }
+    fn judge_with_nominated(&mut self, slot: Slot, sources: Sources<'_>) {
+        let from = self.nominated_from.expect("only classes with nominated pods look at them");
+        match with_nominated(&self.filters, sources, slot, from, None) {
+            Some(found) => self.nominated.insert(slot, found.rejection),
+            None => self.nominated.remove(&slot),
+        };
+    }
+
+    /// Looks at all nodes for the filters that asked for it, the first of which is `first`.
+    fn judge_all(&mut self, sources: Sources<'_>, changes: &Changes, first: usize) {
+        let by_name = sources.cluster.order().by_name();
+        let column = |filter: usize| sources.columns.get(self.filters[filter].column);
+        for (index, failures) in self.failures.iter_mut().enumerate().filter(|(index, _)| changes.bulk[*index]) {
+            failures.refill(column(index), sources);
         }
-        self.filters.iter().enumerate().find_map(|(index, member)| {
-            let rows = sources.columns.get(member.column).rows.as_ref()?;
-            let verdict = rows.verdicts[slot.index()];
-            (!verdict.passes()).then_some((index, verdict))
-        })
+        let turned_down = self.nominated.iter().filter_map(|(slot, found)| Some((*slot, (*found)?)));
+        let turned_down: Vec<(usize, Rejection)> =
+            turned_down.filter_map(|(slot, found)| Some((sources.cluster.order().rank(slot)?, found))).collect();
+        // Nodes that no filter looked at so far turned down.
+        let mut left = Bits::default();
+        left.reset(by_name.len());
+        left.fill(by_name.len());
+        turned_down.iter().for_each(|(rank, _)| left.set(*rank, false));
+        for (index, failures) in self.failures.iter_mut().enumerate() {
+            if index >= first {
+                failures.recount(&left, column(index), sources);
+            }
+            left.remove_all(&failures.fails);
+        }
+        for (_, (filter, verdict)) in turned_down.iter().filter(|(_, (filter, _))| *filter >= first) {
+            self.failures[*filter].count(*verdict, 1);
+        }
+        self.feasible = left.count();
+        self.rejected.clear();
+        self.rejected.fill(by_name.len());
+        self.rejected.remove_all(&left);
     }
-}
-
-/// A node judged with its nominated pods on it.
-pub(crate) struct WithNominated {
-    /// Index in the filters, and verdict.
-    pub(crate) rejection: Option<(usize, Verdict)>,
-}
-
-/// Filters a node with the nominated pods of at least `priority` (other than the one with uid `except`) on it. `None`
-/// when it has none of those.
-pub(crate) fn with_nominated(
-    filters: &[Member],
-    sources: Sources<'_>,
-    slot: Slot,
-    priority: i32,
-    except: Option<&str>,
-) -> Option<WithNominated> {
-    let info = sources.cluster.nodes()[slot.index()].as_deref()?;
-    let nominated = sources.nominator.pods_on(&info.spec.name);
-    let wanted = |pod: &&std::sync::Arc<loadline_model::PodInfo>| {
-        pod.priority >= priority && except.is_none_or(|uid| pod.uid != *uid)
-    };
-    if !nominated.iter().any(|pod| wanted(&pod)) {
-        return None;
-    }
-    let delta = NodeDelta { added: nominated.iter().filter(wanted).cloned().collect(), removed: Vec::new() };
-    let mut load = info.load.clone();
-    delta.added.iter().for_each(|pod| load.add(pod));
-    let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING).with_delta(&delta, &load);
-    let rejection = filters.iter().enumerate().find_map(|(index, member)| {
-        let column = sources.columns.get(member.column);
-        let verdict = column.runner.filter(&column.state, &view);
-        (!verdict.passes()).then_some((index, verdict))
-    });
-    Some(WithNominated { rejection })
 }

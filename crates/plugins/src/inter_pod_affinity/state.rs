@@ -205,7 +205,7 @@ impl State {
         if changed.is_empty() {
             return Touched::None;
         }
-        let mut touched = TouchedNodes::new(cluster);
+        let mut touched = TouchedNodes::default();
         // Even when no answer changes: on a node with nominated pods it may, and so may whether anything scores.
         touched.note();
         // The sort is stable: the first of equal places has what was there before all changes.
@@ -219,7 +219,7 @@ impl State {
                 Role::Affinity | Role::Anti | Role::Existing => (now > 0) != (before > 0),
             };
             if differs {
-                touched.domain(cluster.topology(tally.topology), domain);
+                touched.domain(tally.topology, domain);
             }
         }
         if self.self_match && (totals.affinity == 0) != (self.totals.affinity == 0) {
@@ -233,6 +233,13 @@ impl State {
     /// to do with it. (Then terms of nominated pods count too, and else they do not.)
     pub(super) fn filters_now(&self) -> bool {
         !(self.own.required().is_empty() && self.own.anti().is_empty()) || self.totals.existing != 0
+    }
+
+    /// The topology of the tallies whose role is meant, when they have but one.
+    pub(super) fn topology_of(&self, is_meant: impl Fn(Role) -> bool) -> Option<TopologyId> {
+        let mut topologies = self.tallies.iter().filter(|tally| is_meant(tally.role)).map(|tally| tally.topology);
+        let first = topologies.next()?;
+        topologies.all(|other| other == first).then_some(first)
     }
 
     /// Tallies of a role.

@@ -87,7 +87,7 @@ impl HardConstraint {
     }
 
     /// Counts changes in, and collects the nodes of domains that became full or are full no longer.
-    pub(super) fn apply(&mut self, changes: &[(Slot, i32)], topology: &Topology, touched: &mut TouchedNodes) {
+    pub(super) fn apply(&mut self, changes: &[(Slot, i32)], touched: &mut TouchedNodes) {
         let mut changed: SmallVec<[usize; 8]> = SmallVec::new();
         for (slot, by) in changes {
             if let Some(domain) = self.domain_counted(*slot) {
@@ -105,12 +105,12 @@ impl HardConstraint {
         let minimum = self.least_counted(None);
         if minimum == self.minimum {
             for domain in changed {
-                self.judge(domain, topology, touched);
+                self.judge(domain, touched);
             }
         } else {
             self.minimum = minimum;
             for domain in 0..self.matching.len() {
-                self.judge(domain, topology, touched);
+                self.judge(domain, touched);
             }
         }
     }
@@ -125,11 +125,11 @@ impl HardConstraint {
         *self.levels.entry(to).or_insert(0) += 1;
     }
 
-    fn judge(&mut self, domain: usize, topology: &Topology, touched: &mut TouchedNodes) {
+    fn judge(&mut self, domain: usize, touched: &mut TouchedNodes) {
         let full = self.exceeds(self.standing_of(domain));
         if full != self.full[domain] {
             self.full[domain] = full;
-            touched.domain(topology, domain);
+            touched.domain(self.topology, domain);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `whenUnsatisfiable: ScheduleAnyway`: pods by domain, and the score of a whole feasible set.
 
-use loadline_framework::{Cluster, DomainId, Score, Slot, TopologyId};
+use loadline_framework::{Bounds, Cluster, DomainId, IGNORED, Slot, Topology, TopologyId};
 use loadline_model::log;
 
 use super::arguments::HOSTNAME;
@@ -103,16 +103,26 @@ impl SoftConstraint {
 
     /// kube-scheduler's weight: the logarithm of the number of domains among the nodes in question, so that the counts
     /// of a small topology are not watered down by those of a large one.
-    fn weight(&self, slots: &[Slot], ignored: &[bool], domain_of: &[DomainId]) -> f64 {
-        let candidates = || slots.iter().zip(ignored).filter(|(_, ignored)| !**ignored);
+    fn weight(&self, slots: &[Slot], ignored: &[bool], topology: &Topology, nodes: usize) -> f64 {
         let size = match &self.pods {
-            Pods::OnNode(_) => candidates().count(),
+            Pods::OnNode(_) => slots.len() - ignored.iter().filter(|ignored| **ignored).count(),
             Pods::InDomain { matching, unlabelled, .. } => {
                 let mut seen = vec![false; matching.len()];
-                for (slot, _) in candidates() {
-                    seen[domain_of[slot.index()].index().unwrap_or(*unlabelled)] = true;
+                let mut size = 0;
+                // No more than these can be seen: often so few that a look at a few nodes meets them all.
+                let most = topology.members.iter().filter(|members| !members.is_empty()).count()
+                    + usize::from(labelled(topology) < nodes);
+                for (index, slot) in slots.iter().enumerate() {
+                    let bucket = topology.domain_of[slot.index()].index().unwrap_or(*unlabelled);
+                    if !seen[bucket] && !ignored.get(index).is_some_and(|ignored| *ignored) {
+                        seen[bucket] = true;
+                        size += 1;
+                        if size == most {
+                            break;
+                        }
+                    }
                 }
-                seen.iter().filter(|seen| **seen).count()
+                size
             }
         };
         log::ln(size as u32 + 2)
@@ -142,40 +152,53 @@ impl SoftConstraint {
     }
 }
 
-/// Score and NormalizeScore of `feasible` into `out`. With `require_all`, nodes that lack one of the topologies' labels
-/// are left out and score 0.
+/// Number of nodes that have the topology's label.
+fn labelled(topology: &Topology) -> usize {
+    topology.members.iter().map(Vec::len).sum()
+}
+
+/// Score of `feasible` into `out`. With `require_all`, nodes that lack one of the topologies' labels are ignored.
 pub(super) fn score(
     constraints: &[SoftConstraint],
     require_all: bool,
     feasible: &[Slot],
     cluster: &dyn Cluster,
-    out: &mut [Score],
+    out: &mut [i64],
 ) {
-    let topologies: Vec<&[DomainId]> =
-        constraints.iter().map(|constraint| cluster.topology(constraint.topology).domain_of.as_slice()).collect();
-    let mut ignored = vec![false; feasible.len()];
-    if require_all {
-        for domain_of in &topologies {
+    /// Nodes whose sums are at hand at a time: they stay in the nearest cache.
+    const PIECE: usize = 512;
+    let topologies: Vec<&Topology> =
+        constraints.iter().map(|constraint| cluster.topology(constraint.topology)).collect();
+    // By place in `feasible`; empty when no node lacks a label.
+    let mut ignored = Vec::new();
+    for topology in topologies.iter().filter(|_| require_all) {
+        if labelled(topology) < cluster.node_count() {
+            ignored.resize(feasible.len(), false);
             for (ignored, slot) in ignored.iter_mut().zip(feasible) {
-                *ignored |= domain_of[slot.index()] == DomainId::NONE;
+                *ignored |= topology.domain_of[slot.index()] == DomainId::NONE;
             }
         }
     }
-    let mut sums = vec![0.0; feasible.len()];
-    for (constraint, domain_of) in constraints.iter().zip(&topologies) {
-        let weight = constraint.weight(feasible, &ignored, domain_of);
-        constraint.add(feasible, domain_of, weight, &mut sums);
-    }
-    let (mut min, mut max) = (i64::MAX, 0);
-    for ((score, sum), ignored) in out.iter_mut().zip(&sums).zip(&ignored) {
-        score.raw = if *ignored { 0 } else { round(*sum) };
-        if !ignored {
-            min = min.min(score.raw);
-            max = max.max(score.raw);
+    let parts = constraints.iter().zip(&topologies);
+    let parts: Vec<(&SoftConstraint, &[DomainId], f64)> = parts
+        .map(|(constraint, topology)| {
+            let weight = constraint.weight(feasible, &ignored, topology, cluster.node_count());
+            (constraint, topology.domain_of.as_slice(), weight)
+        })
+        .collect();
+    let mut sums = [0.0; PIECE];
+    for (feasible, out) in feasible.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
+        let sums = &mut sums[..feasible.len()];
+        sums.fill(0.0);
+        for (constraint, domain_of, weight) in &parts {
+            constraint.add(feasible, domain_of, *weight, sums);
+        }
+        for (raw, sum) in out.iter_mut().zip(&*sums) {
+            *raw = round(*sum);
         }
     }
-    for (score, ignored) in out.iter_mut().zip(&ignored) {
-        score.normalized = if *ignored { 0 } else { normalize(score.raw, min, max) };
+    for (raw, _) in out.iter_mut().zip(&ignored).filter(|(_, ignored)| **ignored) {
+        *raw = IGNORED;
     }
 }
 
@@ -187,7 +210,7 @@ fn round(sum: f64) -> i64 {
 }
 
 /// The lower the sum, the better: 100 for the lowest, the more of 100 for the highest the closer they are.
-fn normalize(raw: i64, min: i64, max: i64) -> i64 {
+pub(super) fn normalize(raw: i64, Bounds { min, max }: Bounds) -> i64 {
     if max == 0 {
         return 100;
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use loadline_framework::{Cluster, DomainId, NodeView, Prepare, Query, Touched, Verdict};
+use loadline_framework::{Cluster, DomainId, NodeView, Prepare, Query, TopologyId, Touched, Verdict};
 use loadline_model::{NamespaceMatch, NodeSpec, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
 
 use super::arguments::Arguments;
@@ -109,10 +109,10 @@ impl State {
         if news.iter().all(|changes| changes.is_empty()) {
             return Touched::None;
         }
-        let mut touched = TouchedNodes::new(cluster);
+        let mut touched = TouchedNodes::default();
         for hard in &mut self.hard {
             if let Some(source) = hard.source {
-                hard.apply(news[source], cluster.topology(hard.topology), &mut touched);
+                hard.apply(news[source], &mut touched);
             }
         }
         for soft in &mut self.soft {
@@ -142,6 +142,12 @@ impl State {
             }
         }
         Verdict::PASS
+    }
+
+    /// The topology of the hard constraints, when they have but one.
+    pub(super) fn filters_by(&self) -> Option<TopologyId> {
+        let (first, others) = self.hard.split_first()?;
+        others.iter().all(|other| other.topology == first.topology).then_some(first.topology)
     }
 
     /// Namespace of the pods that count.

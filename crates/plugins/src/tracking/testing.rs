@@ -1,7 +1,7 @@
 //! For random tests of plugins whose state follows the cluster: what happens to a cluster, and a column as the engine
 //! keeps it.
 
-use loadline_framework::{Cluster, NodeDelta, NodePlugin, NodeView, Slot, Touched, Verdict};
+use loadline_framework::{Cluster, NodeDelta, NodePlugin, NodeView, Slot, TopologyId, Touched, Verdict};
 use loadline_model::{NodeSpec, PodInfo, Str};
 use proptest::prelude::*;
 
@@ -126,7 +126,10 @@ impl<'a, P: NodePlugin> Column<'a, P> {
     pub(crate) fn sync(&mut self, cluster: &FakeCluster) {
         match self.plugin.catch_up(&mut self.state, cluster) {
             Touched::None => {}
-            Touched::Slots(slots) => self.ask(cluster, &slots),
+            Touched::Domains(domains) => {
+                let members = domains.iter().flat_map(|(id, domain)| &cluster.topology(*id).members[*domain]);
+                self.ask(cluster, &members.copied().collect::<Vec<Slot>>());
+            }
             Touched::All => self.ask(cluster, &cluster.slots()),
         }
     }
@@ -151,6 +154,18 @@ impl<'a, P: NodePlugin> Column<'a, P> {
             let at = slot.index();
             (fresh.verdicts[at], fresh.raw[at]) == (self.verdicts[at], self.raw[at])
         };
-        cluster.slots().iter().all(same) && self.plugin.scores(&fresh.state) == self.plugin.scores(&self.state)
+        let by_domain = |answer_by: Option<TopologyId>, same: &dyn Fn(usize, usize) -> bool| {
+            answer_by.is_none_or(|id| {
+                let domain_of = &cluster.topology(id).domain_of;
+                let slots = cluster.slots();
+                slots.iter().all(|a| {
+                    slots.iter().all(|b| domain_of[a.index()] != domain_of[b.index()] || same(a.index(), b.index()))
+                })
+            })
+        };
+        by_domain(self.plugin.filters_by(&self.state), &|a, b| fresh.verdicts[a] == fresh.verdicts[b])
+            && by_domain(self.plugin.scores_by(&self.state), &|a, b| fresh.raw[a] == fresh.raw[b])
+            && cluster.slots().iter().all(same)
+            && self.plugin.scores(&fresh.state) == self.plugin.scores(&self.state)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use loadline_framework::Score;
 use loadline_model::{NodeInfo, Operator, Requirement};
 use proptest::prelude::*;
 
@@ -228,9 +229,9 @@ proptest! {
                 prop_assert_eq!(code, hard.filter(&run.cluster, slot, &NodeDelta::default()), "{:?}", slot);
             }
             if !soft.constraints.is_empty() {
-                let mut scores = vec![Score::default(); feasible.len()];
-                plugin.score_feasible(&column.state, &feasible, &run.cluster, &mut scores);
-                prop_assert_eq!(scores, soft.score(&run.cluster, &feasible, true));
+                let mut raw = vec![0; feasible.len()];
+                plugin.score_feasible(&column.state, &feasible, &run.cluster, &mut raw);
+                prop_assert_eq!(plugin.normalization().apply(&raw), soft.score(&run.cluster, &feasible, true));
             }
         }
     }
@@ -267,9 +268,9 @@ proptest! {
             run.take(step);
             column.sync(&run.cluster);
             let feasible = run.cluster.slots();
-            let mut scores = vec![Score::default(); feasible.len()];
-            plugin.score_feasible(&column.state, &feasible, &run.cluster, &mut scores);
-            prop_assert_eq!(scores, rules.score(&run.cluster, &feasible, false));
+            let mut raw = vec![0; feasible.len()];
+            plugin.score_feasible(&column.state, &feasible, &run.cluster, &mut raw);
+            prop_assert_eq!(plugin.normalization().apply(&raw), rules.score(&run.cluster, &feasible, false));
         }
     }
 
