@@ -125,6 +125,11 @@ impl Column {
         self.scores && !matches!(self.runner.normalization(), Normalization::Whole(_))
     }
 
+    /// Whether the plugin scores, and the feasible nodes as a whole.
+    pub(crate) fn scores_whole(&self) -> bool {
+        self.scores() && matches!(self.runner.normalization(), Normalization::Whole(_))
+    }
+
     /// The plugin's verdict on a node; it passes while not all nodes were asked for.
     pub(crate) fn verdict(&self, slot: Slot, cluster: &ClusterState) -> Verdict {
         let verdicts = self.rows.as_ref().and_then(|rows| rows.verdicts.as_ref());

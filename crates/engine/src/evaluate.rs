@@ -284,10 +284,9 @@ impl Kept {
         sources: Sources<'_>,
     ) -> Option<(usize, Verdict)> {
         let pod = request.pod;
-        if let Some(found) = with_nominated(filters, sources, slot, pod.priority, Some(&pod.uid))
-            && found.rejection.is_some()
-        {
-            return found.rejection;
+        let rejection = with_nominated(filters, sources, slot, pod.priority, Some(&pod.uid));
+        if rejection.is_some() {
+            return rejection;
         }
         let info = sources.cluster.nodes()[slot.index()].as_deref()?;
         let view = NodeView::new(sources.cluster, slot, info, Reads::NOTHING);

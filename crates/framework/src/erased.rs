@@ -45,6 +45,8 @@ pub trait NodeRunner: Send + Sync {
     fn catch_up(&self, state: &mut BoxedState, cluster: &dyn Cluster) -> Touched;
     /// Filters one node.
     fn filter(&self, state: &BoxedState, node: &NodeView<'_>) -> Verdict;
+    /// See [`NodePlugin::is_moved_by`].
+    fn is_moved_by(&self, state: &BoxedState, added: &[Arc<PodInfo>], cluster: &dyn Cluster) -> bool;
     /// Filters these slots into `out`, by slot. Slots without a node are left as they are.
     fn filter_slots(
         &self,
@@ -164,6 +166,10 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
 
     fn filter(&self, state: &BoxedState, node: &NodeView<'_>) -> Verdict {
         self.plugin.filter(typed::<P>(state), &node.reading(self.plugin.reads()))
+    }
+
+    fn is_moved_by(&self, state: &BoxedState, added: &[Arc<PodInfo>], cluster: &dyn Cluster) -> bool {
+        self.plugin.is_moved_by(typed::<P>(state), added, cluster)
     }
 
     fn filter_slots(

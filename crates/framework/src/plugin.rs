@@ -139,6 +139,12 @@ pub trait NodePlugin: Send + Sync + 'static {
         Verdict::PASS
     }
 
+    /// Whether pods put on a node in a thought experiment can change what [`NodePlugin::filter`] says of it. Asked of
+    /// plugins whose answer depends on counts; those that read the node's load or pods always can.
+    fn is_moved_by(&self, _state: &Self::State, _added: &[Arc<PodInfo>], _cluster: &dyn Cluster) -> bool {
+        true
+    }
+
     /// kube-scheduler's reasons for a rejection, in its order.
     fn reasons(&self, _state: &Self::State, _verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {
         Vec::new()

@@ -7,6 +7,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use loadline_framework::record::{Detail, Remedy};
 use loadline_framework::{
     Action, ArgField, ArgKind, Bounds, Cluster, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin,
@@ -107,6 +109,10 @@ impl NodePlugin for InterPodAffinity {
 
     fn filter(&self, state: &State, node: &NodeView<'_>) -> Verdict {
         filter::filter(state, node)
+    }
+
+    fn is_moved_by(&self, state: &State, added: &[Arc<PodInfo>], cluster: &dyn Cluster) -> bool {
+        added.iter().any(|pod| filter::is_moved_by(state, pod, cluster))
     }
 
     fn reasons(&self, _state: &State, verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {

@@ -9,6 +9,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use loadline_framework::record::{Detail, Remedy};
 use loadline_framework::{
     Action, Cluster, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, NodeView, Normalization,
@@ -81,6 +83,10 @@ impl NodePlugin for PodTopologySpread {
 
     fn filter(&self, state: &State, node: &NodeView<'_>) -> Verdict {
         state.filter(node)
+    }
+
+    fn is_moved_by(&self, state: &State, added: &[Arc<PodInfo>], _cluster: &dyn Cluster) -> bool {
+        state.is_moved_by(added)
     }
 
     fn reasons(&self, _state: &State, verdict: Verdict, _node: &NodeView<'_>) -> Vec<Reason> {

@@ -55,10 +55,13 @@ impl Extremes {
         let mut found = Self::NONE;
         for (raw, rejected) in raw.chunks(WORD).zip(rejected.words()) {
             if *rejected == 0 {
-                raw.iter().for_each(|raw| found.add(*raw));
+                for raw in raw {
+                    found.add(*raw);
+                }
             } else {
-                let feasible = in_word(0, !rejected).take_while(|at| *at < raw.len());
-                feasible.for_each(|at| found.add(raw[at]));
+                for at in in_word(0, !rejected).take_while(|at| *at < raw.len()) {
+                    found.add(raw[at]);
+                }
             }
         }
         found
@@ -103,7 +106,7 @@ pub(super) struct Moved<'a> {
     /// Whether others than `ranks` may have become or ceased to be feasible.
     pub(super) bulk: bool,
     /// Whether any node became or ceased to be feasible.
-    pub(super) feasible_moved: bool,
+    pub(super) feasibility: bool,
     /// Ranks that are not feasible.
     pub(super) rejected: &'a Bits,
     /// Number of feasible nodes.
@@ -112,11 +115,12 @@ pub(super) struct Moved<'a> {
     pub(super) feasible_set: &'a FeasibleSet,
 }
 
-/// The feasible nodes in order of rank.
+/// The feasible nodes in order of rank, where a plugin scores them as a whole.
 #[derive(Debug, Default)]
 pub(super) struct FeasibleSet {
     pub(super) slots: Vec<Slot>,
     pub(super) ranks: Vec<u32>,
+    /// Whether it is up to date.
     pub(super) current: bool,
 }
 
@@ -158,11 +162,6 @@ impl Lane {
             Raw::Column | Raw::ByGroup { .. } => 0,
         };
         self.normalized.len() + raw
-    }
-
-    /// Whether the plugin scores the feasible set as a whole.
-    pub(super) fn is_whole(&self, column: &Column) -> bool {
-        column.scores() && matches!(column.runner.normalization(), Normalization::Whole(_))
     }
 
     /// The score of the feasible node at a rank.
@@ -282,7 +281,7 @@ impl Lane {
                 }
             }
         }
-        if !known && (dense || moved.feasible_moved || !moved.ranks.is_empty()) {
+        if !known && (dense || moved.feasibility || !moved.ranks.is_empty()) {
             extremes = match raw.first() {
                 Some(raw) if uniform => Extremes::of_equal(*raw, moved.feasible),
                 _ => Extremes::of(&raw, moved.rejected),
@@ -328,7 +327,7 @@ impl Lane {
             _ => (None, Vec::new()),
         };
         let same_answers = version == Some(answers.version);
-        if !same_answers || moved.feasible_moved {
+        if !same_answers || moved.feasibility {
             let grouping = sources.columns.grouping(answers.topology);
             let feasible = grouping.members().iter().map(|members| first_feasible(members, moved.rejected));
             let feasible: Vec<Option<usize>> = feasible.collect();
@@ -370,7 +369,7 @@ impl Lane {
     ) -> bool {
         let mut raw = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByFeasible { raw, state_version }
-                if !dense && !moved.feasible_moved && state_version == column.state_version =>
+                if !dense && !moved.feasibility && state_version == column.state_version =>
             {
                 self.raw = Raw::ByFeasible { raw, state_version };
                 return false;
@@ -440,7 +439,7 @@ fn checked(score: i64, rank: usize, invalid: &mut Vec<(usize, i64)>) -> u8 {
 
 fn first_feasible(members: &Bits, rejected: &Bits) -> Option<usize> {
     let words = members.words().iter().zip(rejected.words()).enumerate();
-    words.filter_map(|(index, (members, rejected))| in_word(index, members & !rejected).next()).next()
+    words.into_iter().find_map(|(index, (members, rejected))| in_word(index, members & !rejected).next())
 }
 
 /// Normalised scores of raw ones that were met lately: they repeat, and dividing is slow.

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use self::failures::{Failures, News};
 use self::lane::{FeasibleSet, Lane, Moved};
+use self::nominated::WithNominated;
 pub(crate) use self::nominated::with_nominated;
 use self::totals::Totals;
 use crate::bits::{Bits, WORD};
@@ -65,8 +66,9 @@ pub(crate) struct Class {
     nominator_at: u64,
     load_at: u64,
     spec_at: u64,
-    /// Nodes with nominated pods that count, with who turned them down for those.
-    nominated: Map<Slot, Option<Rejection>>,
+    namespaces_at: u64,
+    /// Nodes with nominated pods that count.
+    nominated: Map<Slot, WithNominated>,
     rejected: Bits,
     feasible: usize,
     feasible_set: FeasibleSet,
@@ -101,6 +103,7 @@ impl Class {
             nominator_at: 0,
             load_at: 0,
             spec_at: 0,
+            namespaces_at: 0,
             nominated: Map::default(),
             rejected: Bits::default(),
             feasible: 0,
@@ -199,7 +202,7 @@ impl Class {
             }
         }
         self.feasible_set.current &= !feasible_moved;
-        let whole = |lane: &Lane| lane.is_whole(sources.columns.get(lane.member.column));
+        let whole = |lane: &Lane| sources.columns.get(lane.member.column).scores_whole();
         if !self.feasible_set.current && self.lanes.iter().any(whole) {
             self.feasible_set.refill(&self.rejected, order.by_name());
         }
@@ -207,7 +210,7 @@ impl Class {
             ranks: &changes.ranks,
             was: &was,
             bulk: bulk.is_some(),
-            feasible_moved,
+            feasibility: feasible_moved,
             rejected: &self.rejected,
             feasible: self.feasible,
             feasible_set: &self.feasible_set,
@@ -285,6 +288,8 @@ impl Class {
         self.nominator_at = nominator.position();
         self.load_at = load.position();
         self.spec_at = spec.position();
+        let namespaces_moved = self.namespaces_at != cluster.namespace_generation();
+        self.namespaces_at = cluster.namespace_generation();
         if self.nominated_from.is_none() {
             return Vec::new();
         }
@@ -300,8 +305,10 @@ impl Class {
             failures.state_version != column.state_version && column.runner.reads().has(Reads::COUNTS)
         });
         match logs {
-            (Some(load), Some(spec)) if !counts_moved => {
+            (Some(load), Some(spec)) if !namespaces_moved => {
                 slots.extend(load.iter().chain(spec).filter(|slot| self.nominated.contains_key(*slot)));
+                let follows = self.nominated.iter().filter(|(_, found)| counts_moved && found.follows_counts);
+                slots.extend(follows.map(|(slot, _)| *slot));
             }
             _ => slots.extend(self.nominated.keys()),
         }
@@ -363,49 +370,69 @@ impl Class {
         verdict: impl Fn(usize, Verdict) -> Verdict,
     ) -> Option<Rejection> {
         let slot = sources.cluster.order().by_name()[rank];
-        if let Some(Some(rejection)) = self.nominated.get(&slot) {
-            return Some(*rejection);
-        }
-        let filter = self.failures.iter().position(|failures| failures.fails.has(rank))?;
+        let failing = |filter: &usize| self.failures[*filter].fails.has(rank);
+        let mut filters = 0..self.failures.len();
+        let found = match self.nominated.get(&slot) {
+            None => filters.find(failing),
+            Some(with) => {
+                // First with the nominated pods on it, which change nothing for the filters that they do not move.
+                let unmoved = filters.clone().find(|filter| !with.moves(*filter) && failing(filter));
+                match (unmoved, with.rejection) {
+                    (Some(filter), Some(rejection)) if rejection.0 < filter => return Some(rejection),
+                    (None, Some(rejection)) => return Some(rejection),
+                    (Some(filter), _) => Some(filter),
+                    // Then as it is.
+                    (None, None) => filters.find(failing),
+                }
+            }
+        };
+        let filter = found?;
         let column = sources.columns.get(self.filters[filter].column);
         Some((filter, verdict(filter, column.verdict(slot, sources.cluster))))
     }
 
     fn judge_with_nominated(&mut self, slot: Slot, sources: Sources<'_>) {
         let from = self.nominated_from.expect("only classes with nominated pods look at them");
-        match with_nominated(&self.filters, sources, slot, from, None) {
-            Some(found) => self.nominated.insert(slot, found.rejection),
+        match WithNominated::judge(&self.filters, sources, slot, from) {
+            Some(found) => self.nominated.insert(slot, found),
             None => self.nominated.remove(&slot),
         };
     }
 
     /// Looks at all nodes for the filters that asked for it, the first of which is `first`.
     fn judge_all(&mut self, sources: Sources<'_>, changes: &Changes, first: usize) {
-        let by_name = sources.cluster.order().by_name();
+        let order = sources.cluster.order();
+        let ranks = order.by_name().len();
         let column = |filter: usize| sources.columns.get(self.filters[filter].column);
         for (index, failures) in self.failures.iter_mut().enumerate().filter(|(index, _)| changes.bulk[*index]) {
             failures.refill(column(index), sources);
         }
-        let turned_down = self.nominated.iter().filter_map(|(slot, found)| Some((*slot, (*found)?)));
-        let turned_down: Vec<(usize, Rejection)> =
-            turned_down.filter_map(|(slot, found)| Some((sources.cluster.order().rank(slot)?, found))).collect();
-        // Nodes that no filter looked at so far turned down.
+        let nominated = self.nominated.keys().filter_map(|slot| order.rank(*slot));
+        let nominated: Vec<(usize, Option<Rejection>)> =
+            nominated.map(|rank| (rank, self.judged(rank, sources, |_, verdict| verdict))).collect();
+        // Nodes that no filter looked at so far turned down. Those with nominated pods are judged already.
         let mut left = Bits::default();
-        left.reset(by_name.len());
-        left.fill(by_name.len());
-        turned_down.iter().for_each(|(rank, _)| left.set(*rank, false));
+        left.reset(ranks);
+        left.fill(ranks);
+        for (rank, _) in &nominated {
+            left.set(*rank, false);
+        }
         for (index, failures) in self.failures.iter_mut().enumerate() {
             if index >= first {
                 failures.recount(&left, column(index), sources);
             }
             left.remove_all(&failures.fails);
         }
-        for (_, (filter, verdict)) in turned_down.iter().filter(|(_, (filter, _))| *filter >= first) {
-            self.failures[*filter].count(*verdict, 1);
+        for (rank, rejection) in nominated {
+            match rejection {
+                None => left.set(rank, true),
+                Some((filter, verdict)) if filter >= first => self.failures[filter].count(verdict, 1),
+                Some(_) => {}
+            }
         }
         self.feasible = left.count();
         self.rejected.clear();
-        self.rejected.fill(by_name.len());
+        self.rejected.fill(ranks);
         self.rejected.remove_all(&left);
     }
 }

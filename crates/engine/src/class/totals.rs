@@ -43,7 +43,7 @@ impl Best {
 /// looking at all.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    totals: Vec<i64>,
+    by_rank: Vec<i64>,
     /// By [`WORD`] ranks.
     blocks: Vec<Best>,
     /// By [`WORD`] blocks.
@@ -53,8 +53,8 @@ pub(super) struct Totals {
 impl Totals {
     /// Zero for this many ranks, none of them feasible.
     pub(super) fn reset(&mut self, ranks: usize) {
-        self.totals.clear();
-        self.totals.resize(ranks, 0);
+        self.by_rank.clear();
+        self.by_rank.resize(ranks, 0);
         self.blocks.clear();
         self.blocks.resize(ranks.div_ceil(WORD), Best::NONE);
         self.regions.clear();
@@ -63,11 +63,11 @@ impl Totals {
 
     /// Totals by rank; [`Totals::refresh`] has to follow a change.
     pub(super) fn all(&mut self) -> &mut [i64] {
-        &mut self.totals
+        &mut self.by_rank
     }
 
     pub(super) fn len(&self) -> usize {
-        self.totals.len()
+        self.by_rank.len()
     }
 
     /// Number of blocks.
@@ -79,15 +79,15 @@ impl Totals {
     pub(super) fn refresh(&mut self, dirty: &Bits, rejected: &Bits) {
         for (region, word) in dirty.words().iter().enumerate().filter(|(_, word)| **word != 0) {
             for block in in_word(region, *word) {
-                let ranks = stretch(block, self.totals.len());
-                self.blocks[block] = Best::of_ranks(&self.totals[ranks], rejected.words()[block]);
+                let ranks = stretch(block, self.by_rank.len());
+                self.blocks[block] = Best::of_ranks(&self.by_rank[ranks], rejected.words()[block]);
             }
             self.regions[region] = Best::of_stretches(&self.blocks[stretch(region, self.blocks.len())]);
         }
     }
 
     pub(super) fn get(&self, rank: usize) -> i64 {
-        self.totals[rank]
+        self.by_rank[rank]
     }
 
     /// The rank of the `pick(n)`-th of the `n` feasible nodes that share the largest total. `pick` gives less than `n`.
@@ -100,7 +100,7 @@ impl Totals {
         let region = nth(&self.regions, 0..self.regions.len(), max, &mut left)?;
         let block = nth(&self.blocks, stretch(region, self.blocks.len()), max, &mut left)?;
         let mut tied =
-            stretch(block, self.totals.len()).filter(|rank| self.totals[*rank] == max && !rejected.has(*rank));
+            stretch(block, self.by_rank.len()).filter(|rank| self.by_rank[*rank] == max && !rejected.has(*rank));
         tied.nth(left as usize)
     }
 
@@ -109,7 +109,7 @@ impl Totals {
         let mut best: SmallVec<[usize; 5]> = SmallVec::new();
         // Later ones must be better than the worst that is kept.
         let wanted = |best: &SmallVec<[usize; 5]>, total: i64| {
-            total != NOTHING && (best.len() < count || best.last().is_some_and(|rank| total > self.totals[*rank]))
+            total != NOTHING && (best.len() < count || best.last().is_some_and(|rank| total > self.by_rank[*rank]))
         };
         for (region, found) in self.regions.iter().enumerate() {
             if !wanted(&best, found.max) {
@@ -119,11 +119,11 @@ impl Totals {
                 if !wanted(&best, self.blocks[block].max) {
                     continue;
                 }
-                for rank in in_word(block, !rejected.words()[block]).take_while(|rank| *rank < self.totals.len()) {
-                    let total = self.totals[rank];
+                for rank in in_word(block, !rejected.words()[block]).take_while(|rank| *rank < self.by_rank.len()) {
+                    let total = self.by_rank[rank];
                     if wanted(&best, total) {
                         best.truncate(count - 1);
-                        let at = best.iter().position(|other| self.totals[*other] < total).unwrap_or(best.len());
+                        let at = best.iter().position(|other| self.by_rank[*other] < total).unwrap_or(best.len());
                         best.insert(at, rank);
                     }
                 }
@@ -155,7 +155,9 @@ mod tests {
     fn set(len: usize, of: &[usize]) -> Bits {
         let mut bits = Bits::default();
         bits.reset(len);
-        of.iter().for_each(|index| bits.set(*index, true));
+        for index in of {
+            bits.set(*index, true);
+        }
         bits
     }
 

@@ -50,6 +50,7 @@ pub struct ClusterState {
     no_labels: Labels,
     generation: u64,
     spec_generation: u64,
+    namespace_generation: u64,
     spec_log: ChangeLog<Slot>,
     load_log: ChangeLog<Slot>,
     image_log: ChangeLog<Slot>,
@@ -80,6 +81,7 @@ impl ClusterState {
             no_labels: Labels::default(),
             generation: 0,
             spec_generation: 0,
+            namespace_generation: 0,
             spec_log: ChangeLog::new(1024),
             load_log: ChangeLog::new(1024),
             image_log: ChangeLog::new(1024),
@@ -281,7 +283,13 @@ impl ClusterState {
     }
 
     fn recount_selected_namespaces(&mut self) {
+        self.namespace_generation += 1;
         self.counts.namespaces_changed(&self.nodes, &self.namespaces);
+    }
+
+    /// Grows when a namespace comes, goes, or changes its labels.
+    pub(crate) fn namespace_generation(&self) -> u64 {
+        self.namespace_generation
     }
 
     /// Makes the inter-pod terms of a pod known that is on no node: in thought experiments it may be put on one.

@@ -182,16 +182,18 @@ impl HardConstraint {
         let Some(delta) = delta.filter(|_| self.domain_counted(slot).is_some()) else {
             return standing;
         };
-        let meant = |pods: &[Arc<PodInfo>]| {
-            let meant = |pod: &PodInfo| pod.namespace == *namespace && self.constraint.selector.matches(&pod.labels);
-            pods.iter().filter(|pod| meant(pod)).count() as i64
-        };
+        let meant = |pods: &[Arc<PodInfo>]| pods.iter().filter(|pod| self.counts(pod, namespace)).count() as i64;
         let by = meant(&delta.added) - meant(&delta.removed);
         if by == 0 {
             return standing;
         }
         let matching = standing.matching + by;
         Standing { matching, minimum: self.least_counted(Some((standing.matching, matching))) }
+    }
+
+    /// Whether a pod of a thought experiment counts.
+    pub(super) fn counts(&self, pod: &PodInfo, namespace: &Str) -> bool {
+        pod.namespace == *namespace && self.constraint.selector.matches(&pod.labels)
     }
 
     /// The first existing domain by name that has `count` pods.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loadline_framework::{Cluster, DomainId, NodeView, Prepare, Query, TopologyId, Touched, Verdict};
-use loadline_model::{NamespaceMatch, NodeSpec, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
+use loadline_model::{NamespaceMatch, NodeSpec, PodInfo, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
 
 use super::arguments::Arguments;
 use super::constraint::{Constraint, Key, NodeRules, tolerate};
@@ -142,6 +142,11 @@ impl State {
             }
         }
         Verdict::PASS
+    }
+
+    /// Whether pods put on a node can change what is said of it.
+    pub(super) fn is_moved_by(&self, added: &[Arc<PodInfo>]) -> bool {
+        added.iter().any(|pod| self.hard.iter().any(|hard| hard.counts(pod, &self.namespace)))
     }
 
     /// The topology of the hard constraints, when they have but one.
