@@ -138,8 +138,14 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
     };
     let (mut details, mut remedies) = (Vec::new(), Vec::new());
     let shift = node.delta().map(|delta| self::shift(state, node, delta)).unwrap_or_default();
-    for (index, tally) in state.tallies.iter().enumerate().filter(|(_, tally)| tally.role == role) {
-        let topology = node.cluster().topology(tally.topology);
+    let topology_of = |tally: &Tally| node.cluster().topology(tally.topology);
+    let mut tallies: Vec<_> = state.tallies.iter().enumerate().filter(|(_, tally)| tally.role == role).collect();
+    if role == Role::Existing {
+        // Terms of other pods stand in the order in which they were first seen, which is nobody's business.
+        tallies.sort_by(|(_, a), (_, b)| topology_of(a).key.cmp(&topology_of(b).key));
+    }
+    for (index, tally) in tallies {
+        let topology = topology_of(tally);
         let key = &topology.key;
         let Some((domain, there)) = tally.at(node.cluster(), node.slot()) else {
             if role == Role::Affinity {
@@ -175,8 +181,14 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
                 wanted: "0".into(),
                 found: example.map_or(pods.to_string(), |example| format!("{pods}, such as {example}")),
             });
+            let whom = match (role, pods) {
+                (Role::Anti, 1) => "the pod that matches its required anti-affinity".to_owned(),
+                (Role::Anti, _) => format!("the {pods} pods that match its required anti-affinity"),
+                (_, 1) => "the pod with a required anti-affinity term that means it".to_owned(),
+                _ => format!("all pods with the {pods} required anti-affinity terms that mean it"),
+            };
             remedies.push(Remedy {
-                text: format!("needs these {pods} gone from {key}={value}"),
+                text: format!("needs {whom} gone from {key}={value}"),
                 change: json!({"topologyKey": key, "domain": value, "fewerPods": pods}),
             });
         }

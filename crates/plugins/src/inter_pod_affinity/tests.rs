@@ -282,7 +282,7 @@ fn details_name_domain_number_and_an_example() {
         told(&mut cluster, &shy, 1),
         (
             "pods that match the required anti-affinity in zone=1: wanted 0, found 2, such as default/db-0 on a".into(),
-            "needs these 2 gone from zone=1".into(),
+            "needs the 2 pods that match its required anti-affinity gone from zone=1".into(),
         )
     );
     assert_eq!(
@@ -291,7 +291,7 @@ fn details_name_domain_number_and_an_example() {
             "required anti-affinity terms of other pods that mean this one in zone=2: wanted 0, found 1, \
          such as default/loner on c"
                 .into(),
-            "needs these 1 gone from zone=2".into(),
+            "needs the pod with a required anti-affinity term that means it gone from zone=2".into(),
         )
     );
     let fond = pod_of("p", "x", wants(&[near("db", "zone")]));
@@ -307,6 +307,28 @@ fn details_name_domain_number_and_an_example() {
         told(&mut cluster, &fond, 3),
         ("label zone: wanted any value, found none".into(), "needs the label zone on d".into(),)
     );
+}
+
+#[test]
+fn details_do_not_go_by_which_term_was_seen_first() {
+    let loners = ["zone", "host"].map(|key| pod_of(key, "cache", shuns(&[near("web", key)])));
+    let told = |order: [usize; 2]| {
+        let (mut cluster, plugin) = (zones(), by_default());
+        for loner in order {
+            cluster.add_pod("a", loners[loner].clone());
+            // A decision in between: the term gets its number.
+            cluster.state(&plugin, &labelled_pod("q", &[("app", "web")]));
+        }
+        let state = cluster.state(&plugin, &labelled_pod("p", &[("app", "web")])).unwrap();
+        let view = NodeView::new(&cluster, Slot(0), cluster.info(Slot(0)), plugin.reads());
+        let (details, remedies) = plugin.detail(&state, plugin.filter(&state, &view), &view);
+        let changes: Vec<String> = remedies.iter().map(|remedy| remedy.change.to_string()).collect();
+        (details, changes)
+    };
+    let (details, _) = told([0, 1]);
+    assert_eq!(details.len(), 2);
+    assert!(details[0].what.ends_with("host=a") && details[1].what.ends_with("zone=1"), "{details:?}");
+    assert_eq!(told([0, 1]), told([1, 0]));
 }
 
 #[test]
