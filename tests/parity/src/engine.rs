@@ -28,15 +28,19 @@ impl Judge for Cold {
 }
 
 /// A request as the engine takes it.
-pub(crate) struct World {
-    pub(crate) cluster: Cluster,
-    pub(crate) profiles: Profiles,
+#[derive(Debug)]
+pub struct World {
+    /// The objects.
+    pub cluster: Cluster,
+    /// The configuration.
+    pub profiles: Profiles,
     /// The pods to judge.
-    pub(crate) judged: Vec<Arc<PodInfo>>,
+    pub judged: Vec<Arc<PodInfo>>,
 }
 
 impl World {
-    pub(crate) fn read(request: &Request) -> Result<Self, String> {
+    /// Reads and compiles a request. An error says what is wrong with it.
+    pub fn read(request: &Request) -> Result<Self, String> {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": request.objects });
         let mut objects: Vec<Object> = Vec::new();
         let mut reader = Reader::new(|object| objects.push(object));
@@ -57,7 +61,7 @@ impl World {
 }
 
 /// A configuration text, compiled with all of our plugins.
-pub(crate) fn profiles(text: &str) -> Result<Profiles, String> {
+pub fn profiles(text: &str) -> Result<Profiles, String> {
     let registry = loadline_plugins::registry();
     let joined = |problems: Vec<loadline_config::Problem>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")

@@ -18,6 +18,7 @@ mod run;
 
 pub use compare::{Difference, Tally, compare};
 pub use coverage::{Counts, Coverage};
+pub use engine::{World, profiles};
 pub use floors::{FLOORS, Floors};
 pub use generate::{Profile, generate};
 pub use judge::{JUDGES, Judge, JudgeKind, Judged};

@@ -1,0 +1,8 @@
+//! The engine with the real plugins under random events: what it must be like whatever happens.
+
+mod cache;
+mod kept;
+mod outside;
+mod reader;
+mod snapshot;
+mod together;
