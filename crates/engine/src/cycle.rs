@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, Outcome};
-use loadline_framework::{Cluster, Code, Profile, Slot, Status, Verdict, WhatIf};
+use loadline_framework::{Cluster, Code, Profile, Reason, Slot, Status, Verdict, WhatIf};
 use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
@@ -14,6 +14,7 @@ use crate::class::Sources;
 use crate::diagnosis::{Diagnosis, count_by_reason};
 use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
 use crate::experiment::Experiment;
+use crate::queue::Gate;
 use crate::records::Summary;
 
 /// What a cycle decided for a pod, valid until the next change of the cluster.
@@ -37,6 +38,8 @@ pub struct Cycle {
     pub nominate: Option<Option<Str>>,
     /// Pods to delete for it.
     pub victims: Vec<Arc<PodInfo>>,
+    /// Who holds it back while they are being deleted.
+    pub(crate) hold: Option<Gate>,
     /// Number of feasible nodes that were found.
     pub feasible: usize,
     pub(crate) evaluation: Option<Evaluation>,
@@ -61,6 +64,7 @@ impl Cycle {
             rejected_by: Vec::new(),
             nominate: Some(None),
             victims: Vec::new(),
+            hold: None,
             feasible: 0,
             evaluation: None,
             nominated_first: None,
@@ -294,6 +298,7 @@ impl Engine {
             rejected_by: Vec::new(),
             nominate: None,
             victims: Vec::new(),
+            hold: None,
             feasible,
             evaluation,
             nominated_first: (decided_by == DecidedBy::Nominated).then_some(slot),
@@ -382,6 +387,8 @@ fn run_post_filter(profile: &Profile, pod: &Arc<PodInfo>, experiment: &Experimen
             Code::Success => {
                 cycle.nominate = result.nominate;
                 cycle.victims = result.victims;
+                let gate = |reason: Reason| Gate { plugin: profile.name(*plugin), message: reason.to_string() };
+                cycle.hold = result.hold.map(gate);
                 return Status::success();
             }
             Code::UnschedulableAndUnresolvable => {

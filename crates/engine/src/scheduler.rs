@@ -9,7 +9,7 @@ use loadline_model::{Map, NodeSpec, PodInfo, PodKey, Str, Time};
 use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
-use crate::queue::{Gate, QueuedPod, Rejectors, SchedulingQueue, pod_changes};
+use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 
 /// An attempt to place a pod.
 #[derive(Debug)]
@@ -421,7 +421,7 @@ impl Scheduler {
         let rejectors = Rejectors { unschedulable: cycle.rejected_by.clone(), pending: Vec::new() };
         let reason = if cycle.outcome == Outcome::Error { "SchedulerError" } else { "Unschedulable" };
         if let (Some(Some(node)), false) = (&cycle.nominate, cycle.victims.is_empty()) {
-            self.preempt(&pod, node, &cycle.victims, effects);
+            self.preempt(cycle, node, effects);
         }
         match &cycle.nominate {
             Some(Some(node)) => self.engine.nominate(pod.clone(), node.clone()),
@@ -434,19 +434,21 @@ impl Scheduler {
         report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);
     }
 
-    fn preempt(&mut self, pod: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>], effects: &mut Vec<Effect>) {
+    fn preempt(&mut self, cycle: &Cycle, node: &Str, effects: &mut Vec<Effect>) {
+        let pod = &cycle.pod;
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
         for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
             // The room is no longer theirs; the update of their status wakes them.
             self.engine.end_nomination(&other.uid);
             effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
         }
-        let victims: Vec<_> = victims.iter().filter(|victim| !victim.is_terminating()).cloned().collect();
+        let victims: Vec<_> = cycle.victims.iter().filter(|victim| !victim.is_terminating()).cloned().collect();
         if victims.is_empty() {
             return;
         }
-        let gate = Gate { plugin: PREEMPTION, message: WAITING.to_owned() };
-        self.queue.hold(pod.uid.clone(), gate);
+        if let Some(gate) = &cycle.hold {
+            self.queue.hold(pod.uid.clone(), gate.clone());
+        }
         effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
     }
 
@@ -455,10 +457,6 @@ impl Scheduler {
         self.queue.release(preemptor);
     }
 }
-
-/// The plugin whose work holds a preemptor back.
-const PREEMPTION: &str = "DefaultPreemption";
-const WAITING: &str = "waiting for the preemption for this pod to be finished";
 
 fn report_failure(
     pod: &Arc<PodInfo>,

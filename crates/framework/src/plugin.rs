@@ -207,6 +207,9 @@ pub struct PostFilterResult {
     pub nominate: Option<Option<Str>>,
     /// Pods to delete for it.
     pub victims: Vec<Arc<PodInfo>>,
+    /// What this plugin's PreEnqueue says of the pod until all victims but the last are being deleted; `None` when the pod may
+    /// come back at any time. A plugin knows nothing that changes, so the queue says it in the plugin's place.
+    pub hold: Option<Reason>,
 }
 
 /// PostFilter: runs when no node is feasible.

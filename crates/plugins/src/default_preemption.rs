@@ -4,9 +4,9 @@
 //! them), so that the choice is the best there is and the same every time; candidates that are equal by all of
 //! kube-scheduler's criteria are told apart by node name.
 //!
-//! Only the choice is made here. Deleting victims, clearing nominations of lower pods and holding the preemptor back
-//! meanwhile (kube-scheduler's PreEnqueue part, with [`WAITING`]) need a client and time: they belong to whoever carries
-//! out the engine's effects, and the scheduling queue's `hold` is their place.
+//! Only the choice is made here. Deleting victims and clearing nominations of lower pods need a client and time: they belong
+//! to whoever carries out the engine's effects. Meanwhile PreEnqueue turns the preemptor down; since a plugin holds nothing
+//! that changes, PostFilter says with which words, and the queue does it in its place.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use loadline_framework::{
     Action, ArgField, ArgKind, ClusterEvent, Code, DefaultProfile, Descriptor, EventObject, ExtensionPoint, FieldError,
-    Hint, Plugin, PostFilter, PostFilterResult, QueueingHints, Reason, Resource, Slot, Status, WhatIf,
+    Hint, Plugin, PostFilter, PostFilterResult, PreEnqueue, QueueingHints, Reason, Resource, Slot, Status, WhatIf,
 };
 use loadline_model::{DisruptionBudget, PodInfo, PreemptionPolicy, Str, Time};
 use serde_json::Value;
@@ -23,7 +23,7 @@ use serde_json::Value;
 pub const NAME: &str = "DefaultPreemption";
 
 /// Why the preemptor is held back while its victims are being deleted.
-pub const WAITING: &str = "waiting for the preemption for this pod to be finished";
+const WAITING: &str = "waiting for the preemption for this pod to be finished";
 
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
@@ -33,7 +33,7 @@ const EFFECTLESS: &str = "It has no effect: Loadline tries all nodes.";
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: NAME,
     help: "Makes room for a pod that fits nowhere by deleting pods of lower priority from one node.",
-    points: &[ExtensionPoint::PostFilter],
+    points: &[ExtensionPoint::PreEnqueue, ExtensionPoint::PostFilter],
     default_profile: DefaultProfile::Enabled { weight: 0 },
     args: &[
         ArgField {
@@ -51,7 +51,10 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     ],
     validate,
     events: &[ClusterEvent::new(Resource::Pod, Action::DELETE)],
-    build: |_args| Ok(Plugin::new(NAME).with_post_filter(DefaultPreemption).with_hints(DefaultPreemption)),
+    build: |_args| {
+        let plugin = Plugin::new(NAME).with_pre_enqueue(DefaultPreemption);
+        Ok(plugin.with_post_filter(DefaultPreemption).with_hints(DefaultPreemption))
+    },
 };
 
 fn validate(args: &Value) -> Vec<FieldError> {
@@ -75,12 +78,20 @@ impl QueueingHints for DefaultPreemption {
     }
 }
 
+impl PreEnqueue for DefaultPreemption {
+    /// Lets everybody in: whom [`PostFilterResult::hold`] keeps out is known to the queue.
+    fn pre_enqueue(&self, _pod: &PodInfo) -> Status {
+        Status::success()
+    }
+}
+
 impl PostFilter for DefaultPreemption {
     fn post_filter(&self, pod: &Arc<PodInfo>, cluster: &dyn WhatIf) -> PostFilterResult {
         let failed = |code: Code, message: String, nominate| PostFilterResult {
             status: Status::new(code, format!("preemption: {message}")),
             nominate,
             victims: Vec::new(),
+            hold: None,
         };
         if let Some(reason) = not_eligible(pod, cluster) {
             return failed(Code::Unschedulable, reason.to_owned(), None);
@@ -91,6 +102,7 @@ impl PostFilter for DefaultPreemption {
                 status: Status::success(),
                 nominate: Some(Some(best.node.clone())),
                 victims: best.victims.clone(),
+                hold: Some(WAITING.into()),
             };
         }
         if rejections.errors.is_empty() {

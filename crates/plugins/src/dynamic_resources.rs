@@ -118,6 +118,7 @@ impl PostFilter for WithoutClaims {
             status: post_filter_status(cluster.pre_filter_ran(NAME)),
             nominate: None,
             victims: Vec::new(),
+            hold: None,
         }
     }
 }

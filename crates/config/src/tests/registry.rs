@@ -52,7 +52,7 @@ impl QueueSort for Nothing {
 
 impl PostFilter for Nothing {
     fn post_filter(&self, _pod: &std::sync::Arc<PodInfo>, _cluster: &dyn WhatIf) -> PostFilterResult {
-        PostFilterResult { status: Status::success(), nominate: None, victims: Vec::new() }
+        PostFilterResult { status: Status::success(), nominate: None, victims: Vec::new(), hold: None }
     }
 }
 

@@ -281,7 +281,7 @@ impl SchedulingQueue {
         false
     }
 
-    /// Holds a pod back as if `gate.plugin` had turned it down at PreEnqueue, until [`SchedulingQueue::release`]: for work
+    /// Lets `gate.plugin` turn a pod down at PreEnqueue, if it runs there, until [`SchedulingQueue::release`]: for work
     /// outside of the queue that must end first, such as the deletion of the pod's victims.
     pub fn hold(&mut self, uid: PodKey, gate: Gate) {
         self.held.insert(uid, gate);

@@ -247,13 +247,14 @@ impl SchedulingQueue {
         let held = self.held.get(&pod.uid);
         let before = entry.queued.gate.as_ref().map(|gate| gate.plugin);
         let ask = |index: usize| {
-            let status = profile.plugins[index].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
-            (!status.is_success()).then(|| Gate { plugin: profile.name(index), message: status.message() })
-        };
-        if let Some(before) = before {
-            if let Some(gate) = held.filter(|gate| gate.plugin == before) {
+            let name = profile.name(index);
+            if let Some(gate) = held.filter(|gate| gate.plugin == name) {
                 return Some(gate.clone());
             }
+            let status = profile.plugins[index].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
+            (!status.is_success()).then(|| Gate { plugin: name, message: status.message() })
+        };
+        if let Some(before) = before {
             let index = profile.pre_enqueue.iter().find(|index| profile.name(**index) == before);
             if let Some(gate) = index.and_then(|index| ask(*index)) {
                 return Some(gate);
@@ -261,7 +262,7 @@ impl SchedulingQueue {
         }
         let others = profile.pre_enqueue.iter().copied();
         let mut others = others.filter(|index| Some(profile.name(*index)) != before);
-        others.find_map(ask).or_else(|| held.cloned())
+        others.find_map(ask)
     }
 
     fn is_over(&self, id: Id, now: Time) -> bool {

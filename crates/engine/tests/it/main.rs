@@ -3,6 +3,7 @@
 mod cache;
 mod kept;
 mod outside;
+mod preemption;
 mod reader;
 mod snapshot;
 mod together;

@@ -55,6 +55,15 @@ impl PreEnqueue for Lock {
     }
 }
 
+/// Turns nobody down by itself.
+struct Open;
+
+impl PreEnqueue for Open {
+    fn pre_enqueue(&self, _pod: &PodInfo) -> Status {
+        Status::success()
+    }
+}
+
 /// Wakes a pod for a node named `good`, and for every pod that is gone.
 struct FitHints;
 
@@ -125,10 +134,11 @@ pub(super) static NEWCOMER: Descriptor = Descriptor {
     build: |_| Ok(Plugin::new("Newcomer")),
     ..BASE
 };
+/// No hints, and pods can be held in its name.
 pub(super) static CLAIM: Descriptor = Descriptor {
     name: "Claim",
     events: &[event(Resource::PersistentVolumeClaim, Action::ADD)],
-    build: |_| Ok(Plugin::new("Claim")),
+    build: |_| Ok(Plugin::new("Claim").with_pre_enqueue(Open)),
     ..BASE
 };
 

@@ -226,6 +226,13 @@ fn a_woken_pod_may_be_gated_by_then() {
 }
 
 #[test]
+fn a_plugin_that_does_not_run_at_pre_enqueue_holds_nobody() {
+    let (mut queue, mut nominator) = queue();
+    queue.hold("a".into(), Gate { plugin: "Fit", message: "busy".to_owned() });
+    assert_eq!(queue.add(Arc::new(pod("a", 0)), &mut nominator, 0), Some(QueueName::Active));
+}
+
+#[test]
 fn an_own_update_wakes_by_hint_only() {
     let (mut queue, mut nominator) = queue();
     queue.add(Arc::new(pod("a", 0)), &mut nominator, 0);

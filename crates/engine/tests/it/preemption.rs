@@ -1,0 +1,88 @@
+//! A pod that preempts others waits until they are being deleted, by the word of the plugin that chose them.
+
+use std::sync::Arc;
+
+use loadline_engine::queue::QueueName;
+use loadline_engine::{Effect, Event, Scheduler, Settings};
+use loadline_model::{NodeSpec, PodInfo, PodRequests, Resources};
+use loadline_parity::profiles;
+
+fn cpu(milli_cpu: i64) -> Resources {
+    Resources { milli_cpu, ..Resources::default() }
+}
+
+fn pod(name: &str, milli_cpu: i64, priority: i32, node: Option<&str>) -> Arc<PodInfo> {
+    let requests = PodRequests {
+        spec: cpu(milli_cpu),
+        usage: cpu(milli_cpu),
+        score: cpu(milli_cpu),
+        non_zero_milli_cpu: milli_cpu,
+        ..PodRequests::default()
+    };
+    Arc::new(PodInfo {
+        namespace: "default".into(),
+        name: name.into(),
+        uid: name.into(),
+        scheduler_name: "default-scheduler".into(),
+        node_name: node.map(Into::into),
+        priority,
+        requests: Arc::new(requests),
+        ..PodInfo::default()
+    })
+}
+
+/// A node that is full with two pods, and a pod that pushes the larger one away. Returns who is to be deleted.
+fn preempted(config: &str) -> (Scheduler, Vec<String>) {
+    let mut scheduler = Scheduler::new(profiles(config).expect("the configuration is valid"), Settings::default());
+    let node = NodeSpec { name: "n".into(), allocatable: cpu(1000), allowed_pods: 10, ..NodeSpec::default() };
+    scheduler.apply(Event::Node(Arc::new(node)), 0);
+    scheduler.apply(Event::Pod(pod("large", 900, 0, Some("n"))), 0);
+    scheduler.apply(Event::Pod(pod("small", 100, 100, Some("n"))), 0);
+    scheduler.apply(Event::Pod(pod("high", 900, 10, None)), 0);
+    let (_, effects) = scheduler.schedule_one(1).expect("a pod waits");
+    let victims = effects.iter().find_map(|effect| match effect {
+        Effect::DeleteVictims { victims, .. } => Some(victims.iter().map(|pod| pod.name.to_string()).collect()),
+        _ => None,
+    });
+    (scheduler, victims.expect("it preempts"))
+}
+
+/// Where the preemptor waits, and who gates it with which words.
+fn place(scheduler: &Scheduler) -> Option<(QueueName, Option<(&'static str, String)>)> {
+    let (queue, queued) = scheduler.queue().get("high")?;
+    Some((queue, queued.gate.as_ref().map(|gate| (gate.plugin, gate.message.clone()))))
+}
+
+#[test]
+fn a_preemptor_is_held_until_the_last_victim_is_going() {
+    let (mut scheduler, victims) = preempted("");
+    assert_eq!(victims, ["large"]);
+    // This would let it try again, in vain.
+    scheduler.apply(Event::PodGone("small".into()), 2);
+    let gate = ("DefaultPreemption", "waiting for the preemption for this pod to be finished".to_owned());
+    assert_eq!(place(&scheduler), Some((QueueName::Gated, Some(gate))));
+    scheduler.release("high");
+    scheduler.apply(Event::PodGone("large".into()), 3);
+    let (attempt, _) = scheduler.schedule_one(10_000_000_000).expect("it may try again");
+    assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
+}
+
+#[test]
+fn without_its_pre_enqueue_nobody_is_held() {
+    let config = "\
+apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles:
+- plugins:
+    preEnqueue:
+      disabled:
+      - name: DefaultPreemption
+";
+    let (mut scheduler, _) = preempted(config);
+    scheduler.apply(Event::PodGone("small".into()), 2);
+    assert!(
+        matches!(place(&scheduler), Some((QueueName::Backoff | QueueName::Active, None))),
+        "{:?}",
+        place(&scheduler)
+    );
+}
