@@ -2,5 +2,6 @@
 
 mod fixture;
 mod model;
+mod naive;
 mod rules;
 mod swap;

@@ -6,47 +6,10 @@ use loadline_framework::EventObject;
 use loadline_model::Time;
 use proptest::prelude::*;
 
-use super::super::{Counts, QueueName, QueuedPod, SchedulingQueue};
+use super::super::{Counts, Gate, QueueName, QueuedPod, SchedulingQueue};
 use super::fixture::*;
+use super::naive::{Happening, Naive, Where, in_seconds};
 use crate::nominator::Nominator;
-
-/// One pod of the naive queue.
-#[derive(Clone, Debug)]
-struct Naive {
-    uid: u8,
-    priority: i32,
-    gate: bool,
-    place: Where,
-    timestamp: Time,
-    /// Number of the step in which it entered or came back.
-    entered: usize,
-    attempts: u32,
-    unschedulable: u32,
-    errors: u32,
-    rejectors: Vec<&'static str>,
-    /// What happened since its attempt began.
-    seen: Vec<Happening>,
-    gone: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
-    Active,
-    Backoff,
-    Unschedulable,
-    Gated,
-    Flying,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happening {
-    GoodNode,
-    BadNode,
-    Taint,
-    PodGone,
-    Claim,
-    Everything,
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -56,6 +19,9 @@ enum Step {
     Pop,
     Fail { nth: usize, rejectors: Vec<&'static str> },
     Bind(usize),
+    BindFails(usize),
+    Hold(u8),
+    Release(u8),
     Happens(Happening),
     Activate(u8),
     Pass(Time),
@@ -80,50 +46,14 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Pop),
         5 => (0..4_usize, rejectors).prop_map(|(nth, rejectors)| Step::Fail { nth, rejectors }),
         1 => (0..4_usize).prop_map(Step::Bind),
+        1 => (0..4_usize).prop_map(Step::BindFails),
+        1 => uid.clone().prop_map(Step::Hold),
+        1 => uid.clone().prop_map(Step::Release),
         4 => happening.prop_map(Step::Happens),
         1 => uid.prop_map(Step::Activate),
         3 => prop_oneof![0..SECOND, 0..20 * SECOND, Just(400 * SECOND)].prop_map(Step::Pass),
         2 => Just(Step::Flush),
     ]
-}
-
-fn in_seconds(time: Time) -> Time {
-    time / SECOND
-}
-
-impl Naive {
-    fn wakes(&self, happening: Happening) -> bool {
-        let by = |plugin: &str| match plugin {
-            "Fit" => matches!(happening, Happening::GoodNode | Happening::PodGone),
-            "Newcomer" => matches!(happening, Happening::GoodNode | Happening::BadNode | Happening::Taint),
-            "Claim" => happening == Happening::Claim,
-            _ => false,
-        };
-        happening == Happening::Everything || self.rejectors.iter().any(|plugin| by(plugin))
-    }
-
-    /// The last second of its backoff, by the formula.
-    fn last_second(&self) -> Option<Time> {
-        let count = if self.errors > 0 { self.errors } else { self.unschedulable };
-        let seconds = match count {
-            0 => return None,
-            1..=4 => 1 << (count - 1),
-            _ => 10,
-        };
-        Some(in_seconds(self.timestamp + seconds * SECOND))
-    }
-
-    fn backs_off(&self, now: Time) -> bool {
-        self.last_second().is_some_and(|last| in_seconds(now) <= last)
-    }
-
-    fn try_again(&mut self, now: Time) {
-        self.place = match () {
-            () if self.gate => Where::Gated,
-            () if self.backs_off(now) => Where::Backoff,
-            () => Where::Active,
-        };
-    }
 }
 
 /// The naive queue and the real one, side by side.
@@ -132,6 +62,7 @@ struct Both {
     queue: SchedulingQueue,
     nominator: Nominator,
     flying: Vec<QueuedPod>,
+    bound: Vec<QueuedPod>,
     now: Time,
     step: usize,
 }
@@ -157,6 +88,8 @@ impl Both {
             match pod.place {
                 Where::Flying => pod.seen.push(happening),
                 Where::Unschedulable if pod.wakes(happening) => pod.try_again(now),
+                // A gated pod hears of what its gate registered, and no hint of `Gates` is for what happens here.
+                Where::Gated if !pod.gate && happening == Happening::Claim => pod.try_again(now),
                 _ => {}
             }
         }
@@ -178,6 +111,7 @@ impl Both {
                     uid,
                     priority,
                     gate,
+                    held: false,
                     place: if gate { Where::Gated } else { Where::Active },
                     timestamp: now,
                     entered,
@@ -190,7 +124,7 @@ impl Both {
                 });
             }
             Step::LiftGate(uid) => {
-                let Some(naive) = self.find(uid).filter(|p| p.place == Where::Gated) else {
+                let Some(naive) = self.find(uid).filter(|p| p.place == Where::Gated && p.gate) else {
                     return Ok(());
                 };
                 naive.gate = false;
@@ -204,6 +138,7 @@ impl Both {
                 if let Some(naive) = self.find(uid) {
                     naive.gone = true;
                 }
+                self.bound.retain(|queued| queued.pod.uid != *uid.to_string());
                 self.naive.retain(|p| !p.gone || p.place == Where::Flying);
             }
             Step::Pop => {
@@ -246,9 +181,41 @@ impl Both {
             }
             Step::Bind(nth) => {
                 if nth < self.flying.len() {
-                    let uid = self.flying.remove(nth).pod.uid.clone();
+                    let queued = self.flying.remove(nth);
+                    let uid = queued.pod.uid.clone();
                     self.queue.done(&uid);
-                    self.naive.retain(|p| p.uid.to_string() != *uid);
+                    self.naive.retain(|p| !p.gone || p.uid.to_string() != *uid);
+                    if let Some(naive) = self.naive.iter_mut().find(|p| p.uid.to_string() == *uid) {
+                        naive.place = Where::Bound;
+                        self.bound.push(queued);
+                    }
+                }
+            }
+            Step::BindFails(nth) => {
+                if nth < self.bound.len() {
+                    let queued = self.bound.remove(nth);
+                    let uid = queued.pod.uid.to_string();
+                    self.queue.requeue_after_failure(queued, rejected(&[]), now);
+                    let naive = self.naive.iter_mut().find(|p| p.uid.to_string() == uid);
+                    let naive = naive.expect("a bound pod that is gone does not come back");
+                    naive.timestamp = now;
+                    naive.entered = entered;
+                    naive.errors += 1;
+                    naive.rejectors.clear();
+                    naive.try_again(now);
+                }
+            }
+            Step::Hold(uid) => {
+                if let Some(naive) = self.find(uid) {
+                    naive.held = true;
+                    let gate = Gate { plugin: "Claim", message: "busy".to_owned() };
+                    self.queue.hold(uid.to_string().into(), gate);
+                }
+            }
+            Step::Release(uid) => {
+                self.queue.release(&uid.to_string());
+                if let Some(naive) = self.find(uid) {
+                    naive.held = false;
                 }
             }
             Step::Happens(happening) => {
@@ -267,9 +234,16 @@ impl Both {
                 self.queue.activate(&uid.to_string(), now);
                 if let Some(naive) = self.find(uid) {
                     match naive.place {
-                        Where::Backoff | Where::Unschedulable => naive.place = Where::Active,
+                        // It passed PreEnqueue on its way to the backoff.
+                        Where::Backoff => naive.place = Where::Active,
+                        Where::Unschedulable | Where::Gated => {
+                            naive.try_again(now);
+                            if naive.place == Where::Backoff {
+                                naive.place = Where::Active;
+                            }
+                        }
                         Where::Flying => naive.seen.push(Happening::Everything),
-                        Where::Active | Where::Gated => {}
+                        Where::Active | Where::Bound => {}
                     }
                 }
             }
@@ -308,7 +282,7 @@ impl Both {
             gated: count(Where::Gated),
         };
         prop_assert_eq!(self.queue.counts(), counts);
-        prop_assert_eq!(self.queue.len() + self.flying.len(), self.naive.len());
+        prop_assert_eq!(self.queue.len() + self.flying.len() + self.bound.len(), self.naive.len());
         for naive in &self.naive {
             let uid = naive.uid.to_string();
             let expected = match naive.place {
@@ -316,12 +290,14 @@ impl Both {
                 Where::Backoff => Some(QueueName::Backoff),
                 Where::Unschedulable => Some(QueueName::Unschedulable),
                 Where::Gated => Some(QueueName::Gated),
-                Where::Flying => None,
+                Where::Flying | Where::Bound => None,
             };
             let found = self.queue.get(&uid);
             prop_assert_eq!(found.map(|(name, _)| name), expected, "pod {}", uid);
-            prop_assert_eq!(self.queue.is_in_flight(&uid), expected.is_none());
+            prop_assert_eq!(self.queue.is_in_flight(&uid), naive.place == Where::Flying);
             if let Some((_, queued)) = found {
+                let gate = queued.gate.as_ref().map(|gate| gate.plugin);
+                prop_assert_eq!(gate.is_some(), naive.place == Where::Gated, "gate of pod {}", uid);
                 let last_second = queued.backoff_expiration.map(in_seconds);
                 prop_assert_eq!(last_second, naive.last_second(), "backoff of pod {}", uid);
             }
@@ -332,10 +308,21 @@ impl Both {
         Ok(())
     }
 
+    /// The pods on their way to a node arrive.
+    fn forget_bound(&mut self) {
+        self.bound.clear();
+        self.naive.retain(|p| p.place != Where::Bound);
+    }
+
     /// Waiting as long as the queue says is enough for every pod that is not gated to come out.
     fn drain(&mut self) -> Result<(), TestCaseError> {
         while !self.flying.is_empty() {
             self.take(Step::Bind(0))?;
+        }
+        self.forget_bound();
+        // One that is held when its time comes waits on.
+        for uid in 0..8 {
+            self.take(Step::Release(uid))?;
         }
         while let Some(at) = self.queue.next_wakeup(self.now) {
             prop_assert!(at >= self.now);
@@ -344,6 +331,7 @@ impl Both {
             let before = self.naive.len();
             self.take(Step::Pop)?;
             self.take(Step::Bind(0))?;
+            self.forget_bound();
             prop_assert!(self.naive.len() < before, "something was due at {}", at);
         }
         let all_gated = self.naive.iter().all(|p| p.place == Where::Gated);
@@ -356,7 +344,8 @@ proptest! {
     #[test]
     fn agrees_with_a_naive_queue(steps in prop::collection::vec(step(), 0..120), start in 0..3 * SECOND) {
         let (queue, nominator) = queue();
-        let mut both = Both { naive: Vec::new(), queue, nominator, flying: Vec::new(), now: start, step: 0 };
+        let mut both =
+            Both { naive: Vec::new(), queue, nominator, flying: Vec::new(), bound: Vec::new(), now: start, step: 0 };
         for step in steps {
             both.take(step)?;
             both.compare()?;
