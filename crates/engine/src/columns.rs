@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use loadline_framework::erased::{BoxedState, ErasedPrepared, KeyId, NodeRunner};
-use loadline_framework::{Cluster, NodeView, Normalization, Reads, Slot, TopologyId, Touched, Verdict};
+use loadline_framework::{ChangeLog, Cluster, NodeView, Normalization, Reads, Slot, TopologyId, Touched, Verdict};
 use loadline_model::{Map, PodInfo};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::grouping::{Grouping, Groupings, group};
-use crate::log::ChangeLog;
 use crate::state::ClusterState;
 
 /// A column of a [`ColumnStore`].

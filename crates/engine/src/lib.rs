@@ -19,7 +19,6 @@ mod engine;
 mod evaluate;
 mod experiment;
 mod grouping;
-mod log;
 pub mod nominator;
 pub mod queue;
 pub mod records;

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use loadline_framework::ChangeLog;
 use loadline_model::{Map, PodInfo, PodKey, Str};
-
-use crate::log::ChangeLog;
 
 /// Nominated pods by node.
 #[derive(Debug)]

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use loadline_model::{
-    HostPort, Labels, Map, NodeInfo, NodeLoad, NodeSpec, PodAffinityTerm, PodInfo, PodMatcher, Selector, Str,
+    HostPort, Labels, NodeInfo, NodeLoad, NodeSpec, PodAffinityTerm, PodInfo, PodMatcher, Selector, Str,
 };
+
+use crate::counts::Counts;
 
 /// Dense number of a node. Stable while the node exists; used again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,37 +105,6 @@ pub struct Topology {
     pub members: Vec<Vec<Slot>>,
     /// Grows when any node's domain changes (nodes that come and go included).
     pub generation: u64,
-}
-
-/// Where a query's pods are.
-#[derive(Debug)]
-pub struct Counts {
-    /// Pods by slot; slots without any are absent.
-    pub by_slot: Map<Slot, u32>,
-    /// Number of all of them.
-    pub total: u64,
-    /// Changes since `log_start`, oldest first.
-    pub log: Vec<(Slot, i32)>,
-    /// The position of the log's first entry. Positions only grow.
-    pub log_start: u64,
-}
-
-impl Counts {
-    /// The position after the last change: remember it, and ask [`Counts::since`] with it later.
-    pub fn position(&self) -> u64 {
-        self.log_start + self.log.len() as u64
-    }
-
-    /// Changes since `position`; `None` when the log no longer reaches back: compute anew.
-    pub fn since(&self, position: u64) -> Option<&[(Slot, i32)]> {
-        let from = usize::try_from(position.checked_sub(self.log_start)?).ok()?;
-        self.log.get(from..)
-    }
-
-    /// Pods on `slot`.
-    pub fn on(&self, slot: Slot) -> u32 {
-        self.by_slot.get(&slot).copied().unwrap_or(0)
-    }
 }
 
 /// Nodes that have an image.

@@ -5,10 +5,12 @@
 //! `loadline-model` alone.
 
 pub mod cluster;
+pub mod counts;
 pub mod descriptor;
 pub mod erased;
 pub mod event;
 pub mod extender;
+pub mod log;
 pub mod plugin;
 pub mod profile;
 pub mod record;
@@ -16,15 +18,17 @@ pub mod status;
 pub mod whatif;
 
 pub use cluster::{
-    CarriedTerm, Cluster, Counts, DomainId, ImageState, MatchedTerm, NodeDelta, NodeView, Prepare, Query, QueryId,
-    Reads, Slot, TermKind, Topology, TopologyId,
+    CarriedTerm, Cluster, DomainId, ImageState, MatchedTerm, NodeDelta, NodeView, Prepare, Query, QueryId, Reads, Slot,
+    TermKind, Topology, TopologyId,
 };
+pub use counts::Counts;
 pub use descriptor::{
     ArgField, ArgKind, DefaultProfile, Descriptor, DuplicatePlugin, ExtensionPoint, FieldError, Plugin, Registry,
     no_further_checks,
 };
 pub use event::{Action, ClusterEvent, EventObject, Hint, Resource};
 pub use extender::Extender;
+pub use log::ChangeLog;
 pub use plugin::{
     Bind, Bounds, IGNORED, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind,
     PreBindStep, PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, normalize_default,

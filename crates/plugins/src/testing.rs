@@ -268,17 +268,7 @@ impl FakeCluster {
             let pods = self.counted(&self.queries[index].0, pod);
             if pods != 0 {
                 let counts = &mut self.queries[index].1;
-                let change = by * pods as i32;
-                let on = counts.by_slot.entry(slot).or_insert(0);
-                *on = on.checked_add_signed(change).expect("a pod is counted in before it is counted out");
-                if *on == 0 {
-                    counts.by_slot.remove(&slot);
-                }
-                counts.total = counts
-                    .total
-                    .checked_add_signed(i64::from(change))
-                    .expect("a pod is counted in before it is counted out");
-                counts.log.push((slot, change));
+                counts.add(slot, by * pods as i32);
             }
         }
     }
@@ -418,14 +408,9 @@ impl Prepare for FakeCluster {
     fn track(&mut self, query: &Query) -> QueryId {
         let known = self.queries.iter().position(|(known, _)| known == query);
         let index = known.unwrap_or_else(|| {
-            let mut counts = Counts { by_slot: Map::default(), total: 0, log: Vec::new(), log_start: 0 };
-            for slot in self.slots() {
-                let on: u32 = self.info(slot).pods.iter().map(|pod| self.counted(query, pod)).sum();
-                if on != 0 {
-                    counts.by_slot.insert(slot, on);
-                    counts.total += u64::from(on);
-                }
-            }
+            let on = |slot| self.info(slot).pods.iter().map(|pod| self.counted(query, pod)).sum();
+            let mut counts = Counts::default();
+            counts.replace(self.slots().into_iter().map(|slot| (slot, on(slot))));
             self.queries.push((query.clone(), counts));
             self.queries.len() - 1
         });
@@ -482,7 +467,7 @@ mod tests {
         cluster.add_pod("b", labelled_pod("r", &[("app", "db")]));
         cluster.remove_pod(Slot(0), "p");
         let counts = cluster.counts(id);
-        assert_eq!((counts.on(Slot(0)), counts.on(Slot(1)), counts.total), (0, 1, 1));
+        assert_eq!((counts.on(Slot(0)), counts.on(Slot(1)), counts.total()), (0, 1, 1));
         assert_eq!(counts.since(before), Some(&[(Slot(1), 1), (Slot(0), -1)][..]));
     }
 
@@ -503,7 +488,7 @@ mod tests {
         cluster.add_pod("a", pod_with_affinity("p", affinity));
         let matched = cluster.matched_terms(&labelled_pod("q", &[("app", "web")]));
         assert_eq!(matched.len(), 1);
-        assert_eq!(cluster.counts(matched[0].query).total, 1);
+        assert_eq!(cluster.counts(matched[0].query).total(), 1);
         assert_eq!(Cluster::topology(&cluster, matched[0].topology).values, [Str::from("1")]);
         assert!(cluster.matched_terms(&labelled_pod("r", &[("app", "db")])).is_empty());
     }

@@ -12,9 +12,6 @@ type LabelSet = (Str, Arc<Labels>);
 
 /// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
 const MEMO_LIMIT: usize = 262_144;
-/// Changes of a count that are kept at least; trimmed half at a time, as [`crate::log::ChangeLog`] does. A follower that is
-/// further behind computes anew.
-const LOG_KEPT: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct CountIndex {
@@ -116,9 +113,8 @@ impl CountIndex {
             }
             Query::Carrying(carried) => self.carried.insert(id, &carried.term.pods),
         }
-        let counts = Counts { by_slot: Map::default(), total: 0, log: Vec::new(), log_start: 0 };
         self.ids.insert(query.clone(), id);
-        self.entries.push(Entry { query, counts, topology: None });
+        self.entries.push(Entry { query, counts: Counts::default(), topology: None });
         id
     }
 
@@ -128,27 +124,15 @@ impl CountIndex {
         let Query::Matching { all, skip_terminating } = &entry.query else {
             return;
         };
-        let counts = &mut entry.counts;
-        counts.by_slot.clear();
-        counts.total = 0;
-        for (index, info) in nodes.iter().enumerate() {
-            let Some(info) = info else { continue };
-            let matching = info
-                .pods
-                .iter()
-                .filter(|pod| {
-                    !(*skip_terminating && pod.is_terminating())
-                        && all_match(all, &pod.namespace, labels_of(namespaces, &pod.namespace, &none), &pod.labels)
-                })
-                .count();
-            if matching > 0 {
-                counts.by_slot.insert(Slot(index as u32), matching as u32);
-                counts.total += matching as u64;
-            }
-        }
-        // Whoever followed the log computes anew.
-        counts.log_start = counts.position() + 1;
-        counts.log.clear();
+        let matches = |pod: &PodInfo| {
+            !(*skip_terminating && pod.is_terminating())
+                && all_match(all, &pod.namespace, labels_of(namespaces, &pod.namespace, &none), &pod.labels)
+        };
+        let matching = nodes.iter().enumerate().filter_map(|(index, info)| {
+            let matching = info.as_ref()?.pods.iter().filter(|pod| matches(pod)).count();
+            Some((Slot(index as u32), matching as u32))
+        });
+        entry.counts.replace(matching);
     }
 
     pub(super) fn namespaces_changed(&mut self, nodes: &[Option<Arc<NodeInfo>>], namespaces: &Map<Str, Namespace>) {
@@ -180,11 +164,11 @@ impl CountIndex {
             if matches!(entry.query, Query::Matching { skip_terminating: true, .. }) && pod.is_terminating() {
                 continue;
             }
-            add(&mut entry.counts, slot, by);
+            entry.counts.add(slot, by);
         }
         if let Some(affinity) = pod.affinity.as_ref().filter(|a| a.has_pod_terms()) {
             for id in self.carrying(affinity).iter() {
-                add(&mut self.entries[id.0 as usize].counts, slot, by);
+                self.entries[id.0 as usize].counts.add(slot, by);
             }
         }
     }
@@ -290,18 +274,4 @@ impl CountIndex {
         self.matched_memo.insert(key, Remembered { answer: answer.clone(), seen: now });
         answer
     }
-}
-
-fn add(counts: &mut Counts, slot: Slot, by: i32) {
-    let on_node = counts.by_slot.entry(slot).or_insert(0);
-    *on_node = on_node.wrapping_add_signed(by);
-    if *on_node == 0 {
-        counts.by_slot.remove(&slot);
-    }
-    counts.total = counts.total.wrapping_add_signed(i64::from(by));
-    if counts.log.len() >= 2 * LOG_KEPT {
-        counts.log.drain(..LOG_KEPT);
-        counts.log_start += LOG_KEPT as u64;
-    }
-    counts.log.push((slot, by));
 }

@@ -13,11 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_framework::{
-    Cluster, Counts, ImageState, MatchedTerm, Prepare, Query, QueryId, Slot, Topology, TopologyId,
+    ChangeLog, Cluster, Counts, ImageState, MatchedTerm, Prepare, Query, QueryId, Slot, Topology, TopologyId,
 };
 use loadline_model::{Labels, Map, Namespace, NodeInfo, NodeSpec, PodInfo, PodKey, Selector, Str};
 
-use crate::log::ChangeLog;
 use counts::CountIndex;
 use images::ImageIndex;
 pub use order::NodeOrder;

@@ -76,7 +76,7 @@ impl Reader {
         for query in &questions.queries {
             let id = state.track(query);
             let counts = state.counts(id);
-            let now: BTreeMap<Slot, u32> = counts.by_slot.iter().map(|(slot, pods)| (*slot, *pods)).collect();
+            let now: BTreeMap<Slot, u32> = counts.by_slot().collect();
             if let Some((position, mut followed)) = self.counts.remove(&id.0)
                 && let Some(changes) = counts.since(position)
             {

@@ -193,7 +193,7 @@ fn name_of(state: &ClusterState, slot: Slot) -> Str {
 }
 
 fn by_node(state: &ClusterState, counts: &Counts) -> ByNode {
-    (counts.total, counts.by_slot.iter().map(|(slot, pods)| (name_of(state, *slot), *pods)).collect())
+    (counts.total(), counts.by_slot().map(|(slot, pods)| (name_of(state, slot), pods)).collect())
 }
 
 fn topology_meaning(state: &ClusterState, id: TopologyId) -> BTreeMap<Str, BTreeSet<Str>> {
@@ -230,7 +230,7 @@ fn meaning(state: &mut ClusterState, questions: &Questions, namespaces: &[Str]) 
     let matched = questions.pods.iter().map(|pod| {
         let terms = state.matched_terms(pod);
         // Terms whose carriers are gone may or may not be listed.
-        let alive = terms.iter().filter(|term| state.counts(term.query).total > 0);
+        let alive = terms.iter().filter(|term| state.counts(term.query).total() > 0);
         let of_term = alive.map(|term| {
             let place = by_node(state, state.counts(term.query));
             (format!("{:?} {} {place:?}", term.kind, Cluster::topology(state, term.topology).key), place)

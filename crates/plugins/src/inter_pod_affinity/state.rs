@@ -164,12 +164,12 @@ impl State {
             tally.generation = topology.generation;
         }
         for source in &mut self.sources {
-            for (slot, pods) in &cluster.counts(source.followed.query()).by_slot {
+            for (slot, pods) in cluster.counts(source.followed.query()).by_slot() {
                 for (index, factor) in &source.uses {
                     let tally = &mut self.tallies[*index];
-                    if let Some(domain) = domain_of(cluster, tally.topology, *slot) {
-                        tally.by_domain[domain] += factor * i64::from(*pods);
-                        self.totals.add(tally.role, i64::from(*pods));
+                    if let Some(domain) = domain_of(cluster, tally.topology, slot) {
+                        tally.by_domain[domain] += factor * i64::from(pods);
+                        self.totals.add(tally.role, i64::from(pods));
                     }
                 }
             }

@@ -71,9 +71,9 @@ impl HardConstraint {
             self.exists[domain] = true;
         }
         if let Some(source) = self.source {
-            for (slot, pods) in &cluster.counts(followed[source].query()).by_slot {
-                if let Some(domain) = self.domain_counted(*slot) {
-                    self.matching[domain] += i64::from(*pods);
+            for (slot, pods) in cluster.counts(followed[source].query()).by_slot() {
+                if let Some(domain) = self.domain_counted(slot) {
+                    self.matching[domain] += i64::from(pods);
                 }
             }
         }

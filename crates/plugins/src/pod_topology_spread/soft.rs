@@ -49,14 +49,14 @@ impl SoftConstraint {
     /// Computes everything anew; `eligible` says of each slot whether its pods count.
     pub(super) fn rebuild(&mut self, cluster: &dyn Cluster, followed: &[Followed], eligible: &[bool]) {
         let counts = self.source.map(|source| cluster.counts(followed[source].query()));
-        let by_slot = counts.iter().flat_map(|counts| &counts.by_slot);
+        let by_slot = counts.iter().flat_map(|counts| counts.by_slot());
         match &mut self.pods {
             Pods::OnNode(on_node) => {
                 on_node.clear();
                 on_node.resize(eligible.len(), 0);
                 for (slot, pods) in by_slot {
                     if let Some(on_node) = on_node.get_mut(slot.index()) {
-                        *on_node = *pods;
+                        *on_node = pods;
                     }
                 }
             }
