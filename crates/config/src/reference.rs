@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use loadline_framework::{
-    Action, ArgField, ArgKind, ClusterEvent, DefaultProfile, Descriptor, ExtensionPoint, Registry,
-};
+use loadline_framework::{ArgField, ArgKind, DefaultProfile, Descriptor, ExtensionPoint, Registry};
 use serde_json::{Value, json};
 
 use crate::log::join;
@@ -88,36 +86,7 @@ pub fn in_default_profile(plugin: &Descriptor) -> bool {
 /// The events that may make a pod schedulable that a plugin turned down, by kube-scheduler's names for them
 /// (`NodeAdd`, `AssignedPodDelete`); an update of any kind is one event.
 pub fn events(plugin: &Descriptor) -> Vec<String> {
-    const UPDATES: [Action; 12] = [
-        Action::UPDATE_NODE_ALLOCATABLE,
-        Action::UPDATE_NODE_LABEL,
-        Action::UPDATE_NODE_TAINT,
-        Action::UPDATE_NODE_CONDITION,
-        Action::UPDATE_NODE_ANNOTATION,
-        Action::UPDATE_NODE_DECLARED_FEATURE,
-        Action::UPDATE_POD_LABEL,
-        Action::UPDATE_POD_SCALE_DOWN,
-        Action::UPDATE_POD_TOLERATION,
-        Action::UPDATE_POD_SCHEDULING_GATES_ELIMINATED,
-        Action::UPDATE_POD_GENERATED_RESOURCE_CLAIM,
-        Action::UPDATE_OTHER,
-    ];
-    let mut names = Vec::new();
-    for event in plugin.events {
-        let mut add = |action| names.push(ClusterEvent::new(event.resource, action).to_string());
-        for action in [Action::ADD, Action::DELETE] {
-            if event.action.overlaps(action) {
-                add(action);
-            }
-        }
-        let updates: Vec<Action> = UPDATES.into_iter().filter(|action| event.action.overlaps(*action)).collect();
-        if updates.len() == UPDATES.len() {
-            add(Action::UPDATE);
-        } else {
-            updates.into_iter().for_each(add);
-        }
-    }
-    names
+    plugin.events.iter().flat_map(|event| event.each()).map(|event| event.to_string()).collect()
 }
 
 /// Everything about a plugin as one object.

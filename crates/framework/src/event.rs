@@ -110,6 +110,15 @@ impl ClusterEvent {
 
     /// Matches everything.
     pub const WILDCARD: Self = Self::new(Resource::Wildcard, Action::ALL);
+
+    /// What it stands for, one by one, for those who show it: an update of any kind is one event.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        let any_update = self.action.0 & Action::UPDATE.0 == Action::UPDATE.0;
+        let is_update = |action: Action| action.overlaps(Action::UPDATE);
+        let single = ACTION_NAMES.into_iter().map(|(action, _)| action);
+        let single = single.filter(move |action| self.action.overlaps(*action) && !(any_update && is_update(*action)));
+        single.chain(any_update.then_some(Action::UPDATE)).map(move |action| Self { action, ..self })
+    }
 }
 
 /// Names of the single actions, as metrics and logs show them.
@@ -130,6 +139,7 @@ const ACTION_NAMES: [(Action, &str); 14] = [
     (Action::UPDATE_OTHER, "Update"),
 ];
 
+/// kube-scheduler's label of a single event, such as `NodeUpdateNodeTaint`; a registration for several shows them all.
 impl fmt::Display for ClusterEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let resource = match self.resource {
@@ -149,19 +159,15 @@ impl fmt::Display for ClusterEvent {
             Resource::DeviceClass => "resource.k8s.io/DeviceClass",
             Resource::Wildcard => return f.write_str("*"),
         };
-        f.write_str(resource)?;
-        if self.action == Action::UPDATE {
-            return f.write_str("Update");
-        }
         if self.action == Action::ALL {
-            return f.write_str("All");
+            return write!(f, "{resource}All");
         }
         let mut separator = "";
-        for (action, name) in ACTION_NAMES {
-            if self.action.overlaps(action) {
-                write!(f, "{separator}{name}")?;
-                separator = "|";
-            }
+        for event in self.each() {
+            let name =
+                ACTION_NAMES.iter().find(|(action, _)| *action == event.action).map_or("Update", |(_, name)| name);
+            write!(f, "{separator}{resource}{name}")?;
+            separator = ", ";
         }
         Ok(())
     }
@@ -195,4 +201,33 @@ pub enum Hint {
     Queue,
     /// Changes nothing for this pod.
     Skip,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(resource: Resource, action: Action) -> String {
+        ClusterEvent::new(resource, action).to_string()
+    }
+
+    #[test]
+    fn single_events_have_kube_schedulers_labels() {
+        assert_eq!(shown(Resource::Node, Action::ADD), "NodeAdd");
+        assert_eq!(shown(Resource::Node, Action::UPDATE_NODE_TAINT), "NodeUpdateNodeTaint");
+        assert_eq!(shown(Resource::UnscheduledPod, Action::UPDATE), "UnschedulablePodUpdate");
+        assert_eq!(shown(Resource::CsiNode, Action::UPDATE_OTHER), "storage.k8s.io/CSINodeUpdate");
+        assert_eq!(shown(Resource::Pod, Action::ALL), "PodAll");
+        assert_eq!(ClusterEvent::WILDCARD.to_string(), "*");
+    }
+
+    #[test]
+    fn a_registration_for_several_shows_each() {
+        let labels = Action::UPDATE_NODE_LABEL.and(Action::UPDATE_NODE_TAINT);
+        assert_eq!(shown(Resource::Node, Action::ADD.and(labels)), "NodeAdd, NodeUpdateNodeLabel, NodeUpdateNodeTaint");
+        assert_eq!(shown(Resource::Node, Action::DELETE.and(Action::UPDATE)), "NodeDelete, NodeUpdate");
+        let each: Vec<Action> =
+            ClusterEvent::new(Resource::Pod, Action::ALL).each().map(|event| event.action).collect();
+        assert_eq!(each, [Action::ADD, Action::DELETE, Action::UPDATE]);
+    }
 }
