@@ -2,10 +2,9 @@
 //! another. `latency` has the whole table.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use loadline_benches::{Kind, engine};
+use loadline_benches::{Kind, cluster, engine, pod};
 use loadline_engine::{Depth, Settings};
 
 const NODES: usize = 5000;
@@ -24,12 +23,12 @@ fn repeated(criterion: &mut Criterion) {
         Kind::AntiAffinity,
         Kind::Unschedulable,
     ] {
-        let mut engine = engine(NODES, kind.sitting(), kind, Settings::default());
+        let mut engine = engine(&cluster(NODES, kind), Settings::default());
         let mut number = 0;
         group.bench_function(kind.name(), |bencher| {
             bencher.iter(|| {
                 // The pod before is taken back every now and then, so that the cluster does not fill up.
-                let pod = Arc::new(kind.pod(0, number, false));
+                let pod = pod(kind, 0, number, false);
                 number += 1;
                 let cycle = engine.decide(&pod, 1, Depth::Decide);
                 if let Some(node) = &cycle.node {
@@ -49,8 +48,8 @@ fn first(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("first");
     group.sample_size(20);
     for kind in [Kind::Plain, Kind::HardSpread, Kind::Affinity, Kind::Preemption] {
-        let mut engine = engine(NODES, kind.sitting(), kind, Settings::default());
-        let pod = Arc::new(kind.pod(0, 0, false));
+        let mut engine = engine(&cluster(NODES, kind), Settings::default());
+        let pod = pod(kind, 0, 0, false);
         group.bench_function(kind.name(), |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut total = std::time::Duration::ZERO;

@@ -14,9 +14,10 @@ use std::time::Instant;
 
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
-use loadline_benches::{Kind, engine, node, pod, requests};
+use loadline_benches::{Kind, cluster, engine, important_pod, node, node_name, pod, share_cluster};
 use loadline_engine::{Depth, Engine, Settings};
-use loadline_model::{NodeSpec, PodInfo, Str};
+use loadline_model::{PodInfo, Str};
+use loadline_simulator::Cluster;
 
 /// Latency of decisions.
 #[derive(Parser)]
@@ -69,12 +70,17 @@ fn main() {
     table.load_style(presets::NOTHING);
     table.set_header(["nodes", "kind", "situation", "median µs", "p99 µs", "placed"]);
     for nodes in &options.nodes {
+        let mut known: Option<(Kind, Cluster)> = None;
         for kind in Kind::ALL.into_iter().filter(|kind| kind.name().contains(&options.kind)) {
+            let known = match &mut known {
+                Some((of, cluster)) if share_cluster(*of, kind) => cluster,
+                _ => &known.insert((kind, cluster(*nodes, kind))).1,
+            };
             for (situation, name) in Situation::ALL {
                 if !name.contains(&options.situation) || (kind == Kind::Preemption && situation != Situation::First) {
                     continue;
                 }
-                let (mut times, placed) = measure(*nodes, kind, situation, &options);
+                let (mut times, placed) = measure(known, kind, situation, &options);
                 times.sort_unstable();
                 let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
                 table.add_row([
@@ -97,15 +103,16 @@ fn main() {
 }
 
 /// Nanoseconds of each decision, and how many found a node.
-fn measure(nodes: usize, kind: Kind, situation: Situation, options: &Options) -> (Vec<u64>, usize) {
+fn measure(cluster: &Cluster, kind: Kind, situation: Situation, options: &Options) -> (Vec<u64>, usize) {
     let settings = Settings { parallelism: options.parallelism, ..Settings::default() };
-    let mut engine = engine(nodes, kind.sitting(), kind, settings);
+    let nodes = cluster.node_count();
+    let mut engine = engine(cluster, settings);
     let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0 };
     match situation {
         Situation::First => {
             for number in 0..20 {
                 run.engine.drop_kept();
-                run.decide(Arc::new(kind.pod(0, number, false)));
+                run.decide(pod(kind, 0, number, false));
             }
         }
         Situation::Repeated | Situation::OwnLabels => {
@@ -113,11 +120,8 @@ fn measure(nodes: usize, kind: Kind, situation: Situation, options: &Options) ->
             run.repeat(kind, options.decisions, own_labels);
         }
         Situation::Nominated => {
-            let big = Arc::new(requests(1000, 1 << 30));
             for index in (0..nodes).step_by(10) {
-                let name: Str = format!("nominated-{index}").into();
-                let waiting = PodInfo { priority: 100, requests: big.clone(), ..pod(name) };
-                run.engine.nominate(Arc::new(waiting), format!("node-{index:06}").into());
+                run.engine.nominate(important_pod(index), node_name(index).into());
             }
             run.repeat(kind, options.decisions, false);
         }
@@ -145,7 +149,7 @@ impl Run<'_> {
 
     fn repeat(&mut self, kind: Kind, decisions: usize, own_labels: bool) {
         for number in 0..=decisions {
-            self.decide(Arc::new(kind.pod(0, number, own_labels)));
+            self.decide(pod(kind, 0, number, own_labels));
         }
         // The first one is another situation.
         self.times.remove(0);
@@ -161,7 +165,7 @@ impl Run<'_> {
                 self.placed = 0;
             }
             for class in 0..CLASSES {
-                if let Some((pod, node)) = self.decide(Arc::new(kind.pod(class, round, false))) {
+                if let Some((pod, node)) = self.decide(pod(kind, class, round, false)) {
                     let confirmed = Arc::new(PodInfo { node_name: Some(node.clone()), ..PodInfo::clone(&pod) });
                     self.engine.set_placed_pod(confirmed.clone(), &node);
                     placed.push_back(confirmed);
@@ -177,9 +181,7 @@ impl Run<'_> {
     /// One node in a hundred says something new in each round of all classes.
     fn heartbeats(&mut self, nodes: usize, moved: &mut usize) {
         for _ in 0..nodes.div_ceil(100).div_ceil(CLASSES) {
-            let mut spec: NodeSpec = node(*moved % nodes);
-            spec.allocatable.milli_cpu -= (*moved / nodes % 2) as i64 * 10 + 10;
-            self.engine.set_node(Arc::new(spec));
+            self.engine.set_node(node(*moved % nodes, *moved / nodes % 2 * 10 + 10));
             *moved += 7;
         }
     }

@@ -1,13 +1,8 @@
 //! Kinds of pods.
 
-use std::sync::Arc;
+use serde_json::{Map, Value, json};
 
-use loadline_model::{
-    Affinity, Labels, NamespaceMatch, NodeSelector, NodeSelectorTerm, Operator, PodAffinityTerm, PodInfo, PodMatcher,
-    Requirement, Selector, SpreadConstraint, Str, Toleration, TolerationOperator, UnsatisfiableAction, Weighted,
-};
-
-use crate::{HOSTNAME, ZONE, app, pod, requests};
+use crate::{HOSTNAME, ZONE, objects};
 
 /// What a measured pod asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,122 +72,76 @@ impl Kind {
         }
     }
 
-    /// The pod with this number of a class. `class` tells classes apart by their requests, as different workloads are;
-    /// `own_labels` gives the pod a label that no other has, as StatefulSets and indexed Jobs do.
-    pub fn pod(self, class: usize, number: usize, own_labels: bool) -> PodInfo {
-        let mut measured = pod(format!("pod-{class}-{number}").into());
-        let label = match self {
-            Self::DefaultSpread => "served".to_owned(),
-            _ => format!("class-{class}"),
-        };
-        let mut labels = vec![(Str::from("app"), Str::from(label.clone()))];
+    /// The pod with this number of a class, as an object. `class` tells classes apart by their requests, as different
+    /// workloads are; `own_labels` gives the pod a label that no other has, as StatefulSets and indexed Jobs do.
+    pub fn object(self, class: usize, number: usize, own_labels: bool) -> Value {
+        let app = if self == Self::DefaultSpread { "served".to_owned() } else { format!("class-{class}") };
+        let mut labels = json!({"app": app});
         if own_labels {
-            labels.push(("apps.kubernetes.io/pod-index".into(), format!("{number}").into()));
+            labels["apps.kubernetes.io/pod-index"] = json!(number.to_string());
         }
-        measured.labels = Arc::new(Labels::new(labels));
-        measured.requests = Arc::new(requests(100 + class as i64, 500 << 20));
-        self.shape(&mut measured, &label);
-        measured
+        let milli_cpu = match self {
+            Self::Unschedulable => 9000,
+            Self::Preemption => 3000,
+            _ => 100 + class,
+        };
+        let priority = if self == Self::Preemption { 10 } else { 0 };
+        objects::pod(&format!("pod-{class}-{number}"), &labels, milli_cpu, priority, self.spec(&app))
     }
 
-    fn shape(self, pod: &mut PodInfo, label: &str) {
-        let spread = |topology_key: &str, max_skew, when_unsatisfiable| SpreadConstraint {
-            max_skew,
-            topology_key: topology_key.into(),
-            when_unsatisfiable,
-            selector: app(label),
-            min_domains: 1,
-            honor_affinity: true,
-            honor_taints: false,
-            match_label_keys: Box::default(),
-        };
-        let term = |topology_key: &str, selector: Selector, namespaces: &[&str]| PodAffinityTerm {
-            pods: PodMatcher {
-                namespaces: NamespaceMatch {
-                    names: namespaces.iter().map(|name| Str::from(*name)).collect(),
-                    selector,
-                },
-                selector: app(label),
-            },
-            topology_key: topology_key.into(),
-        };
-        let own = |topology_key: &str| term(topology_key, Selector::Nothing, &["default"]);
-        let preferred = |topology_key: &str| [Weighted { weight: 100, term: own(topology_key) }].into();
-        match self {
-            Self::Plain | Self::DefaultSpread => {}
+    /// What makes it this kind, in the spec.
+    fn spec(self, app: &str) -> Map<String, Value> {
+        let selector = json!({"matchLabels": {"app": app}});
+        let spread = |key: &str, action: &str| json!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": action, "labelSelector": selector});
+        let term = |key: &str| json!({"labelSelector": selector, "topologyKey": key});
+        let preferred = |key: &str| json!([{"weight": 100, "podAffinityTerm": term(key)}]);
+        let spec = match self {
+            Self::Plain | Self::DefaultSpread | Self::Unschedulable | Self::Preemption => json!({}),
             Self::Taints => {
-                pod.tolerations = [Toleration {
-                    key: "dedicated".into(),
-                    operator: TolerationOperator::Equal,
-                    value: "batch".into(),
-                    effect: None,
-                }]
-                .into();
+                json!({"tolerations": [{"key": "dedicated", "operator": "Equal", "value": "batch"}]})
             }
             Self::NodeAffinity => {
-                let within = |key: &str, values: &[&str]| NodeSelectorTerm {
-                    expressions: [Requirement::new(
-                        key.into(),
-                        Operator::In,
-                        values.iter().map(|value| Str::from(*value)).collect(),
-                    )]
-                    .into(),
-                    fields: Box::default(),
-                    invalid: false,
-                };
-                pod.affinity = Some(Arc::new(Affinity {
-                    node_required: Some(NodeSelector { terms: [within(ZONE, &["zone-0", "zone-1"])].into() }),
-                    node_preferred: [Weighted {
-                        weight: 10,
-                        term: within("node.kubernetes.io/instance-type", &["type-2"]),
-                    }]
-                    .into(),
-                    ..Affinity::default()
-                }));
+                let within = |key: &str, values: Value| json!({"matchExpressions": [{"key": key, "operator": "In", "values": values}]});
+                json!({"affinity": {"nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [within(ZONE, json!(["zone-0", "zone-1"]))],
+                    },
+                    "preferredDuringSchedulingIgnoredDuringExecution": [{
+                        "weight": 10,
+                        "preference": within("node.kubernetes.io/instance-type", json!(["type-2"])),
+                    }],
+                }}})
             }
-            Self::HardSpread => pod.spread = [spread(ZONE, 1, UnsatisfiableAction::DoNotSchedule)].into(),
-            Self::SoftSpread => {
-                let constraints = [
-                    spread(ZONE, 1, UnsatisfiableAction::ScheduleAnyway),
-                    spread(HOSTNAME, 1, UnsatisfiableAction::ScheduleAnyway),
-                ];
-                pod.spread = constraints.into();
-            }
-            Self::Affinity => {
-                pod.affinity = Some(Arc::new(Affinity { pod_required: [own(ZONE)].into(), ..Affinity::default() }));
-            }
-            Self::AntiAffinity => {
-                pod.affinity =
-                    Some(Arc::new(Affinity { anti_required: [own(HOSTNAME)].into(), ..Affinity::default() }));
-            }
-            Self::PreferredAffinity => {
-                pod.affinity = Some(Arc::new(Affinity { pod_preferred: preferred(ZONE), ..Affinity::default() }));
-            }
-            Self::PreferredAntiAffinity => {
-                pod.affinity = Some(Arc::new(Affinity { anti_preferred: preferred(HOSTNAME), ..Affinity::default() }));
-            }
-            Self::AntiAffinityNamespaces => {
-                let team = Selector::from_pairs([(&Str::from("team"), &Str::from("default"))]);
-                let anti_required = [term(HOSTNAME, team, &[])].into();
-                pod.affinity = Some(Arc::new(Affinity { anti_required, ..Affinity::default() }));
-            }
-            Self::Unschedulable => pod.requests = Arc::new(requests(9000, 500 << 20)),
-            Self::Preemption => {
-                pod.requests = Arc::new(requests(3000, 500 << 20));
-                pod.priority = 10;
-            }
-        }
+            Self::HardSpread => json!({"topologySpreadConstraints": [spread(ZONE, "DoNotSchedule")]}),
+            Self::SoftSpread => json!({"topologySpreadConstraints": [
+                spread(ZONE, "ScheduleAnyway"),
+                spread(HOSTNAME, "ScheduleAnyway"),
+            ]}),
+            Self::Affinity => json!({"affinity": {"podAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [term(ZONE)],
+            }}}),
+            Self::AntiAffinity => json!({"affinity": {"podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [term(HOSTNAME)],
+            }}}),
+            Self::PreferredAffinity => json!({"affinity": {"podAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": preferred(ZONE),
+            }}}),
+            Self::PreferredAntiAffinity => json!({"affinity": {"podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": preferred(HOSTNAME),
+            }}}),
+            Self::AntiAffinityNamespaces => json!({"affinity": {"podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [{
+                    "labelSelector": selector,
+                    "namespaceSelector": {"matchLabels": {"team": "default"}},
+                    "topologyKey": HOSTNAME,
+                }],
+            }}}),
+        };
+        if let Value::Object(spec) = spec { spec } else { Map::new() }
     }
 
-    /// Pods that sit on the nodes before anything is measured: for preemption they fill them (four of 900m on each).
-    pub(crate) fn shape_sitting(self, pod: &mut PodInfo) {
-        if self == Self::Preemption {
-            pod.requests = Arc::new(requests(900, 500 << 20));
-        }
-    }
-
-    /// Pods on each node before anything is measured.
-    pub fn sitting(self) -> usize {
-        if self == Self::Preemption { 4 } else { 2 }
+    /// Pods on each node before anything is measured, and the cpu that each asks for: for preemption they fill the nodes.
+    pub(crate) fn sitting(self) -> (usize, usize) {
+        if self == Self::Preemption { (4, 900) } else { (2, 100) }
     }
 }

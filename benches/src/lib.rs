@@ -3,16 +3,21 @@
 //! measured.
 
 mod kinds;
+mod objects;
 
 use std::sync::Arc;
 
+use loadline_api::convert::Converter;
+use loadline_api::read::Reader;
+use loadline_api::wire::Object;
 use loadline_engine::{Engine, Settings};
 use loadline_framework::Profiles;
-use loadline_model::{
-    Effect, Labels, Namespace, NodeSpec, PodInfo, PodRequests, Resources, Selector, ServiceSelector, Str, Taint,
-};
+use loadline_model::{NodeSpec, PodInfo};
+use loadline_simulator::{Cluster, of_objects};
+use serde_json::{Value, json};
 
 pub use kinds::Kind;
+pub use objects::node_name;
 
 /// Zones of a cluster.
 pub const ZONES: usize = 3;
@@ -20,8 +25,8 @@ pub const ZONES: usize = 3;
 pub const ZONE: &str = "topology.kubernetes.io/zone";
 /// Label key of the host.
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
-const GIB: i64 = 1 << 30;
-const MIB: i64 = 1 << 20;
+/// Cpu of a node.
+const MILLI_CPU: usize = 4000;
 
 /// The default profile.
 ///
@@ -33,97 +38,70 @@ pub fn profiles() -> Profiles {
     loadline_config::compile(&config, &registry).expect("the default configuration is valid")
 }
 
-/// A cluster of this many nodes with the objects that `kind` needs, `pods_on_each` pods on each node.
-pub fn engine(nodes: usize, pods_on_each: usize, kind: Kind, settings: Settings) -> Engine {
-    let mut engine = Engine::new(profiles(), settings);
-    for name in ["default", "other"] {
-        let labels = [("kubernetes.io/metadata.name", name), ("team", name)].into_iter().collect();
-        engine.set_namespace(Namespace { name: name.into(), labels: Arc::new(labels) });
-    }
-    engine.set_service(ServiceSelector {
-        namespace: "default".into(),
-        name: "web".into(),
-        selector: [("app", "served")].into_iter().collect(),
-    });
-    for index in 0..nodes {
-        engine.set_node(Arc::new(node(index)));
-    }
-    let sitting = Arc::new(requests(100, 500 * MIB));
-    let apps: Vec<Arc<Labels>> =
-        (0..20).map(|app| Arc::new([("app", format!("base-{app}"))].into_iter().collect())).collect();
-    for number in 0..nodes * pods_on_each {
-        let name: Str = format!("base-{number}").into();
-        let mut pod = PodInfo {
-            labels: apps[number % apps.len()].clone(),
-            requests: sitting.clone(),
-            started: Some(number as i64 * 1_000_000_000),
-            ..pod(name)
-        };
-        kind.shape_sitting(&mut pod);
-        let node = format!("node-{:06}", number % nodes).into();
-        pod.node_name = Some(Str::clone(&node));
-        engine.set_placed_pod(Arc::new(pod), &node);
-    }
-    engine
+/// The objects of a cluster of this many nodes with the pods that `kind` is measured among.
+pub fn objects(nodes: usize, kind: Kind) -> Vec<Value> {
+    let (on_each, milli_cpu) = kind.sitting();
+    let mut all = objects::surroundings();
+    all.extend((0..nodes).map(|index| objects::node(index, MILLI_CPU)));
+    all.extend((0..nodes * on_each).map(|number| objects::sitting_pod(number, nodes, milli_cpu)));
+    all
 }
 
-/// The node with this number. One in ten is tainted, one in ten prefers to be left alone.
-pub fn node(index: usize) -> NodeSpec {
-    let name: Str = format!("node-{index:06}").into();
-    let labels = [
-        (Str::from("kubernetes.io/arch"), Str::from("amd64")),
-        (HOSTNAME.into(), name.clone()),
-        ("kubernetes.io/os".into(), "linux".into()),
-        ("node.kubernetes.io/instance-type".into(), format!("type-{}", index % 5).into()),
-        ("topology.kubernetes.io/region".into(), "region-1".into()),
-        (ZONE.into(), format!("zone-{}", index % ZONES).into()),
-    ];
-    let taint = |effect| Taint { key: "dedicated".into(), value: "batch".into(), effect };
-    let taints: Box<[Taint]> = match index % 10 {
-        3 => [taint(Effect::NoSchedule)].into(),
-        7 => [taint(Effect::PreferNoSchedule)].into(),
-        _ => Box::default(),
-    };
-    NodeSpec {
-        uid: name.clone(),
-        name,
-        labels: Arc::new(labels.into_iter().collect()),
-        taints,
-        allocatable: Resources {
-            milli_cpu: 4000,
-            memory: 32 * GIB,
-            ephemeral_storage: 100 * GIB,
-            ..Resources::default()
-        },
-        allowed_pods: 110,
-        ..NodeSpec::default()
-    }
+/// Whether two kinds are measured in the same cluster.
+pub fn share_cluster(a: Kind, b: Kind) -> bool {
+    a.sitting() == b.sitting()
 }
 
-/// A pod without a node.
-pub fn pod(name: Str) -> PodInfo {
-    PodInfo {
-        namespace: "default".into(),
-        uid: name.clone(),
-        name,
-        scheduler_name: "default-scheduler".into(),
-        ..PodInfo::default()
-    }
+/// The same, read.
+///
+/// # Panics
+/// Never: the objects are valid.
+pub fn cluster(nodes: usize, kind: Kind) -> Cluster {
+    // A list at a time: the text of all of them at once would be large.
+    let read: Vec<Object> = objects(nodes, kind).chunks(1000).flat_map(read).collect();
+    of_objects(read).expect("a benchmark's objects are valid")
 }
 
-/// Requests of one container.
-pub fn requests(milli_cpu: i64, memory: i64) -> PodRequests {
-    let amounts = Resources { milli_cpu, memory, ..Resources::default() };
-    PodRequests {
-        spec: amounts.clone(),
-        usage: amounts.clone(),
-        non_zero_milli_cpu: milli_cpu,
-        non_zero_memory: memory,
-        score: amounts,
-    }
+/// An engine that knows a cluster.
+pub fn engine(cluster: &Cluster, settings: Settings) -> Engine {
+    cluster.engine(profiles(), settings)
 }
 
-/// A selector on `app`.
-pub fn app(value: &str) -> Selector {
-    Selector::from_pairs([(&Str::from("app"), &Str::from(value))])
+/// A node with so much less cpu, in thousandths.
+///
+/// # Panics
+/// Never: the object is valid.
+pub fn node(index: usize, less: usize) -> Arc<NodeSpec> {
+    let mut read = read(&[objects::node(index, MILLI_CPU - less)]);
+    let Some(Object::Node(node)) = read.pop() else { unreachable!("a node is read as a node") };
+    Arc::new(Converter::new().node(&node))
+}
+
+/// The pod of [`Kind::object`].
+///
+/// # Panics
+/// Never: the object is valid.
+pub fn pod(kind: Kind, class: usize, number: usize, own_labels: bool) -> Arc<PodInfo> {
+    compile(&kind.object(class, number, own_labels))
+}
+
+/// A pod of high priority that asks for a quarter of a node.
+pub fn important_pod(number: usize) -> Arc<PodInfo> {
+    compile(&objects::pod(&format!("important-{number}"), &json!({}), MILLI_CPU / 4, 100, serde_json::Map::new()))
+}
+
+fn compile(pod: &Value) -> Arc<PodInfo> {
+    let mut read = read(std::slice::from_ref(pod));
+    let Some(Object::Pod(pod)) = read.pop() else { unreachable!("a pod is read as a pod") };
+    Arc::new(Converter::new().pod(&pod))
+}
+
+fn read(objects: &[Value]) -> Vec<Object> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    let mut read = Vec::new();
+    let mut reader = Reader::new(|object| read.push(object));
+    reader.read_text(&list.to_string(), "benchmark");
+    let problems = reader.finish().problems;
+    assert!(problems.is_empty(), "{problems:?}");
+    read
 }

@@ -47,6 +47,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measure decisions beside kube-scheduler's own algorithm, in one run on the same clusters.
+    ///
+    /// All arguments go to the benchmark `beside`: `--nodes N`, `--kind TEXT`, `--runs N`, and the others that
+    /// `cargo xtask beside -- --help` lists.
+    Beside {
+        /// Arguments of the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Write the files that are generated from the code.
     Generate {
         /// Write nothing; fail if a file differs from what would be written.
@@ -78,6 +87,11 @@ fn run(command: Command) -> Result<()> {
             let referee = tools::referee()?;
             let mut runner = cargo(["run", "--release", "--package", "loadline-parity", "--"]);
             process::run("parity", runner.args(args).env("LOADLINE_REFEREE", referee))
+        }
+        Command::Beside { args } => {
+            let referee = tools::referee()?;
+            let mut bench = cargo(["bench", "--package", "loadline-benches", "--bench", "beside", "--"]);
+            process::run("beside", bench.args(args).env("LOADLINE_REFEREE", referee))
         }
         Command::Generate { check } => generate::run(check),
         Command::Lint => lint::run(),
