@@ -130,24 +130,37 @@ impl SoftConstraint {
 
     /// Adds this constraint's part to the sums of these nodes. In f64 and in this order of operations, as
     /// kube-scheduler does.
-    fn add(&self, slots: &[Slot], domain_of: &[DomainId], weight: f64, sums: &mut [f64]) {
-        let tolerated = (self.constraint.max_skew - 1) as f64;
+    fn add(&self, slots: &[Slot], topology: &Topology, weight: f64, in_domain: &[f64], all: bool, sums: &mut [f64]) {
         let scored = slots.iter().zip(sums);
+        let domain_of = &topology.domain_of;
         match &self.pods {
             Pods::OnNode(on_node) => {
                 for (slot, sum) in scored {
-                    if domain_of[slot.index()] != DomainId::NONE {
-                        *sum += f64::from(on_node[slot.index()]) * weight + tolerated;
+                    if all || domain_of[slot.index()] != DomainId::NONE {
+                        *sum += self.part(on_node[slot.index()], weight);
                     }
                 }
             }
-            Pods::InDomain { matching, .. } => {
+            Pods::InDomain { .. } => {
                 for (slot, sum) in scored {
                     if let Some(domain) = domain_of[slot.index()].index() {
-                        *sum += f64::from(matching[domain]) * weight + tolerated;
+                        *sum += in_domain[domain];
                     }
                 }
             }
+        }
+    }
+
+    /// What so many matching pods add to a node's sum.
+    fn part(&self, pods: u32, weight: f64) -> f64 {
+        f64::from(pods) * weight + (self.constraint.max_skew - 1) as f64
+    }
+
+    /// The part of each bucket, where pods count by domain.
+    fn parts(&self, weight: f64) -> Vec<f64> {
+        match &self.pods {
+            Pods::OnNode(_) => Vec::new(),
+            Pods::InDomain { matching, .. } => matching.iter().map(|pods| self.part(*pods, weight)).collect(),
         }
     }
 }
@@ -179,19 +192,21 @@ pub(super) fn score(
             }
         }
     }
-    let parts = constraints.iter().zip(&topologies);
-    let parts: Vec<(&SoftConstraint, &[DomainId], f64)> = parts
+    let parts: Vec<_> = constraints
+        .iter()
+        .zip(&topologies)
         .map(|(constraint, topology)| {
             let weight = constraint.weight(feasible, &ignored, topology, cluster.node_count());
-            (constraint, topology.domain_of.as_slice(), weight)
+            let all = labelled(topology) == cluster.node_count();
+            (constraint, topology, weight, constraint.parts(weight), all)
         })
         .collect();
     let mut sums = [0.0; PIECE];
     for (feasible, out) in feasible.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
         let sums = &mut sums[..feasible.len()];
         sums.fill(0.0);
-        for (constraint, domain_of, weight) in &parts {
-            constraint.add(feasible, domain_of, *weight, sums);
+        for (constraint, topology, weight, in_domain, all) in &parts {
+            constraint.add(feasible, topology, *weight, in_domain, *all, sums);
         }
         for (raw, sum) in out.iter_mut().zip(&*sums) {
             *raw = round(*sum);
