@@ -134,12 +134,10 @@ pub(crate) fn unplaced() -> Decision {
         remedy: vec![
             Remedy {
                 text: "needs 500m more cpu on node-c".to_owned(),
-                change: json!({"node": "node-c", "resource": "cpu", "more": "500m"}),
-            },
+                change: json!({"node": "node-c", "resource": "cpu", "more": "500m"}), ..Remedy::default() },
             Remedy {
                 text: "needs a toleration for dedicated=db:NoSchedule on node-b".to_owned(),
-                change: json!({}),
-            },
+                change: json!({}), ..Remedy::default() },
         ],
         preemption: Some(Preemption {
             nominated_node: "node-a".to_owned(),

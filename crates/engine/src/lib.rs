@@ -22,6 +22,7 @@ mod grouping;
 pub mod nominator;
 pub mod queue;
 pub mod records;
+mod remedies;
 mod scheduler;
 pub mod state;
 mod table;

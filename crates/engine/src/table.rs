@@ -10,9 +10,7 @@ use crate::class::Member;
 use crate::cycle::Cycle;
 use crate::diagnosis::reasons;
 use crate::evaluate::{Direct, Early, Evaluation};
-
-/// Remedies shown for a pod: the smallest changes come first, and a few say it all.
-const REMEDIES: usize = 5;
+use crate::remedies::smallest_first;
 
 impl Engine {
     /// The record of a cycle with its table of nodes. The cluster must not have changed since.
@@ -20,7 +18,6 @@ impl Engine {
         let profile = &self.profiles.profiles[cycle.profile];
         let mut remedies = Vec::new();
         let nodes = self.table(cycle, profile, &mut remedies);
-        remedies.truncate(REMEDIES);
         Decision {
             namespace: cycle.pod.namespace.to_string(),
             name: cycle.pod.name.to_string(),
@@ -40,11 +37,11 @@ impl Engine {
                 }),
                 _ => None,
             },
-            remedy: remedies,
+            remedy: smallest_first(remedies),
         }
     }
 
-    fn table(&self, cycle: &Cycle, profile: &Profile, remedies: &mut Vec<Remedy>) -> Option<Vec<NodeRecord>> {
+    fn table(&self, cycle: &Cycle, profile: &Profile, remedies: &mut Vec<Vec<Remedy>>) -> Option<Vec<NodeRecord>> {
         let order = self.cluster.order().by_name();
         match cycle.evaluation.as_ref() {
             None if self.cluster.node_count() == 0 => Some(Vec::new()),
@@ -65,7 +62,7 @@ impl Engine {
         }
     }
 
-    fn direct_table(&self, direct: &Direct, profile: &Profile, remedies: &mut Vec<Remedy>) -> Vec<NodeRecord> {
+    fn direct_table(&self, direct: &Direct, profile: &Profile, remedies: &mut Vec<Vec<Remedy>>) -> Vec<NodeRecord> {
         let mut by_slot: BTreeMap<Slot, NodeRecord> = BTreeMap::new();
         let mut feasible = 0;
         let totals = direct.totals();
@@ -117,7 +114,7 @@ impl Engine {
         member: Member,
         verdict: Verdict,
         profile: &Profile,
-        remedies: &mut Vec<Remedy>,
+        remedies: &mut Vec<Vec<Remedy>>,
     ) -> NodeRecord {
         let sources = self.sources();
         let mut record = NodeRecord {
@@ -132,7 +129,7 @@ impl Engine {
             let view = NodeView::new(&self.cluster, slot, info, Reads::NOTHING);
             let (detail, more) = column.runner.detail(&column.state, verdict, &view);
             record.detail = detail;
-            remedies.extend(more);
+            remedies.push(more);
         }
         record
     }

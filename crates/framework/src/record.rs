@@ -67,7 +67,7 @@ pub struct Decision {
     pub truncated: bool,
     /// Preemption, when it was tried and helps.
     pub preemption: Option<Preemption>,
-    /// What would make the pod fit.
+    /// What would make the pod fit: a few changes, the smallest first where they can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedy: Vec<Remedy>,
 }
@@ -125,12 +125,15 @@ pub struct Detail {
 }
 
 /// A change that would make the pod fit on a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
     /// In words.
     pub text: String,
     /// For programs: what to change, by how much, where.
     pub change: serde_json::Value,
+    /// Of what and how much, where that is a number: the smaller of two changes of the same comes first. Not shown.
+    #[serde(skip)]
+    pub measure: Option<(String, i64)>,
 }
 
 /// What preemption would do.

@@ -71,6 +71,7 @@ impl NodePlugin for NodeDeclaredFeatures {
             let remedy = Remedy {
                 text: format!("needs {} to declare the feature {feature}", node.name()),
                 change: json!({"kind": "declaredFeature", "node": node.name(), "feature": feature}),
+                ..Remedy::default()
             };
             (detail, remedy)
         };

@@ -79,6 +79,7 @@ impl NodePlugin for NodePorts {
                     "protocol": protocol,
                     "hostIP": port.ip,
                 }),
+                ..Remedy::default()
             };
             Some((detail, remedy))
         };

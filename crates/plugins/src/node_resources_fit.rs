@@ -216,7 +216,8 @@ impl NodePlugin for NodeResourcesFit {
         wanted.each_short(node.allowed_pods(), node.allocatable(), node.load(), |short| {
             let resource = wanted.name(short.index);
             let free = short.allocatable.saturating_sub(short.used);
-            let add = amount::shortage(resource, short.wanted.saturating_sub(free));
+            let lacking = short.wanted.saturating_sub(free);
+            let add = amount::shortage(resource, lacking);
             details.push(Detail {
                 what: resource.to_owned(),
                 wanted: amount::quantity(resource, short.wanted),
@@ -225,6 +226,7 @@ impl NodePlugin for NodeResourcesFit {
             remedies.push(Remedy {
                 text: format!("needs {add} more {resource} on {name}"),
                 change: json!({"kind": "resource", "node": name, "resource": resource, "add": add}),
+                measure: Some((resource.to_owned(), lacking)),
             });
         });
         (details, remedies)

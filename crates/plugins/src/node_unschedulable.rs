@@ -78,6 +78,7 @@ impl NodePlugin for NodeUnschedulable {
         let remedy = Remedy {
             text: format!("needs {} to be uncordoned", node.name()),
             change: json!({"kind": "uncordon", "node": node.name()}),
+            ..Remedy::default()
         };
         (vec![detail], vec![remedy])
     }

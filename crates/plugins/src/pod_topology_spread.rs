@@ -105,6 +105,7 @@ impl NodePlugin for PodTopologySpread {
             let remedy = Remedy {
                 text: format!("needs the label {key} on {}", node.name()),
                 change: json!({"node": node.name(), "addLabel": key}),
+                ..Remedy::default()
             };
             return (vec![detail], vec![remedy]);
         };
@@ -133,10 +134,12 @@ impl NodePlugin for PodTopologySpread {
             Remedy {
                 text: format!("needs {excess} fewer matching pods in {key}={value}, or as many more in the others"),
                 change: json!({"topologyKey": key, "domain": value, "fewerPods": excess}),
+                ..Remedy::default()
             },
             Remedy {
                 text: format!("needs maxSkew {skew} instead of {max_skew} over {key}"),
                 change: json!({"topologyKey": key, "maxSkew": skew}),
+                ..Remedy::default()
             },
         ];
         (vec![detail], remedies)

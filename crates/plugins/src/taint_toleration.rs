@@ -78,7 +78,11 @@ impl NodePlugin for TaintToleration {
                 "value": taint.value,
                 "effect": effect_name(taint.effect),
             });
-            let remedy = Remedy { text: format!("needs a toleration for {} on {}", Shown(taint), node.name()), change };
+            let remedy = Remedy {
+                text: format!("needs a toleration for {} on {}", Shown(taint), node.name()),
+                change,
+                ..Remedy::default()
+            };
             (detail, remedy)
         };
         all_untolerated(&node.spec().taints, tolerations).map(of).unzip()

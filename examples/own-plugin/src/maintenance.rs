@@ -67,6 +67,7 @@ impl NodePlugin for Maintenance {
         let remedy = Remedy {
             text: format!("needs the maintenance of {} to end", node.name()),
             change: json!({ "kind": "label", "node": node.name(), "key": LABEL, "value": null }),
+            ..Remedy::default()
         };
         (vec![detail], vec![remedy])
     }

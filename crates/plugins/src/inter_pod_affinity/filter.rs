@@ -153,6 +153,7 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
                 remedies.push(Remedy {
                     text: format!("needs the label {key} on {}", node.name()),
                     change: json!({"node": node.name(), "addLabel": key}),
+                    ..Remedy::default()
                 });
             }
             continue;
@@ -173,6 +174,7 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
             remedies.push(Remedy {
                 text: format!("needs a pod that matches its required affinity in {key}={value}"),
                 change: json!({"topologyKey": key, "domain": value, "morePods": 1}),
+                ..Remedy::default()
             });
         } else {
             let example = example(state, role, node, &topology.members[domain], key);
@@ -190,6 +192,7 @@ pub(super) fn detail(state: &State, verdict: Verdict, node: &NodeView<'_>) -> (V
             remedies.push(Remedy {
                 text: format!("needs {whom} gone from {key}={value}"),
                 change: json!({"topologyKey": key, "domain": value, "fewerPods": pods}),
+                measure: Some(("pods in the way".to_owned(), pods)),
             });
         }
     }

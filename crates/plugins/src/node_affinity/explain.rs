@@ -60,6 +60,7 @@ impl Told<'_> {
                 None => format!("needs label {key} taken off {name}"),
             },
             change: json!({"kind": "label", "node": name, "key": key, "value": cure}),
+            ..Remedy::default()
         });
     }
 
