@@ -47,6 +47,8 @@ pub(crate) struct Outside {
     made_of: Templates,
     /// Names of nodes that were and are not.
     gone: Vec<Str>,
+    /// What belongs to the last thing that happened.
+    second_half: Option<Event>,
     named: usize,
     versions: usize,
 }
@@ -100,6 +102,7 @@ impl Outside {
             budgets: BTreeMap::new(),
             made_of,
             gone: Vec::new(),
+            second_half: None,
             named: 0,
             versions: 0,
         }
@@ -127,9 +130,14 @@ impl Outside {
         events
     }
 
+    /// Whether the last thing that happened was one half of two.
+    pub(crate) fn is_half(&self) -> bool {
+        self.second_half.is_some()
+    }
+
     /// The next thing that happens. [`Outside::take_in`] was called for it.
     pub(crate) fn next(&mut self) -> Event {
-        let event = self.any();
+        let event = self.second_half.take().unwrap_or_else(|| self.any());
         self.take_in(&event);
         event
     }
@@ -292,7 +300,7 @@ impl Outside {
         let name = self.node_name()?;
         let like = self.made_of.nodes.choose(&mut self.dice)?.clone();
         let mut node = NodeSpec::clone(self.nodes.get(&name)?);
-        match self.dice.random_range(0..8) {
+        match self.dice.random_range(0..9) {
             0 => node.labels = like.labels.clone(),
             1 => node.taints.clone_from(&like.taints),
             2 => node.unschedulable = !node.unschedulable,
@@ -301,7 +309,14 @@ impl Outside {
                 node.allowed_pods = like.allowed_pods;
             }
             5 => node.images = like.images.clone(),
-            6 => node.declared_features.clone_from(&like.declared_features),
+            // Two nodes change their images: as many as before have each, and only the nodes are others.
+            6 => {
+                let other = self.node_name().and_then(|name| self.nodes.get(&name))?;
+                let changed = NodeSpec { images: node.images.clone(), ..NodeSpec::clone(other) };
+                node.images = other.images.clone();
+                self.second_half = Some(Event::Node(Arc::new(changed))).filter(|_| other.name != node.name);
+            }
+            7 => node.declared_features.clone_from(&like.declared_features),
             // As heartbeats do: the same once more.
             _ => {}
         }

@@ -110,6 +110,11 @@ impl Together {
                 0..40 => {
                     let event = self.outside.next();
                     self.apply(&event);
+                    // Mostly at once, before anybody looks.
+                    if self.outside.is_half() && self.outside.dice.random_bool(0.8) {
+                        let event = self.outside.next();
+                        self.apply(&event);
+                    }
                 }
                 40..62 => self.judge(),
                 62..80 => self.schedule(),
