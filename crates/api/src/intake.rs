@@ -10,7 +10,7 @@ use loadline_model::NodeSpec;
 
 use crate::check::object_name;
 use crate::convert::Converter;
-use crate::defaults::{Admission, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
+use crate::defaults::{Admission, admit_job, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
 use crate::expand::{Missing, Present, expand};
 use crate::read::{Reader, Summary};
 use crate::wire::{Kind, Object, Pod};
@@ -129,6 +129,7 @@ impl Intake {
             match object {
                 Object::Pod(pod) => self.admission.admit(pod)?,
                 Object::PersistentVolumeClaim(claim) => self.admission.admit_claim(claim),
+                Object::Job(job) => admit_job(job),
                 _ => {}
             }
         }

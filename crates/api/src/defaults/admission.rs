@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::pod::{fill_missing, merge_label_keys};
-use super::{fill_stored, runtime_class};
-use crate::wire::{LimitRange, Object, Pod, PriorityClass, ResourceList, RuntimeClass, StoredObject, Toleration};
+use super::pod::{fill_missing, fill_stored, merge_label_keys};
+use super::{PREEMPT_LOWER_PRIORITY, fill_limit_range, runtime_class};
+use crate::wire::{
+    LimitRange, Object, Pod, PriorityClass, ResourceList, RuntimeClass, StoredObject, StringMap, Toleration,
+};
 
 /// What pods tolerate for five minutes unless they say otherwise.
 const FAILING_NODE_TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
@@ -18,6 +20,9 @@ const SYSTEM_PRIORITIES: [(&str, i32); 2] =
 
 const DEFAULT_STORAGE_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
+/// What pods on a node carry of its labels.
+const TOPOLOGY_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"];
+
 /// The objects that admission goes by.
 #[derive(Debug, Clone)]
 pub struct Admission {
@@ -27,6 +32,8 @@ pub struct Admission {
     limit_ranges: BTreeMap<(String, String), LimitRange>,
     /// Of those marked as default, the newest, then the first by name.
     default_storage_class: Option<(std::cmp::Reverse<i64>, String)>,
+    /// Those of [`TOPOLOGY_LABELS`] that nodes have, by node.
+    topology: BTreeMap<String, StringMap>,
 }
 
 impl Default for Admission {
@@ -43,6 +50,7 @@ impl Admission {
             runtime_classes: BTreeMap::new(),
             limit_ranges: BTreeMap::new(),
             default_storage_class: None,
+            topology: BTreeMap::new(),
         };
         for (name, value) in SYSTEM_PRIORITIES {
             let mut class = PriorityClass { value, ..PriorityClass::default() };
@@ -63,10 +71,18 @@ impl Admission {
                 self.runtime_classes.insert(metadata.name.clone(), (**class).clone());
             }
             Object::LimitRange(range) => {
-                let mut filled = Object::LimitRange(range.clone());
-                fill_stored(&mut filled);
-                if let Object::LimitRange(range) = filled {
-                    self.limit_ranges.insert((metadata.namespace.clone(), metadata.name.clone()), *range);
+                let mut range = (**range).clone();
+                fill_limit_range(&mut range);
+                self.limit_ranges.insert((metadata.namespace.clone(), metadata.name.clone()), range);
+            }
+            Object::Node(_) => {
+                let labels: StringMap = TOPOLOGY_LABELS
+                    .into_iter()
+                    .filter_map(|key| metadata.labels.get_key_value(key))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
+                if !labels.is_empty() {
+                    self.topology.insert(metadata.name.clone(), labels);
                 }
             }
             Object::StorageClass(class)
@@ -97,7 +113,12 @@ impl Admission {
                 .ok_or_else(|| format!("there is no RuntimeClass {name} (spec.runtimeClassName)"))?;
             runtime_class::apply(pod, class)?;
         }
+        if let Some(labels) = self.topology.get(&pod.spec.node_name) {
+            pod.metadata.labels.extend(labels.clone());
+        }
         merge_label_keys(pod);
+        // An API server fills in again whenever it reads what it has stored, so also behind what was added here.
+        fill_stored(pod);
         Ok(())
     }
 
@@ -161,7 +182,7 @@ impl Admission {
             pod.spec.priority_class_name.clone_from(&class.metadata.name);
         }
         pod.spec.priority.get_or_insert(0);
-        pod.spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
+        pod.spec.preemption_policy.get_or_insert_with(|| PREEMPT_LOWER_PRIORITY.to_owned());
         Ok(())
     }
 }

@@ -11,18 +11,23 @@ mod runtime_class;
 #[cfg(test)]
 mod tests;
 mod uid;
+mod workload;
 
 pub use admission::Admission;
 pub use pod::DEFAULT_SCHEDULER;
 pub use uid::derived_uid;
 pub(crate) use uid::fnv1a;
+pub use workload::admit_job;
 
-use crate::wire::{Kind, LimitRange, Namespace, Node, Object, ObjectMeta, ReplicationController};
+use crate::wire::{Kind, LimitRange, Namespace, Node, Object, ObjectMeta};
 
 /// Namespaces that every cluster has.
 const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 /// Every namespace is labelled with its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// The preemption policy of pods and classes that do not name one.
+const PREEMPT_LOWER_PRIORITY: &str = "PreemptLowerPriority";
 
 /// Fills in what depends on the object alone.
 pub fn fill_stored(object: &mut Object) {
@@ -31,8 +36,10 @@ pub fn fill_stored(object: &mut Object) {
         Object::Node(node) => fill_node(node),
         Object::Namespace(namespace) => fill_namespace(namespace),
         Object::LimitRange(range) => fill_limit_range(range),
-        Object::ReplicationController(controller) => fill_controller(controller),
-        _ => {}
+        Object::PriorityClass(class) => {
+            class.preemption_policy.get_or_insert_with(|| PREEMPT_LOWER_PRIORITY.to_owned());
+        }
+        _ => workload::fill_stored(object),
     }
 }
 
@@ -88,11 +95,5 @@ fn fill_limit_range(range: &mut LimitRange) {
         for (name, amount) in item.default.iter().chain(item.min.iter()) {
             item.default_request.entry(name.clone()).or_insert(*amount);
         }
-    }
-}
-
-fn fill_controller(controller: &mut ReplicationController) {
-    if controller.spec.selector.is_empty() {
-        controller.spec.selector.clone_from(&controller.spec.template.metadata.labels);
     }
 }

@@ -1,34 +1,59 @@
-//! Pods: what depends on the pod alone.
+//! Pods and templates of pods: what depends on them alone.
 
 use crate::convert::{container_sum, is_pod_level};
 use crate::wire::{
-    Affinity, Container, LabelSelector, LabelSelectorRequirement, Pod, PodAffinity, PodAffinityTerm, ResourceList,
-    ResourceRequirements, StringMap,
+    Affinity, Container, LabelSelector, LabelSelectorRequirement, Pod, PodAffinity, PodAffinityTerm, PodSpec,
+    PodTemplate, ResourceList, ResourceRequirements, StringMap,
 };
 
 /// The profile of pods that do not name one.
 pub const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 pub(super) fn fill_stored(pod: &mut Pod) {
-    if pod.spec.scheduler_name.is_empty() {
-        DEFAULT_SCHEDULER.clone_into(&mut pod.spec.scheduler_name);
-    }
+    fill_spec(&mut pod.spec);
     let host_network = pod.spec.host_network;
-    for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
+    for container in containers(&mut pod.spec) {
         fill_container(container, host_network);
     }
     fill_pod_level(pod);
-    round_up(pod);
+    round_up(&mut pod.spec);
     if pod.status.phase.is_empty() {
         "Pending".clone_into(&mut pod.status.phase);
     }
 }
 
+/// The template of a workload has less filled in than a pod: the rest comes when a pod is made of it.
+pub(super) fn fill_template(template: &mut PodTemplate) {
+    fill_spec(&mut template.spec);
+    round_up(&mut template.spec);
+}
+
+/// What pods and templates have in common.
+fn fill_spec(spec: &mut PodSpec) {
+    let fill = |text: &mut String, default: &str| {
+        if text.is_empty() {
+            default.clone_into(text);
+        }
+    };
+    fill(&mut spec.scheduler_name, DEFAULT_SCHEDULER);
+    fill(&mut spec.restart_policy, "Always");
+    for port in containers(spec).flat_map(|container| &mut container.ports) {
+        fill(&mut port.protocol, "TCP");
+    }
+    for rbd in spec.volumes.iter_mut().filter_map(|volume| volume.rbd.as_mut()) {
+        fill(&mut rbd.pool, "rbd");
+    }
+}
+
+fn containers(spec: &mut PodSpec) -> impl Iterator<Item = &mut Container> {
+    spec.containers.iter_mut().chain(&mut spec.init_containers)
+}
+
 /// Last, as the API server does: what is filled in for the pod as a whole is the sum of the amounts as they were given.
-fn round_up(pod: &mut Pod) {
-    pod.spec.overhead.round_up();
-    let containers = pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers);
-    for resources in containers.map(|container| &mut container.resources).chain(&mut pod.spec.resources) {
+fn round_up(spec: &mut PodSpec) {
+    spec.overhead.round_up();
+    let containers = spec.containers.iter_mut().chain(&mut spec.init_containers);
+    for resources in containers.map(|container| &mut container.resources).chain(&mut spec.resources) {
         resources.requests.round_up();
         resources.limits.round_up();
     }
@@ -37,11 +62,8 @@ fn round_up(pod: &mut Pod) {
 fn fill_container(container: &mut Container, host_network: bool) {
     let ResourceRequirements { requests, limits, .. } = &mut container.resources;
     fill_missing(requests, limits);
-    for port in &mut container.ports {
-        if port.protocol.is_empty() {
-            "TCP".clone_into(&mut port.protocol);
-        }
-        if host_network && port.host_port == 0 {
+    if host_network {
+        for port in container.ports.iter_mut().filter(|port| port.host_port == 0) {
             port.host_port = port.container_port;
         }
     }

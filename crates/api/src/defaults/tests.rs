@@ -201,6 +201,53 @@ fn runtime_classes() {
 }
 
 #[test]
+fn what_admission_adds_is_filled_in_as_well() {
+    let admission = admission(&[
+        ("{metadata: {name: vm}, overhead: {podFixed: {cpu: 100.01m}}}", Kind::RuntimeClass),
+        (
+            "{metadata: {name: a, namespace: ns}, spec: {limits: [{type: Container, defaultRequest: {memory: 1Gi}}]}}",
+            Kind::LimitRange,
+        ),
+    ]);
+    let text = "{metadata: {name: p, namespace: ns}, spec: {runtimeClassName: vm, resources: {limits: {cpu: 2}}, containers: [{name: a}]}}";
+    let pod = admitted(&admission, text).unwrap();
+    assert_eq!(amounts(&pod.spec.overhead), "cpu=101m");
+    assert_eq!(amounts(&pod.spec.resources.unwrap().requests), "cpu=2 memory=1Gi");
+}
+
+#[test]
+fn pods_on_a_node_have_its_zone() {
+    let mut admission = Admission::new();
+    let labels = "{topology.kubernetes.io/zone: east, kubernetes.io/hostname: node-a}";
+    admission.observe(&Object::Node(yaml(&format!("{{metadata: {{name: node-a, labels: {labels}}}}}"))));
+    let pod = |node: &str| {
+        let labels = "{app: web, topology.kubernetes.io/zone: old}";
+        let text = format!("{{metadata: {{name: p, labels: {labels}}}, spec: {{nodeName: {node}}}}}");
+        admitted(&admission, &text).unwrap().metadata.labels.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!((pod("node-a"), pod("node-b")), (vec!["web".into(), "east".into()], vec!["web".into(), "old".into()]));
+}
+
+#[test]
+fn templates_are_filled_in_without_what_makes_a_pod() {
+    let spec = "{hostNetwork: true, containers: [{name: c, ports: [{containerPort: 80}], resources: {limits: {cpu: 1.0001m}}}]}";
+    let mut object = Object::Deployment(yaml(&format!("{{spec: {{template: {{spec: {spec}}}}}}}")));
+    fill_stored(&mut object);
+    let Object::Deployment(deployment) = object else { unreachable!("it went in as a deployment") };
+    let spec = deployment.spec.template.spec;
+    assert_eq!(
+        (deployment.spec.replicas, &*spec.scheduler_name, &*spec.restart_policy),
+        (Some(1), "default-scheduler", "Always")
+    );
+    let container = &spec.containers[0];
+    assert_eq!((container.ports[0].host_port, &*container.ports[0].protocol), (0, "TCP"));
+    assert_eq!(
+        (amounts(&container.resources.limits), amounts(&container.resources.requests)),
+        ("cpu=2m".into(), String::new())
+    );
+}
+
+#[test]
 fn label_keys_go_into_selectors() {
     let pod = admitted(
         &Admission::new(),

@@ -6,8 +6,6 @@ use crate::wire::{Job, Kind, Pod};
 
 /// Annotation and label of an indexed Job's pods.
 pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
-const UID_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
 pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
     let finished = job
@@ -26,12 +24,6 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
     } else {
         vec![None; missing]
     };
-    let mut template = job.spec.template.clone();
-    for (labels, value) in [(NAME_LABELS, &metadata.name), (UID_LABELS, &metadata.uid)] {
-        for label in labels {
-            template.metadata.labels.entry(label.to_owned()).or_insert_with(|| value.clone());
-        }
-    }
     let owner = owner_reference(Kind::Job, metadata);
     let is_taken = |name: &str| present.of(Kind::Job, metadata).any(|pod| pod.name == name);
     let mut plain_name = make::names(&metadata.name, is_taken);
@@ -43,7 +35,7 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
                 Some(index) => make::names(&format!("{}-{index}", metadata.name), is_taken)(""),
                 None => plain_name(&number.to_string()),
             };
-            let mut pod = make::pod(&template, owner.clone(), &metadata.namespace, name);
+            let mut pod = make::pod(&job.spec.template, owner.clone(), &metadata.namespace, name);
             if let Some(index) = index {
                 pod.metadata.annotations.insert(INDEX.to_owned(), index.to_string());
                 pod.metadata.labels.insert(INDEX.to_owned(), index.to_string());
@@ -58,15 +50,13 @@ fn wanted(job: &Job, present: &Present, active: usize) -> usize {
     let count = |number: i32| usize::try_from(number).unwrap_or(0);
     let succeeded =
         count(job.status.succeeded).max(present.of(Kind::Job, &job.metadata).filter(|pod| pod.succeeded).count());
-    let parallelism = count(job.spec.parallelism.unwrap_or(1));
-    let completions = match (job.spec.completions, job.spec.parallelism) {
-        (Some(completions), _) => count(completions),
-        (None, None) => 1,
+    let parallelism = count(job.spec.parallelism.unwrap_or_default());
+    match job.spec.completions {
+        Some(completions) => count(completions).saturating_sub(succeeded).min(parallelism),
         // A work queue: once one pod has succeeded, no new ones are started.
-        (None, Some(_)) if succeeded > 0 => return active,
-        (None, Some(_)) => return parallelism,
-    };
-    completions.saturating_sub(succeeded).min(parallelism)
+        None if succeeded > 0 => active,
+        None => parallelism,
+    }
 }
 
 /// Indexes that are neither completed nor being worked on, from the lowest.
@@ -77,7 +67,7 @@ fn pending_indexes<'j>(job: &'j Job, present: &'j Present) -> impl Iterator<Item
         .filter(|pod| pod.active || pod.succeeded)
         .filter_map(|pod| pod.index)
         .collect();
-    (0..job.spec.completions.unwrap_or(1)).filter(move |index| {
+    (0..job.spec.completions.unwrap_or_default()).filter(move |index| {
         !busy.contains(index) && !completed.iter().any(|(first, last)| (first..=last).contains(&index))
     })
 }

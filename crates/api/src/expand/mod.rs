@@ -42,7 +42,7 @@ pub struct Expansion {
     pub replica_sets: Vec<ReplicaSet>,
 }
 
-/// Expands the workloads among `objects`, which all have a uid. `present` knows every pod of the input, and `nodes` are those that
+/// Expands the workloads among `objects`, which are complete and all have a uid. `present` knows every pod of the input, and `nodes` are those that
 /// DaemonSets choose from.
 pub fn expand<'o>(
     objects: impl Iterator<Item = &'o Object> + Clone,

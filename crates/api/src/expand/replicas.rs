@@ -35,9 +35,8 @@ fn owned(
     replicated(template, &owner_reference(kind, metadata), &metadata.namespace, 0..missing, taken)
 }
 
-/// One replica when nothing is said.
 fn wanted(replicas: Option<i32>) -> usize {
-    usize::try_from(replicas.unwrap_or(1)).unwrap_or(0)
+    usize::try_from(replicas.unwrap_or_default()).unwrap_or(0)
 }
 
 fn replicated(

@@ -9,7 +9,7 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
 pub(super) fn pods(set: &StatefulSet, present: &Present) -> Vec<Pod> {
     let start = set.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
-    let ordinals = start..start.saturating_add(set.spec.replicas.unwrap_or(1).max(0));
+    let ordinals = start..start.saturating_add(set.spec.replicas.unwrap_or_default().max(0));
     let is_there = |name: &str| present.of(Kind::StatefulSet, &set.metadata).any(|pod| pod.active && pod.name == name);
     ordinals
         .map(|ordinal| (ordinal, format!("{}-{ordinal}", set.metadata.name)))

@@ -1,15 +1,21 @@
 use super::*;
 use crate::convert::Converter;
-use crate::defaults::fill_uid;
+use crate::defaults::{admit_job, fill_stored, fill_uid};
 use crate::read::Reader;
 
-/// Expands the objects of a text. Workloads get uids, nodes are compiled.
+/// Expands the objects of a text. Workloads are completed, nodes are compiled.
 fn expanded(text: &str) -> Expansion {
     let mut objects = Vec::new();
     let mut reader = Reader::new(|object| objects.push(object));
     reader.read_text(text, "test");
     assert_eq!(reader.finish().problems, []);
-    objects.iter_mut().for_each(fill_uid);
+    for object in &mut objects {
+        fill_stored(object);
+        fill_uid(object);
+        if let Object::Job(job) = object {
+            admit_job(job);
+        }
+    }
     let mut present = Present::default();
     let mut nodes = Vec::new();
     let mut converter = Converter::new();
@@ -270,6 +276,9 @@ fn jobs_run_what_is_left() {
     let expansion = expanded(&job("parallelism: 2", ""));
     let labels = &expansion.missing[0].pods[1].metadata.labels;
     assert_eq!((&*labels["job-name"], &*labels["batch.kubernetes.io/controller-uid"]), ("job", "u"));
+    // Whoever selects the pods himself gets no labels.
+    let expansion = expanded(&job("manualSelector: true", ""));
+    assert_eq!(expansion.missing[0].pods[0].metadata.labels.len(), 0);
 }
 
 #[test]

@@ -93,6 +93,7 @@ wire! {
         completions: Option<i32>,
         completion_mode: Option<String>,
         suspend: bool,
+        manual_selector: bool,
         selector: Option<LabelSelector>,
         template: PodTemplate,
     }

@@ -174,7 +174,7 @@ fn workloads() {
         r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}}}}}"#
     ));
     same_fields::<wire::Job, batch::v1::Job>(&format!(
-        r#"{{{METADATA}, "spec": {{"parallelism": 2, "completions": 3, "completionMode": "Indexed", "suspend": true, "selector": {SELECTOR}, "template": {template}}},
+        r#"{{{METADATA}, "spec": {{"parallelism": 2, "completions": 3, "completionMode": "Indexed", "suspend": true, "manualSelector": true, "selector": {SELECTOR}, "template": {template}}},
         "status": {{"succeeded": 1, "failed": 1, "completedIndexes": "0", "conditions": [{{"type": "Complete", "status": "True", "reason": "r"}}]}}}}"#
     ));
 }
