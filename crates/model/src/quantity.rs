@@ -158,8 +158,8 @@ impl Quantity {
             (Amount::Int { value: 0, .. }, b @ Amount::Int { .. }) => b,
             (Amount::Int { value: a, scale: sa }, Amount::Int { value: b, scale: sb }) => {
                 let scale = sa.min(sb);
-                let sum = checked_scale_up(a, sa - scale)
-                    .zip(checked_scale_up(b, sb - scale))
+                let sum = checked_scale_up(a, sa.saturating_sub(scale))
+                    .zip(checked_scale_up(b, sb.saturating_sub(scale)))
                     .and_then(|(a, b)| a.checked_add(b));
                 sum.map_or_else(|| self.dec_sum(other), |value| Amount::Int { value, scale })
             }
@@ -179,7 +179,7 @@ impl Quantity {
             Amount::Int { value: 0, .. } => 0,
             Amount::Int { value, scale } => {
                 let limit = if value < 0 { i128::MIN } else { i128::MAX };
-                let factor = u32::try_from(scale + 9).ok().and_then(|power| 10_i128.checked_pow(power));
+                let factor = u32::try_from(scale.saturating_add(9)).ok().and_then(|power| 10_i128.checked_pow(power));
                 factor.and_then(|factor| i128::from(value).checked_mul(factor)).unwrap_or(limit)
             }
         }
@@ -188,7 +188,8 @@ impl Quantity {
     fn scaled(&self, scale: i32) -> i64 {
         match self.amount {
             Amount::Int { value, scale: own } if own < scale => divide_away(value, scale - own),
-            Amount::Int { value, scale: own } => scale_up(value, own - scale),
+            // Where the difference of two scales does not fit, Go wraps it.
+            Amount::Int { value, scale: own } => scale_up(value, own.wrapping_sub(scale)),
             Amount::Dec(dec) => dec.scaled(scale),
         }
     }
@@ -432,6 +433,7 @@ fn checked_scale_up(value: i64, by: i32) -> Option<i64> {
 /// `value * 10^by`. What does not fit is cut to its lowest 64 bits where Go multiplies in one step, and 0 where it multiplies in several.
 fn scale_up(value: i64, by: i32) -> i64 {
     match by {
+        ..=0 => value,
         1 | 2 | 3 | 6 | 9 if value != i64::MIN => value.wrapping_mul(10_i64.pow(by as u32)),
         _ if value == 0 => 0,
         _ => checked_scale_up(value, by).unwrap_or(0),

@@ -24,7 +24,7 @@ impl fmt::Display for Quantity {
             return write!(f, "{amount}{}", BINARY[unit]);
         }
         let (mut amount, mut exponent) = match self.amount {
-            Amount::Int { value, scale } => (i128::from(value), scale),
+            Amount::Int { value, scale } => (i128::from(value), i64::from(scale)),
             Amount::Dec(dec) => (dec.nanos, -9),
         };
         while amount % 10 == 0 {

@@ -140,3 +140,13 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_largest_exponents_wrap_as_in_go() {
+    let quantity = Quantity::parse("10e2147483647").unwrap();
+    assert_eq!((quantity.value(), quantity.milli_value()), (0, 10));
+    assert_eq!(quantity.to_string(), "100e2147483646");
+    assert!(quantity > Quantity::from_value(i64::MAX) && quantity.add(&Quantity::from_value(1)) > Quantity::ZERO);
+    assert_eq!(quantity.round_up_to_milli(), quantity);
+    assert_eq!(Quantity::parse("0e2147483647").unwrap().milli_value(), 0);
+}
