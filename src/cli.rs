@@ -144,7 +144,7 @@ pub(crate) struct Simulate {
 }
 
 fn duration(text: &str) -> Result<Time, String> {
-    loadline_config::parse_duration(text)
+    loadline_model::duration::parse(text)
         .filter(|nanos| *nanos > 0)
         .ok_or_else(|| "not a duration above zero, such as 90s, 10m or 1h30m".to_owned())
 }

@@ -1,7 +1,8 @@
 //! `loadline plugins`: the plugins of this binary, from their descriptors.
 
 use clap::Args;
-use loadline_config::{nearest, reference};
+use loadline_api::doc::nearest;
+use loadline_config::reference;
 use loadline_framework::{Descriptor, Registry};
 use serde_json::Value;
 

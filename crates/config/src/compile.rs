@@ -5,10 +5,10 @@ use std::sync::Arc;
 use loadline_framework::{
     Descriptor, ExtensionPoint, FieldError, Plugin, Profile, ProfilePlugin, Profiles, Registry, ScorePlugin,
 };
+use loadline_model::duration::SECOND;
 use serde_json::{Map, Value};
 
 use crate::Problem;
-use crate::duration::SECOND;
 use crate::effective::hash;
 use crate::log::{Origin, Origins};
 use crate::types::{Config, PluginRef, ProfileConfig};

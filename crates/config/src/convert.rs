@@ -6,13 +6,13 @@
 //!   plugin named at a point kept its place; TaintToleration, NodeAffinity and InterPodAffinity weighed 1; and two
 //!   fields set addresses to listen at.
 
+use loadline_api::doc::did_you_mean;
 use loadline_framework::{DefaultProfile, ExtensionPoint, Registry};
 
 use crate::log::{Log, Place};
 use crate::merge::Sets;
 use crate::read::{API_VERSION, Version};
 use crate::reader::Fields;
-use crate::suggest::did_you_mean;
 use crate::types::ProfileConfig;
 
 /// Fields of v1beta2 that later versions do not have.

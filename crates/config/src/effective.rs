@@ -6,10 +6,10 @@
 use std::fmt::Write;
 
 use loadline_framework::{ArgKind, ExtensionPoint, Registry};
+use loadline_model::duration;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::duration::format_duration;
 use crate::log::{Origin, Origins, join};
 use crate::read::{API_VERSION, KIND};
 use crate::schema::fields_of;
@@ -57,9 +57,9 @@ pub fn tree(config: &Config, registry: &Registry) -> Tree {
     top.push(map("leaderElection", |at| {
         vec![
             show.leaf(at, "leaderElect", election.leader_elect),
-            show.leaf(at, "leaseDuration", format_duration(election.lease_duration)),
-            show.leaf(at, "renewDeadline", format_duration(election.renew_deadline)),
-            show.leaf(at, "retryPeriod", format_duration(election.retry_period)),
+            show.leaf(at, "leaseDuration", duration::format(election.lease_duration)),
+            show.leaf(at, "renewDeadline", duration::format(election.renew_deadline)),
+            show.leaf(at, "retryPeriod", duration::format(election.retry_period)),
             show.leaf(at, "resourceLock", election.resource_lock.as_str()),
             show.leaf(at, "resourceName", election.resource_name.as_str()),
             show.leaf(at, "resourceNamespace", election.resource_namespace.as_str()),
@@ -164,7 +164,7 @@ impl Show<'_> {
             fields.push(("tlsConfig".to_owned(), self.tls(&at, tls)));
         }
         fields.extend([
-            self.leaf(at, "httpTimeout", format_duration(extender.http_timeout)),
+            self.leaf(at, "httpTimeout", duration::format(extender.http_timeout)),
             self.leaf(at, "nodeCacheCapable", extender.node_cache_capable),
         ]);
         let resources = extender.managed_resources.iter().enumerate().map(|(index, resource)| {

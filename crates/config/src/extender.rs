@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use loadline_model::duration::SECOND;
+use loadline_model::name::{is_extended_resource, qualified_name_error};
 use serde_json::Value;
 
-use crate::duration::SECOND;
 use crate::log::{Log, text};
 use crate::reader::{Field, Fields};
 use crate::types::{Config, ExtenderConfig, ExtenderTls, ManagedResource};
@@ -132,40 +133,7 @@ fn is_base64(text: &str) -> bool {
 
 /// Why a name is not one of an extended resource, if so.
 fn not_extended(name: &str) -> Option<&'static str> {
-    const LONGEST_PREFIX: usize = 253;
-    const LONGEST_NAME: usize = 63;
-    /// Quotas put this before the name, and what stands before the slash may not get too long by it.
-    const QUOTA: &str = "requests.";
-    let (prefix, short) = name.split_once('/').unwrap_or(("", name));
-    let word = |text: &str, extra: &[u8]| {
-        let bytes = text.as_bytes();
-        let inner = |b: &u8| b.is_ascii_alphanumeric() || extra.contains(b);
-        matches!((bytes.first(), bytes.last()), (Some(a), Some(z)) if a.is_ascii_alphanumeric() && z.is_ascii_alphanumeric())
-            && bytes.iter().all(inner)
-    };
-    if short.is_empty() {
-        return Some("name part must be non-empty");
-    }
-    if short.len() > LONGEST_NAME {
-        return Some("name part must be no more than 63 characters");
-    }
-    if !word(short, b"-_.") {
-        return Some(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', \
-             and must start and end with an alphanumeric character",
-        );
-    }
-    if name.contains('/') {
-        let lower = !prefix.bytes().any(|b| b.is_ascii_uppercase());
-        if prefix.len() > LONGEST_PREFIX || !lower || !prefix.split('.').all(|label| word(label, b"-")) {
-            return Some("prefix part must be a DNS subdomain of lower case letters, such as example.com");
-        }
-    }
-    let native = !name.contains('/') || name.contains("kubernetes.io/");
-    if native || name.starts_with(QUOTA) || QUOTA.len() + prefix.len() > LONGEST_PREFIX {
-        return Some("is an invalid extended resource name");
-    }
-    None
+    qualified_name_error(name).or((!is_extended_resource(name)).then_some("is an invalid extended resource name"))
 }
 
 /// Resources that extenders ask to be ignored replace NodeResourcesFit's own list, in every profile.
@@ -212,27 +180,6 @@ pub(crate) fn ignore_resources(log: &mut Log, config_fields: &Fields<'_>, config
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_extended_resources() {
-        for name in ["example.com/gpu", "a/b", "x.y.z/some-Thing_1.2"] {
-            assert_eq!(not_extended(name), None, "{name}");
-        }
-        for name in [
-            "cpu",
-            "",
-            "example.com/",
-            "kubernetes.io/x",
-            "foo.kubernetes.io/x",
-            "requests.example.com/x",
-            "Example.com/x",
-            "-a/x",
-            "a/-x",
-            "a/b/c",
-        ] {
-            assert!(not_extended(name).is_some(), "{name}");
-        }
-    }
 
     #[test]
     fn base64() {

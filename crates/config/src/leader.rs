@@ -1,6 +1,7 @@
 //! Leader election and the connection to the API server.
 
-use crate::duration::{SECOND, format_duration};
+use loadline_model::duration::{self, SECOND};
+
 use crate::log::{Log, text};
 use crate::reader::Fields;
 use crate::types::{ClientConnection, LeaderElection};
@@ -70,15 +71,15 @@ fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection)
     for (name, value) in [("leaseDuration", lease), ("renewDeadline", renew), ("retryPeriod", retry)] {
         if value <= 0 {
             positive = false;
-            log.problem(&fields.place_of(name), text::invalid(format_duration(value), "must be greater than zero"));
+            log.problem(&fields.place_of(name), text::invalid(duration::format(value), "must be greater than zero"));
         }
     }
     if positive && lease <= renew {
         log.problem(
             &fields.place_of("leaseDuration"),
             text::invalid(
-                format_duration(lease),
-                format_args!("must be greater than `RenewDeadline` ({})", format_duration(renew)),
+                duration::format(lease),
+                format_args!("must be greater than `RenewDeadline` ({})", duration::format(renew)),
             ),
         );
     }
@@ -86,8 +87,8 @@ fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection)
         log.problem(
             &fields.place_of("renewDeadline"),
             text::invalid(
-                format_duration(renew),
-                format_args!("must be greater than `RetryPeriod` ({}) times 1.2", format_duration(retry)),
+                duration::format(renew),
+                format_args!("must be greater than `RetryPeriod` ({}) times 1.2", duration::format(retry)),
             ),
         );
     }

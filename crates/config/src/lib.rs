@@ -12,7 +12,6 @@
 mod compile;
 mod convert;
 pub mod diff;
-mod duration;
 pub mod effective;
 mod extender;
 mod leader;
@@ -24,17 +23,14 @@ mod reader;
 pub mod reference;
 mod schema;
 mod source;
-mod suggest;
 pub mod tree;
 mod types;
 
 pub use compile::compile;
-pub use duration::{format_duration, parse_duration};
 pub use effective::hash;
 pub use loadline_api::doc::Problem;
 pub use log::{Origin, Origins};
 pub use read::{API_VERSION, DEFAULT_SCHEDULER_NAME, KIND, Loaded, default_config, parse};
-pub use suggest::nearest;
 pub use types::{
     ClientConnection, Config, ExtenderConfig, ExtenderTls, LeaderElection, ManagedResource, PluginArgs, PluginLists,
     PluginRef, ProfileConfig,

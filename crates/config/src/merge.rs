@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use loadline_api::doc::did_you_mean;
 use loadline_framework::{DefaultProfile, Descriptor, ExtensionPoint, Registry};
 
 use crate::convert;
 use crate::log::{Log, Place, text};
 use crate::reader::{Field, Fields};
-use crate::suggest::did_you_mean;
 use crate::types::{PluginLists, PluginRef};
 
 /// All plugins, in a list of disabled ones.

@@ -1,10 +1,10 @@
 //! The configuration as a whole.
 
+use loadline_api::doc::did_you_mean;
 use loadline_framework::Registry;
 
 use crate::log::{Log, Place, text};
 use crate::reader::{Field, Fields};
-use crate::suggest::did_you_mean;
 use crate::types::Config;
 use crate::{Problem, convert, extender, leader, profile, source};
 

@@ -1,10 +1,9 @@
 //! Strict reading of maps: known fields only, the types that kube-scheduler's have, `null` the same as absent.
 
-use loadline_api::doc::{Entry, Node, Value};
+use loadline_api::doc::{Entry, Node, Value, did_you_mean};
+use loadline_model::duration;
 
-use crate::duration::parse_duration;
 use crate::log::{Log, Place, join, text};
-use crate::suggest::did_you_mean;
 
 /// A map of the file.
 pub(crate) struct Fields<'n> {
@@ -172,7 +171,7 @@ impl<'n> Field<'n> {
             self.expected(log, "a duration such as \"10s\" or \"1m30s\"");
             return None;
         };
-        let Some(nanoseconds) = parse_duration(value) else {
+        let Some(nanoseconds) = duration::parse(value) else {
             log.problem(
                 &self.place,
                 text::invalid(

@@ -1,12 +1,12 @@
 //! Plugin arguments, read by the schema in the plugin's descriptor.
 
+use loadline_api::doc::did_you_mean;
 use loadline_api::doc::{FieldPath, Segment, Value as NodeValue};
 use loadline_framework::{ArgField, ArgKind, Descriptor, FieldError};
 use serde_json::{Map, Value};
 
 use crate::log::{Log, Place, text};
 use crate::reader::{Field, Fields};
-use crate::suggest::did_you_mean;
 use crate::types::PluginArgs;
 
 /// Reads, completes and checks the arguments of a plugin. `field` is the `args` of the file; without it they are the
@@ -168,7 +168,9 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             Some(value.into())
         }
         // Kept as Go prints it, so that `60s` and `1m` are the same configuration.
-        ArgKind::Duration => field.duration(log).map(|nanoseconds| crate::format_duration(nanoseconds).into()),
+        ArgKind::Duration => {
+            field.duration(log).map(|nanoseconds| loadline_model::duration::format(nanoseconds).into())
+        }
         ArgKind::List(element) => {
             let items = field.list(log);
             Some(items.iter().filter_map(|item| read_value(log, *element, item)).collect())

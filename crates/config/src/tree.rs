@@ -145,7 +145,7 @@ fn scalar(text: &str) -> String {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
     // `10s` starts like a number and is none.
-    let duration = crate::parse_duration(text).is_some() && text.ends_with(['s', 'm', 'h']);
+    let duration = loadline_model::duration::parse(text).is_some() && text.ends_with(['s', 'm', 'h']);
     if (plain || duration) && text.is_ascii() {
         return text.to_owned();
     }

@@ -5,8 +5,10 @@
 //! that 150,000 pods of a few thousand templates hold each label, image and selector once.
 
 pub mod cluster;
+pub mod duration;
 pub mod labels;
 pub mod log;
+pub mod name;
 pub mod node;
 pub mod pod;
 pub mod quantity;

@@ -11,13 +11,12 @@ use loadline_framework::{
     normalize_default,
 };
 use loadline_model::PodInfo;
+use loadline_model::duration::{self, SECOND};
 use serde_json::Value;
 
-use crate::args::go_duration;
 use crate::gate::{Gate, NeverLifted, NothingToDo};
 
 const NAME: &str = "DynamicResources";
-const SECOND: i128 = 1_000_000_000;
 const ADD_OR_UPDATE: Action = Action::ADD.and(Action::UPDATE);
 
 /// DynamicResources.
@@ -71,7 +70,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
 };
 
 fn validate(args: &Value) -> Vec<FieldError> {
-    let duration = |field: &str| args.get(field).and_then(Value::as_str).and_then(go_duration);
+    let duration = |field: &str| args.get(field).and_then(Value::as_str).and_then(duration::parse);
     let mut errors = Vec::new();
     if duration("filterTimeout").is_some_and(|timeout| timeout < 0) {
         errors.push(FieldError::new("filterTimeout", "must be zero or positive"));

@@ -1,11 +1,10 @@
 //! The syntax of label keys and values.
 
+use loadline_model::name::{label_value_error, qualified_name_error};
+
 use super::Report;
 use crate::doc::At;
 use crate::wire::StringMap;
-
-const NAME_LENGTH: usize = 63;
-const PREFIX_LENGTH: usize = 253;
 
 /// A label key: a name, or a DNS subdomain, a slash and a name.
 pub(super) fn check_label_key(at: At<'_>, key: &str, report: &mut Report<'_>) {
@@ -32,49 +31,10 @@ pub(super) fn check_label_map(at: &At<'_>, labels: &StringMap, report: &mut Repo
 
 /// Whether a text is a label key.
 pub(crate) fn is_label_key(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_name(name),
-        None => is_name(key),
-    }
+    qualified_name_error(key).is_none()
 }
 
 /// Whether a text is a label value.
 pub(crate) fn is_label_value(value: &str) -> bool {
-    value.is_empty() || is_name(value)
-}
-
-fn is_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    bytes.len() <= NAME_LENGTH
-        && ends_well(bytes.first())
-        && ends_well(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-}
-
-fn is_subdomain(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        bytes.first().is_some_and(plain)
-            && bytes.last().is_some_and(plain)
-            && bytes.iter().all(|b| plain(b) || *b == b'-')
-    };
-    name.len() <= PREFIX_LENGTH && name.split('.').all(is_label)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn label_keys() {
-        for key in ["app", "a", "a.b_c-d", "example.com/app", "node-role.kubernetes.io/control-plane", "A"] {
-            assert!(is_label_key(key), "{key}");
-        }
-        let long = "x".repeat(64);
-        for key in ["", "/", "a/", "/a", "-a", "a-", "a b", "a/b/c", "A/b", "exa_mple.com/a", "example..com/a", &long] {
-            assert!(!is_label_key(key), "{key}");
-        }
-    }
+    label_value_error(value).is_none()
 }

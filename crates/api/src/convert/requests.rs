@@ -2,11 +2,11 @@
 //!
 //! Sums are of exact quantities and are rounded once, at the end: two containers of 100.5m of cpu are 201m.
 
+use loadline_model::name::is_extended_resource;
 use loadline_model::quantity::Quantity;
 use loadline_model::{PodRequests, Resources, StrPool};
 use smallvec::SmallVec;
 
-use crate::check::is_label_key;
 use crate::wire::{Container, ContainerStatus, Pod, ResourceList};
 
 /// What a container that names no cpu is taken to use, thousandths of a core.
@@ -56,12 +56,12 @@ pub(super) fn to_resources<'n>(amounts: impl Iterator<Item = (&'n str, Quantity)
 }
 
 /// Whether a resource other than cpu, memory and ephemeral storage is counted: hugepages, attachable volumes, anything of
-/// `kubernetes.io/`, and extended resources, which are those whose name is a label key once `requests.` stands before it.
+/// `kubernetes.io/`, and extended resources.
 fn is_scalar(name: &str) -> bool {
     name.starts_with("hugepages-")
         || name.starts_with("attachable-volumes-")
         || name.contains("kubernetes.io/")
-        || (name.contains('/') && !name.starts_with("requests.") && is_label_key(&format!("requests.{name}")))
+        || is_extended_resource(name)
 }
 
 /// Resources that may be asked for of a pod as a whole.

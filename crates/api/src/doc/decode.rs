@@ -15,6 +15,7 @@ use serde::de::{
 
 use super::node::{Entry, Node, Value, describe_text};
 use super::problem::{FieldPath, Problem, Segment};
+use super::suggest::did_you_mean;
 
 /// Why a node does not hold what it should, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +88,7 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        match nearest(field, expected) {
-            Some(near) => Self::custom(format_args!("unknown field `{field}`; did you mean `{near}`?")),
-            None => Self::custom(format_args!("unknown field `{field}`")),
-        }
+        Self::custom(format_args!("unknown field `{field}`{}", did_you_mean(field, expected.iter().copied())))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -100,30 +98,6 @@ impl de::Error for DecodeError {
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format_args!("the field `{field}` is missing"))
     }
-}
-
-/// The known name that a misspelt one most probably stands for: at most two edits away.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let (distance, best) = known
-        .iter()
-        .map(|known| (edits(&name.to_lowercase(), &known.to_lowercase()), *known))
-        .min_by_key(|(d, _)| *d)?;
-    (distance <= 2 && distance < name.len()).then_some(best)
-}
-
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// serde's words for types, in those of a manifest.

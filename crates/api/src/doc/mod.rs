@@ -13,6 +13,7 @@ mod json;
 mod node;
 mod problem;
 mod scalar;
+mod suggest;
 mod yaml;
 
 pub use build::Piece;
@@ -20,6 +21,7 @@ pub use decode::{DecodeError, decode, decode_all};
 pub use json::read_json;
 pub use node::{Entry, Node, Value};
 pub use problem::{At, FieldPath, Problem, Segment};
+pub use suggest::{did_you_mean, nearest};
 pub use yaml::read_yaml;
 
 /// A text that holds any number of documents.

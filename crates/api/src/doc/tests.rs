@@ -91,7 +91,7 @@ fn every_problem_of_an_object_is_found_with_its_place() {
             "f.yaml:5:6: labels.a: expected a text, found the boolean true (without quotes, yes, no, on, off, y and n are booleans too: write it in quotes to make it a text)",
             "f.yaml:6:8: labels[b/c]: expected a text, found the number 3 (write it in quotes to make it a text)",
             "f.yaml:8:7: parts[0].id: expected a whole number, found the text `x`",
-            "f.yaml:10:3: parts[1].kin: unknown field `kin`; did you mean `kind`?",
+            "f.yaml:10:3: parts[1].kin: unknown field `kin`; did you mean \"kind\"?",
             "f.yaml:12:9: parts[2].kind: expected one of Plain, Fancy, found the text `Odd`",
             "f.yaml:13:3: parts[3]: expected a map, found the number 7",
             "f.yaml:14:3: parts[4]: the field `id` is missing",

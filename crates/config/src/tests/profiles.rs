@@ -1,7 +1,8 @@
 //! Several profiles, extenders, and the fields at the top.
 
+use loadline_model::duration;
+
 use super::{config, refused, warned};
-use crate::format_duration;
 
 #[test]
 fn several_profiles() {
@@ -124,8 +125,8 @@ fn extenders() {
     );
     let [first, second] = &config.extenders[..] else { panic!("two extenders") };
     assert_eq!(first.weight, 5);
-    assert_eq!(format_duration(first.http_timeout), "100ms");
-    assert_eq!(format_duration(second.http_timeout), "5s");
+    assert_eq!(duration::format(first.http_timeout), "100ms");
+    assert_eq!(duration::format(second.http_timeout), "5s");
     assert!(first.managed_resources[0].ignored_by_scheduler);
     // What an extender takes care of, NodeResourcesFit leaves alone.
     let fit = config.profiles[0].args("NodeResourcesFit").expect("it has arguments");

@@ -3,11 +3,12 @@
 use loadline_api::convert::Converter;
 use loadline_api::wire::{self, NodeSelectorRequirement, NodeSelectorTerm as WireTerm};
 use loadline_framework::{ArgField, ArgKind, FieldError};
+use loadline_model::name::{label_value_error, qualified_name_error};
 use loadline_model::{NodeSelector, NodeSelectorTerm, NodeSpec, Weighted};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::args::{decode, label_value_error, qualified_name_error};
+use crate::args::decode;
 
 /// Schema.
 pub(super) const FIELDS: &[ArgField] = &[ArgField {

@@ -1,10 +1,11 @@
 //! NodeResourcesFitArgs.
 
 use loadline_framework::{ArgField, ArgKind, FieldError};
+use loadline_model::name::{is_extended_resource, qualified_name_error};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::args::{decode, qualified_name_error};
+use crate::args::decode;
 use crate::scoring_strategy::{DEFAULT_RESOURCES, ResourceSpec, SHAPE_POINT, ShapePoint, Strategy, or_default};
 
 const RATIO: &str = "RequestedToCapacityRatio";
@@ -119,16 +120,8 @@ impl Args {
         let group = || resource.split_once('/').map_or(resource, |(prefix, _)| prefix);
         (self.ignored_resources.iter().any(|r| r == resource)
             || self.ignored_resource_groups.iter().any(|g| g == group()))
-            && is_extended(resource)
+            && is_extended_resource(resource)
     }
-}
-
-/// Whether kube-scheduler takes a name for an extended resource: those alone can be ignored.
-fn is_extended(resource: &str) -> bool {
-    resource.contains('/')
-        && !resource.contains("kubernetes.io/")
-        && !resource.starts_with("requests.")
-        && qualified_name_error(&format!("requests.{resource}")).is_none()
 }
 
 /// kube-scheduler's rules beyond types and bounds.

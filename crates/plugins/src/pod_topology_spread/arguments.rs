@@ -6,7 +6,7 @@ use loadline_framework::{ArgField, ArgKind, FieldError};
 use loadline_model::{Selector, SpreadConstraint, UnsatisfiableAction};
 use serde_json::Value;
 
-use crate::args::qualified_name_error;
+use loadline_model::name::qualified_name_error;
 
 pub(super) const HOSTNAME: &str = "kubernetes.io/hostname";
 const ZONE: &str = "topology.kubernetes.io/zone";

@@ -1,7 +1,7 @@
 //! "Did you mean": the known name that a misspelt one most probably stands for.
 
 /// The text to append to a message: `; did you mean "X"?`, or nothing.
-pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"))
 }
 
