@@ -96,3 +96,38 @@ fn packing_needs_fewer_nodes_than_spreading() {
     assert_eq!(used(&[]), 3);
     assert_eq!(used(&["--config", "examples/config/bin-packing.yaml"]), 1);
 }
+
+#[test]
+fn a_victim_comes_back_as_its_controller_would_make_it() {
+    let owned = |kind: &str, owner: &str, name: &str| {
+        let meta = format!(
+            "name: {name}\n  ownerReferences: [{{apiVersion: apps/v1, kind: {kind}, name: {owner}, controller: true}}]"
+        );
+        let pod = pod("NAME", "500m").replace("name: NAME", &meta);
+        pod.replacen("spec:\n", "spec:\n  nodeName: node-a\n", 1)
+    };
+    let urgent = pod("urgent", "2").replacen("spec:\n", "spec:\n  priorityClassName: system-node-critical\n", 1);
+    let text = [
+        NODE.to_owned(),
+        owned("StatefulSet", "db", "db-0"),
+        owned("ReplicaSet", "web-5d8", "web-5d8-abcde"),
+        owned("Job", "once", "once-abcde"),
+        owned("Job", "indexed", "indexed-3-abcde"),
+        urgent,
+    ]
+    .concat();
+    let run = || loadline_with(&["simulate", "-f", "-", "-o", "json"], &text).out;
+    let report: Report = serde_json::from_str(&run()).expect("a report");
+    let came_back = |victim: &str| {
+        let gone = report.preempted.iter().find(|gone| gone.victim == format!("default/{victim}"));
+        let name = &gone.expect("it made room").replaced_by;
+        assert!(report.pending.iter().any(|pod| pod.name == *name), "{name} waits");
+        name.clone()
+    };
+    assert_eq!(came_back("db-0"), "db-0", "the one controller that names its pods");
+    for (victim, stem) in [("web-5d8-abcde", "web-5d8-"), ("once-abcde", "once-"), ("indexed-3-abcde", "indexed-3-")] {
+        let name = came_back(victim);
+        assert!(name.starts_with(stem) && name.len() == victim.len() && name != victim, "{victim} came back as {name}");
+    }
+    assert_eq!(run(), run(), "names are not random");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use loadline_api::expand::new_name;
 use loadline_engine::queue::QueueName;
 use loadline_engine::{Attempt, Effect, Event, Scheduler, Settings};
 use loadline_framework::Profiles;
@@ -51,6 +52,8 @@ struct Simulation<'a> {
     histories: Map<PodKey, History>,
     /// Pods as the API would hold them.
     pods: Map<PodKey, Arc<PodInfo>>,
+    /// Names of all pods that were ever there, whatever their namespaces.
+    names: Set<Str>,
     placements: Vec<Placement>,
     preempted: Vec<PreemptedPod>,
     /// Wanted decisions by `namespace/name`.
@@ -84,6 +87,7 @@ pub fn simulate(
         seed: options.seed,
         histories: Map::default(),
         pods: Map::default(),
+        names: Set::default(),
         placements: Vec::new(),
         preempted: Vec::new(),
         wanted: options.explain.iter().map(|name| (full_name(name), None)).collect(),
@@ -104,6 +108,9 @@ impl Simulation<'_> {
     fn load(&mut self, cluster: &Cluster) {
         let start = self.now;
         for event in cluster.events() {
+            if let Event::Pod(pod) = &event {
+                self.names.insert(pod.name.clone());
+            }
             self.scheduler.apply(event, start);
         }
         let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
@@ -122,6 +129,7 @@ impl Simulation<'_> {
             self.not_ours += 1;
         }
         self.pods.insert(pod.uid.clone(), pod.clone());
+        self.names.insert(pod.name.clone());
         self.scheduler.apply(Event::Pod(pod), self.now);
     }
 
@@ -271,15 +279,13 @@ impl Simulation<'_> {
     /// The pod that a controller puts in the place of one that was deleted.
     fn successor(&mut self, victim: &PodInfo) -> Arc<PodInfo> {
         self.replaced += 1;
-        // StatefulSets and indexed Jobs give a new pod the old one's name; others a new one.
-        let keeps_name =
-            victim.owner.as_ref().is_some_and(|owner| matches!(owner.kind.as_str(), "StatefulSet" | "Job"));
         let mut pod = victim.clone();
-        if !keeps_name {
-            let stem = victim.name.rsplit_once('-').map_or(victim.name.as_str(), |(stem, _)| stem);
-            pod.name = format!("{stem}-r{}", self.replaced).into();
-        }
         pod.uid = format!("{}-r{}", victim.uid, self.replaced).into();
+        // A StatefulSet gives its new pod the old one's name, others make up a new one behind their own.
+        if victim.owner.as_ref().is_none_or(|owner| owner.kind != "StatefulSet") {
+            let (stem, _) = victim.name.rsplit_once('-').unwrap_or((&victim.name, ""));
+            pod.name = new_name(stem, &pod.uid, |name| self.names.contains(name)).into();
+        }
         pod.node_name = None;
         pod.nominated_node_name = None;
         pod.started = None;

@@ -38,16 +38,22 @@ pub(super) fn pod(template: &PodTemplate, owner: OwnerReference, namespace: &str
 pub(super) fn names<'n>(base: &'n str, taken: impl Fn(&str) -> bool + 'n) -> impl FnMut(&str) -> String + 'n {
     let mut given: Vec<String> = Vec::new();
     move |seed| {
-        let base = &base[..base.floor_char_boundary(MAX_BASE)];
-        let mut attempt = 0;
-        loop {
-            let name = format!("{base}-{}", letters(&format!("{base}/{seed}/{attempt}"), SUFFIX));
-            if !taken(&name) && !given.contains(&name) {
-                given.push(name.clone());
-                return name;
-            }
-            attempt += 1;
+        let name = new_name(base, seed, |name| taken(name) || given.iter().any(|given| given == name));
+        given.push(name.clone());
+        name
+    }
+}
+
+/// A name for a new pod as Kubernetes makes them, of a base and letters that stand for `seed`; none that is `taken`.
+pub fn new_name(base: &str, seed: &str, taken: impl Fn(&str) -> bool) -> String {
+    let base = &base[..base.floor_char_boundary(MAX_BASE)];
+    let mut attempt = 0;
+    loop {
+        let name = format!("{base}-{}", letters(&format!("{base}/{seed}/{attempt}"), SUFFIX));
+        if !taken(&name) {
+            return name;
         }
+        attempt += 1;
     }
 }
 
