@@ -1,5 +1,5 @@
 //! `cargo bench --bench latency`: median and 99th percentile of a decision, record kept, for each kind of pod and size of
-//! cluster, in the situations that a scheduler meets.
+//! cluster, in the situations that a scheduler meets. hits: how many of the columns that decisions asked for were ready.
 //!
 //! first: the first pod of its class, nothing kept. repeated: the next pod of a class after the one before was assumed.
 //! interleaved: 100 classes in turn, each placement confirmed, a node's allocatable changing for one node in a hundred
@@ -68,7 +68,7 @@ fn main() {
     let options = Options::parse();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["nodes", "kind", "situation", "median µs", "p99 µs", "placed"]);
+    table.set_header(["nodes", "kind", "situation", "median µs", "p99 µs", "hits", "placed"]);
     for nodes in &options.nodes {
         let mut known: Option<(Kind, Cluster)> = None;
         for kind in Kind::ALL.into_iter().filter(|kind| kind.name().contains(&options.kind)) {
@@ -80,7 +80,7 @@ fn main() {
                 if !name.contains(&options.situation) || (kind == Kind::Preemption && situation != Situation::First) {
                     continue;
                 }
-                let (mut times, placed) = measure(known, kind, situation, &options);
+                let Measured { mut times, placed, hits } = measure(known, kind, situation, &options);
                 times.sort_unstable();
                 let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
                 table.add_row([
@@ -89,12 +89,13 @@ fn main() {
                     name.to_owned(),
                     format!("{:.1}", at(0.5)),
                     format!("{:.1}", at(0.99)),
+                    format!("{:.1} %", 100.0 * hits.0 as f64 / hits.1.max(1) as f64),
                     format!("{placed}/{}", times.len()),
                 ]);
             }
         }
     }
-    for column in [0, 3, 4, 5] {
+    for column in [0, 3, 4, 5, 6] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -102,12 +103,21 @@ fn main() {
     println!("{table}");
 }
 
-/// Nanoseconds of each decision, and how many found a node.
-fn measure(cluster: &Cluster, kind: Kind, situation: Situation, options: &Options) -> (Vec<u64>, usize) {
+/// What was measured.
+struct Measured {
+    /// Nanoseconds of each decision.
+    times: Vec<u64>,
+    /// How many of them found a node.
+    placed: usize,
+    /// How many columns were ready when a decision asked for them, and how many were asked for.
+    hits: (u64, u64),
+}
+
+fn measure(cluster: &Cluster, kind: Kind, situation: Situation, options: &Options) -> Measured {
     let settings = Settings { parallelism: options.parallelism, ..Settings::default() };
     let nodes = cluster.node_count();
     let mut engine = engine(cluster, settings);
-    let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0 };
+    let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0, hits_before: (0, 0) };
     match situation {
         Situation::First => {
             for number in 0..20 {
@@ -127,13 +137,16 @@ fn measure(cluster: &Cluster, kind: Kind, situation: Situation, options: &Option
         }
         Situation::Interleaved => run.interleave(kind, nodes, options.decisions),
     }
-    (run.times, run.placed)
+    let (found, asked) = run.engine.column_hits();
+    let hits = (found - run.hits_before.0, asked - run.hits_before.1);
+    Measured { times: run.times, placed: run.placed, hits }
 }
 
 struct Run<'a> {
     engine: &'a mut Engine,
     times: Vec<u64>,
     placed: usize,
+    hits_before: (u64, u64),
 }
 
 impl Run<'_> {
@@ -147,12 +160,20 @@ impl Run<'_> {
         Some((pod, node))
     }
 
+    /// What was before does not count.
+    fn begin(&mut self) {
+        self.times.clear();
+        self.placed = 0;
+        self.hits_before = self.engine.column_hits();
+    }
+
     fn repeat(&mut self, kind: Kind, decisions: usize, own_labels: bool) {
-        for number in 0..=decisions {
+        self.decide(pod(kind, 0, 0, own_labels));
+        // The first one is another situation.
+        self.begin();
+        for number in 1..=decisions {
             self.decide(pod(kind, 0, number, own_labels));
         }
-        // The first one is another situation.
-        self.times.remove(0);
     }
 
     fn interleave(&mut self, kind: Kind, nodes: usize, decisions: usize) {
@@ -161,8 +182,7 @@ impl Run<'_> {
         let mut moved = 0;
         for round in 0..rounds {
             if round == 1 {
-                self.times.clear();
-                self.placed = 0;
+                self.begin();
             }
             for class in 0..CLASSES {
                 if let Some((pod, node)) = self.decide(pod(kind, class, round, false)) {

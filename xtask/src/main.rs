@@ -5,6 +5,7 @@
 mod cache;
 mod generate;
 mod go;
+mod instructions;
 mod lint;
 mod process;
 mod test;
@@ -56,6 +57,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Count the instructions of the main decisions with valgrind, and compare with those that are committed.
+    Instructions {
+        /// Write what was counted to benches/instructions.json.
+        #[arg(long)]
+        update: bool,
+    },
     /// Write the files that are generated from the code.
     Generate {
         /// Write nothing; fail if a file differs from what would be written.
@@ -93,6 +100,7 @@ fn run(command: Command) -> Result<()> {
             let mut bench = cargo(["bench", "--package", "loadline-benches", "--bench", "beside", "--"]);
             process::run("beside", bench.args(args).env("LOADLINE_REFEREE", referee))
         }
+        Command::Instructions { update } => instructions::run(update),
         Command::Generate { check } => generate::run(check),
         Command::Lint => lint::run(),
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::process::{self, Steps, cargo};
 use crate::tools::Tools;
-use crate::{go, root, tidy};
+use crate::{go, instructions, root, tidy};
 
 /// Runs all tests; stops at the first step that fails.
 pub(crate) fn run() -> Result<()> {
@@ -27,5 +27,10 @@ fn all(steps: &mut Steps) -> Result<()> {
     }
     let mut vet = go::go(&root().join("tests/parity/referee"));
     vet.args(["vet", "-mod=readonly", "./..."]);
-    with_tools("go vet", vet)
+    with_tools("go vet", vet)?;
+    if instructions::is_possible() {
+        return steps.step("instructions", || instructions::run(false));
+    }
+    eprintln!("==> instructions: NOT COUNTED, there is no valgrind");
+    Ok(())
 }

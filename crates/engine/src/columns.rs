@@ -151,7 +151,10 @@ pub(crate) struct ColumnStore {
     columns: Vec<Option<Column>>,
     free: Vec<u32>,
     ids: Map<ColumnKey, ColumnId>,
+    /// Grows with each column that is opened.
     clock: u64,
+    /// How many of those that were opened were there.
+    found: u64,
     groupings: Groupings,
     /// For answers of all nodes, when there are enough of them.
     pool: Option<Arc<ThreadPool>>,
@@ -184,6 +187,7 @@ impl ColumnStore {
         let column_key = ColumnKey { plugin, key };
         if let Some(id) = self.ids.get(&column_key).copied() {
             self.columns[id.0 as usize].as_mut().expect("ids name columns that are there").last_used = self.clock;
+            self.found += 1;
             self.sync(id, cluster);
             return id;
         }
@@ -325,6 +329,11 @@ impl ColumnStore {
         for (plugin, runner) in runners {
             runner.retain_keys(&|key| self.ids.contains_key(&ColumnKey { plugin, key }));
         }
+    }
+
+    /// How many columns were there when they were opened, and how many were opened.
+    pub(crate) fn hits(&self) -> (u64, u64) {
+        (self.found, self.clock)
     }
 
     /// Number of columns.

@@ -246,6 +246,11 @@ impl Engine {
         (self.kept.columns.len(), self.kept.classes.len())
     }
 
+    /// How many columns decisions found ready since everything was dropped last, and how many they asked for.
+    pub fn column_hits(&self) -> (u64, u64) {
+        self.kept.columns.hits()
+    }
+
     fn publish(&self, name: &str) {
         if let Some(node) = self.cluster.node(name) {
             self.cache.put(node.clone());
