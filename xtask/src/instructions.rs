@@ -98,12 +98,12 @@ fn compare(known: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) -> Com
 fn program() -> Result<PathBuf> {
     let args = ["bench", "--package", "loadline-benches", "--bench", "instructions", "--no-run"];
     let output = capture(cargo(args).args(["--profile", "dev", "--message-format", "json-render-diagnostics"]))?;
-    let executables = output.lines().filter_map(|line| {
+    let mut executables = output.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"] == "instructions";
         message["executable"].as_str().filter(|_| named).map(PathBuf::from)
     });
-    executables.last().context("cargo named no program for the benchmark `instructions`")
+    executables.next_back().context("cargo named no program for the benchmark `instructions`")
 }
 
 fn count(program: &Path, kind: &str, first: bool) -> Result<u64> {
