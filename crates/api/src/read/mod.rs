@@ -149,7 +149,7 @@ impl<S: FnMut(Object)> Reader<S> {
                 }
             }
             Piece::Root { node, problems } => {
-                let is_list = node.get("items").is_none_or(|items| matches!(items.value, Value::Seq(_) | Value::Null));
+                let is_list = node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_) | Value::Null));
                 if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
                     self.summary.problems.extend(problems);
                     for (node, problems) in waiting.drain(..) {

@@ -55,7 +55,9 @@ impl<S: FnMut(Object)> Reader<S> {
             (Err(found), _) => Found::Wrong("apiVersion", format!("expected a text, found {found}")),
             (_, Err(found)) => Found::Wrong("kind", format!("expected a text, found {found}")),
             (Ok(api_version), Ok(kind)) => match find(&api_version, &kind) {
-                Found::Ignored => match node.get("items").filter(|items| kind.ends_with("List") && !items.is_null()) {
+                Found::Ignored => match node.get("items").filter(|_| kind.ends_with("List")) {
+                    // A list of nothing, as Go may write it.
+                    Some(items) if items.is_null() => return,
                     Some(items) => Found::Wrong("items", format!("expected a list, found {}", items.describe())),
                     None => return self.ignore(&api_version, &kind),
                 },

@@ -200,3 +200,28 @@ fn places_in_json_are_those_of_the_file() {
         read(&text).summary.problems.iter().map(|problem| (problem.line, problem.column)).collect();
     assert_eq!(places, [(4, 20), (6, 20), (8, 20)]);
 }
+
+#[test]
+fn lists_of_nothing_are_empty_in_json_and_in_yaml() {
+    let ignored = |json: &str| {
+        let read = |text: &str| {
+            let mut reader = Reader::new(drop);
+            reader.read_text(text, "f");
+            let summary = reader.finish();
+            assert_eq!(summary.problems, [], "{text}");
+            summary.ignored.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(read(json), read(&format!("---\n{json}")), "{json}");
+        read(json)
+    };
+    for items in ["[]", "null"] {
+        let no_kinds: [&str; 0] = [];
+        assert_eq!(ignored(&format!(r#"{{"apiVersion": "v1", "items": {items}, "kind": "PodList"}}"#)), no_kinds);
+        assert_eq!(ignored(&format!(r#"{{"apiVersion": "v1", "items": {items}, "kind": "List"}}"#)), no_kinds);
+    }
+    // Not everything that is called a list is one.
+    assert_eq!(
+        ignored(r#"{"apiVersion": "example.com/v1", "kind": "AllowList", "spec": {}}"#),
+        ["AllowList.example.com"]
+    );
+}
