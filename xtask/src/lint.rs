@@ -28,7 +28,8 @@ fn example() -> Option<String> {
 
 fn formatting() -> Result<()> {
     process::run("formatting", &mut cargo(["fmt", "--all", "--check"]))?;
-    if let Some(manifest) = example() {
+    // What is outside of the workspace has manifests of its own.
+    for manifest in example().into_iter().chain(["fuzz/Cargo.toml".to_owned()]) {
         process::run("formatting", &mut cargo(["fmt", "--check", "--manifest-path", &manifest]))?;
     }
     let referee = Path::new("tests/parity/referee");
