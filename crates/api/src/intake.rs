@@ -11,7 +11,7 @@ use loadline_model::NodeSpec;
 use crate::check::object_name;
 use crate::convert::Converter;
 use crate::defaults::{Admission, admit_job, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
-use crate::expand::{Missing, Present, expand};
+use crate::expand::{MOST_PODS, Missing, Present, expand};
 use crate::read::{Reader, Summary};
 use crate::wire::{Kind, Object, Pod};
 
@@ -162,6 +162,16 @@ impl Intake {
                 }),
             }
         }
+        finished.refused.extend(expansion.too_many.into_iter().map(|too_many| Refusal {
+            message: format!(
+                "its {} pods are left out: workloads are expanded to {MOST_PODS} pods at most, all together",
+                too_many.pods
+            ),
+            kind: too_many.kind,
+            namespace: too_many.namespace,
+            name: too_many.name,
+            of_expanded: true,
+        }));
         for set in expansion.replica_sets {
             objects.push((self.take_place(), Object::ReplicaSet(Box::new(set))));
         }

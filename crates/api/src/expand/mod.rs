@@ -34,9 +34,27 @@ pub struct Missing {
     pub pods: Vec<Pod>,
 }
 
+/// Pods that workloads stand for at most, all of them together: more than any cluster runs, and what memory holds.
+pub const MOST_PODS: usize = 1_000_000;
+
+/// A workload whose pods would be too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooMany {
+    /// Kind of the workload.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// How many pods it wants.
+    pub pods: usize,
+}
+
 /// What workloads still lack.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expansion {
+    /// Workloads that were not expanded, since with them there would be more than [`MOST_PODS`].
+    pub too_many: Vec<TooMany>,
     /// By workload, in the order of the input.
     pub missing: Vec<Missing>,
     /// ReplicaSets that Deployments would create first. Their selectors spread pods by default.
@@ -51,6 +69,7 @@ pub fn expand<'o>(
     nodes: &[NodeSpec],
 ) -> Expansion {
     let mut expansion = Expansion::default();
+    let mut room = MOST_PODS;
     let sets: Vec<&ReplicaSet> = objects
         .clone()
         .filter_map(|object| match object {
@@ -61,6 +80,13 @@ pub fn expand<'o>(
     for object in objects {
         let metadata = object.metadata();
         if metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        // Before they are made: a typing error in a number must not take all memory.
+        let wanted = wanted(object);
+        if wanted > room {
+            let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+            expansion.too_many.push(TooMany { kind: object.kind(), namespace, name, pods: wanted });
             continue;
         }
         let pods = match object {
@@ -76,10 +102,27 @@ pub fn expand<'o>(
             Object::Job(job) => job::pods(job, present),
             _ => continue,
         };
+        room = room.saturating_sub(pods.len());
         if !pods.is_empty() {
             let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
             expansion.missing.push(Missing { kind: object.kind(), namespace, name, pods });
         }
     }
     expansion
+}
+
+/// How many pods a workload wants to have, as far as it says so itself.
+fn wanted(object: &Object) -> usize {
+    let number = match object {
+        Object::ReplicaSet(set) => set.spec.replicas,
+        Object::ReplicationController(controller) => controller.spec.replicas,
+        Object::Deployment(deployment) => deployment.spec.replicas,
+        Object::StatefulSet(set) => set.spec.replicas,
+        Object::Job(job) => {
+            let parallelism = job.spec.parallelism.unwrap_or_default();
+            Some(job.spec.completions.map_or(parallelism, |completions| completions.min(parallelism)))
+        }
+        _ => None,
+    };
+    usize::try_from(number.unwrap_or_default()).unwrap_or(0)
 }

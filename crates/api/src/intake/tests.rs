@@ -100,3 +100,21 @@ fn what_the_api_server_would_refuse_is_a_problem() {
     assert_eq!(names(&objects)[..2], ["2 Pod c", "3 StatefulSet db"]);
     assert_eq!((loaded.missing.len(), loaded.summary.objects), (0, 2));
 }
+
+#[test]
+fn a_number_of_pods_that_no_memory_holds_is_a_problem() {
+    let text = r"
+{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: huge}, spec: {replicas: 2000000000, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: batch/v1, kind: Job, metadata: {name: wide}, spec: {completions: 2000000000, parallelism: 2000000000, completionMode: Indexed, template: {spec: {restartPolicy: Never, containers: [{name: c}]}}}}
+---
+{apiVersion: batch/v1, kind: Job, metadata: {name: long}, spec: {completions: 2000000000, parallelism: 3, template: {spec: {restartPolicy: Never, containers: [{name: c}]}}}}
+";
+    let (_, loaded) = loaded(text);
+    let problems: Vec<String> = loaded.summary.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].contains("its 2000000000 pods are left out"), "{problems:#?}");
+    assert!(problems[0].starts_with("-:2:1: "), "{problems:#?}");
+    assert_eq!(loaded.missing.len(), 1);
+    assert_eq!(loaded.missing[0].pods.len(), 3);
+}
