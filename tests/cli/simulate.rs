@@ -131,3 +131,27 @@ fn a_victim_comes_back_as_its_controller_would_make_it() {
     }
     assert_eq!(run(), run(), "names are not random");
 }
+
+/// The API server copies a node's zone to the pods that it binds: a pod that asks for a neighbour by that label finds one.
+#[test]
+fn placed_pods_carry_the_zone_of_their_node() {
+    let input = r"
+{apiVersion: v1, kind: Node, metadata: {name: a, labels: {kubernetes.io/hostname: a, topology.kubernetes.io/zone: east}}, status: {capacity: {cpu: 4, memory: 8Gi, pods: 9}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: first}, spec: {priority: 5, containers: [{name: c, image: i}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: neighbour}
+spec:
+  affinity:
+    podAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+      - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {topology.kubernetes.io/zone: east}}}
+  containers: [{name: c, image: i}]
+";
+    let done = loadline_with(&["simulate", "-f", "-", "-o", "json"], input);
+    let report: Report = serde_json::from_str(&done.out).expect("a report");
+    let placed: Vec<&str> = report.placements.iter().map(|placement| &*placement.name).collect();
+    assert_eq!(placed, ["first", "neighbour"], "{done}");
+}

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use loadline_api::defaults::TOPOLOGY_LABELS;
 use loadline_api::expand::new_name;
 use loadline_engine::queue::QueueName;
 use loadline_engine::{Attempt, Effect, Event, Scheduler, Settings};
 use loadline_framework::Profiles;
 use loadline_framework::record::{API_VERSION, Decision, Outcome};
-use loadline_model::{Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
+use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
@@ -54,6 +55,8 @@ struct Simulation<'a> {
     pods: Map<PodKey, Arc<PodInfo>>,
     /// Names of all pods that were ever there, whatever their namespaces.
     names: Set<Str>,
+    /// By a pod's labels and those of its node that it gets: both.
+    labels_on_nodes: Map<(Arc<Labels>, [Option<Str>; TOPOLOGY_LABELS.len()]), Arc<Labels>>,
     placements: Vec<Placement>,
     preempted: Vec<PreemptedPod>,
     /// Wanted decisions by `namespace/name`.
@@ -88,6 +91,7 @@ pub fn simulate(
         histories: Map::default(),
         pods: Map::default(),
         names: Set::default(),
+        labels_on_nodes: Map::default(),
         placements: Vec::new(),
         preempted: Vec::new(),
         wanted: options.explain.iter().map(|name| (full_name(name), None)).collect(),
@@ -225,12 +229,29 @@ impl Simulation<'_> {
         // Effects of Bind are recorded as events, which the report does without.
         self.scheduler.bound(&pod.uid, Ok(()), self.now);
         let mut bound = PodInfo::clone(pod);
+        bound.labels = self.labels_on(&pod.labels, node);
         bound.node_name = Some(node.clone());
         bound.nominated_node_name = None;
         bound.started = Some(self.now);
         let bound = Arc::new(bound);
         self.pods.insert(bound.uid.clone(), bound.clone());
         self.scheduler.apply(Event::Pod(bound), self.now);
+    }
+
+    /// A pod's labels with those that it gets of its node when it is bound. Equal ones are shared: there are many pods.
+    fn labels_on(&mut self, labels: &Arc<Labels>, node: &Str) -> Arc<Labels> {
+        let Some(info) = self.scheduler.engine().cluster().node(node) else { return labels.clone() };
+        let of_node = TOPOLOGY_LABELS.map(|key| info.spec.labels.get(key).cloned());
+        if of_node.iter().all(Option::is_none) {
+            return labels.clone();
+        }
+        let both = self.labels_on_nodes.entry((labels.clone(), of_node)).or_insert_with_key(|(labels, of_node)| {
+            let copied = TOPOLOGY_LABELS.iter().zip(of_node);
+            let copied = copied.filter_map(|(key, value)| Some((Str::from(*key), value.clone()?)));
+            // Of two values the later one holds.
+            Arc::new(labels.iter().cloned().chain(copied).collect())
+        });
+        both.clone()
     }
 
     fn explain_before_binding(&mut self, pod: &Arc<PodInfo>, name: &str) {
@@ -285,6 +306,11 @@ impl Simulation<'_> {
         if victim.owner.as_ref().is_none_or(|owner| owner.kind != "StatefulSet") {
             let (stem, _) = victim.name.rsplit_once('-').unwrap_or((&victim.name, ""));
             pod.name = new_name(stem, &pod.uid, |name| self.names.contains(name)).into();
+        }
+        // Made from a template, which does not know the node that the victim was on.
+        if pod.labels.iter().any(|(key, _)| TOPOLOGY_LABELS.contains(&&**key)) {
+            let of_template = pod.labels.iter().filter(|(key, _)| !TOPOLOGY_LABELS.contains(&&**key));
+            pod.labels = Arc::new(of_template.cloned().collect());
         }
         pod.node_name = None;
         pod.nominated_node_name = None;

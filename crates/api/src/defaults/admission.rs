@@ -20,8 +20,8 @@ const SYSTEM_PRIORITIES: [(&str, i32); 2] =
 
 const DEFAULT_STORAGE_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// What pods on a node carry of its labels.
-const TOPOLOGY_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"];
+/// What pods on a node carry of its labels: the API server copies them when it binds a pod.
+pub const TOPOLOGY_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"];
 
 /// The objects that admission goes by.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ mod tests;
 mod uid;
 mod workload;
 
-pub use admission::Admission;
+pub use admission::{Admission, TOPOLOGY_LABELS};
 pub use pod::DEFAULT_SCHEDULER;
 pub use uid::derived_uid;
 pub(crate) use uid::fnv1a;
