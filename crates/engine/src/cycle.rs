@@ -43,6 +43,8 @@ pub struct Cycle {
     /// Number of feasible nodes that were found.
     pub feasible: usize,
     pub(crate) evaluation: Option<Evaluation>,
+    /// PreScore failed: there are no scores.
+    pub(crate) unscored: bool,
     /// Who turned the pod's own nominated node down, when that happened.
     pub(crate) nominated_first: Option<Slot>,
 }
@@ -67,6 +69,7 @@ impl Cycle {
             hold: None,
             feasible: 0,
             evaluation: None,
+            unscored: outcome == Outcome::Error,
             nominated_first: None,
         }
     }
@@ -178,6 +181,7 @@ impl Engine {
             Ok(opened) => opened,
             Err(early) => return self.ended_early(pod, index, profile, early),
         };
+        let pre_score_error = self.kept.pre_score_error(profile, &opened);
         let nominated = pod.nominated_node_name.as_ref().and_then(|name| self.cluster.slot(name));
         let mut first = None;
         let mut refused = None;
@@ -230,6 +234,11 @@ impl Engine {
             cycle.nominated_first = refused.map(|(slot, ..)| slot);
             return cycle;
         }
+        let unscored = pre_score_error.is_some();
+        if let Some((plugin, error)) = pre_score_error.filter(|_| feasible > 1 && first.is_none()) {
+            let message = format!("running PreScore plugin \"{}\": {error}", profile.name(plugin));
+            return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };
+        }
         if let Some((plugin, score)) = self.invalid_score(&evaluation) {
             let message = format!(
                 "plugin \"{}\" returns an invalid score {score}, it should in the range of [0, 100] after normalizing",
@@ -238,12 +247,13 @@ impl Engine {
             return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };
         }
         if let Some(slot) = first {
-            return self.found(pod, index, slot, DecidedBy::Nominated, feasible, Some(evaluation));
+            let found = self.found(pod, index, slot, DecidedBy::Nominated, feasible, Some(evaluation));
+            return Cycle { unscored, ..found };
         }
         let tie = tie_break(self.settings.seed, &pod.uid, attempt);
         let slot = self.choose(&evaluation, tie).expect("there is a feasible node");
         let decided_by = if feasible == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
-        self.found(pod, index, slot, decided_by, feasible, Some(evaluation))
+        Cycle { unscored, ..self.found(pod, index, slot, decided_by, feasible, Some(evaluation)) }
     }
 
     fn choose(&self, evaluation: &Evaluation, tie: u64) -> Option<Slot> {
@@ -301,6 +311,7 @@ impl Engine {
             hold: None,
             feasible,
             evaluation,
+            unscored: false,
             nominated_first: (decided_by == DecidedBy::Nominated).then_some(slot),
         }
     }

@@ -220,7 +220,8 @@ impl Kept {
             return Err(early);
         }
         // Plugins without PreFilter prepare what they need when they are first asked.
-        let others = profile.filter.iter().copied().chain(profile.score.iter().map(|score| score.plugin));
+        let others = profile.filter.iter().chain(&profile.pre_score).copied();
+        let others = others.chain(profile.score.iter().map(|score| score.plugin));
         for plugin in others {
             if std::mem::replace(&mut done[plugin], true) {
                 continue;
@@ -246,6 +247,14 @@ impl Kept {
             Narrowed { plugins: narrowing, slots }
         });
         Ok(Opened { columns, narrowed })
+    }
+
+    /// The first plugin of the profile whose PreScore fails, and its error.
+    pub(crate) fn pre_score_error(&self, profile: &Profile, opened: &Opened) -> Option<(usize, String)> {
+        profile.pre_score.iter().find_map(|plugin| {
+            let column = self.columns.get(opened.columns[*plugin]?);
+            Some((*plugin, column.runner.pre_score_error(&column.state)?))
+        })
     }
 
     /// Filters and scores all nodes.

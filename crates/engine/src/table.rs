@@ -42,6 +42,23 @@ impl Engine {
     }
 
     fn table(&self, cycle: &Cycle, profile: &Profile, remedies: &mut Vec<Vec<Remedy>>) -> Option<Vec<NodeRecord>> {
+        let mut nodes = self.judged_nodes(cycle, profile, remedies)?;
+        if cycle.unscored {
+            // The cycle ended before there were any, or would have with a node more to choose from.
+            for node in &mut nodes {
+                node.scores.clear();
+                node.total = None;
+            }
+        }
+        Some(nodes)
+    }
+
+    fn judged_nodes(
+        &self,
+        cycle: &Cycle,
+        profile: &Profile,
+        remedies: &mut Vec<Vec<Remedy>>,
+    ) -> Option<Vec<NodeRecord>> {
         let order = self.cluster.order().by_name();
         match cycle.evaluation.as_ref() {
             None if self.cluster.node_count() == 0 => Some(Vec::new()),

@@ -73,6 +73,8 @@ pub trait NodeRunner: Send + Sync {
     fn reasons(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> Vec<Reason>;
     /// See [`NodePlugin::detail`].
     fn detail(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>);
+    /// See [`NodePlugin::pre_score_error`].
+    fn pre_score_error(&self, state: &BoxedState) -> Option<String>;
     /// See [`NodePlugin::scores`].
     fn scores(&self, state: &BoxedState) -> bool;
     /// See [`NodePlugin::filters_by`].
@@ -230,6 +232,10 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
 
     fn detail(&self, state: &BoxedState, verdict: Verdict, node: &NodeView<'_>) -> (Vec<Detail>, Vec<Remedy>) {
         self.plugin.detail(typed::<P>(state), verdict, &node.reading(self.plugin.reads()))
+    }
+
+    fn pre_score_error(&self, state: &BoxedState) -> Option<String> {
+        self.plugin.pre_score_error(typed::<P>(state))
     }
 
     fn scores(&self, state: &BoxedState) -> bool {

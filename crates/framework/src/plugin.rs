@@ -155,6 +155,11 @@ pub trait NodePlugin: Send + Sync + 'static {
         (Vec::new(), Vec::new())
     }
 
+    /// PreScore's error, which fails the pod's cycle when there are several nodes to choose from.
+    fn pre_score_error(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
+
     /// Whether PreScore would not say Skip, as far as that depends on the cluster.
     fn scores(&self, _state: &Self::State) -> bool {
         true

@@ -119,8 +119,9 @@ pub struct NodeSelectorTerm {
     pub expressions: Box<[Requirement]>,
     /// On the node's name.
     pub fields: Box<[FieldRequirement]>,
-    /// Set when a requirement could not be understood: kube-scheduler skips such a term, so that it never matches.
-    pub invalid: bool,
+    /// What kube-scheduler says of requirements that it can not read, with their place in the term (`matchExpressions[0]…`).
+    /// With any, the term never matches; among preferred terms it fails the pod's cycle.
+    pub problems: Box<[Str]>,
 }
 
 impl NodeSelectorTerm {
@@ -132,7 +133,7 @@ impl NodeSelectorTerm {
     /// Whether a node with this name and these labels matches.
     pub fn matches(&self, name: &str, labels: &Labels) -> bool {
         !self.is_empty()
-            && !self.invalid
+            && self.problems.is_empty()
             && self.fields.iter().all(|f| (f.name == *name) != f.negated)
             && self.expressions.iter().all(|r| r.matches(labels))
     }

@@ -186,6 +186,20 @@ impl NodePlugin for NodeAffinity {
         }
     }
 
+    fn pre_score_error(&self, state: &Key) -> Option<String> {
+        let read = state.preferred().iter().enumerate().filter(|(_, preferred)| preferred.weight != 0);
+        let problems: Vec<String> = read
+            .flat_map(|(index, preferred)| {
+                preferred.term.problems.iter().map(move |problem| format!("[{index}].{problem}"))
+            })
+            .collect();
+        match &problems[..] {
+            [] => None,
+            [one] => Some(one.clone()),
+            all => Some(format!("[{}]", all.join(", "))),
+        }
+    }
+
     fn score(&self, state: &Key, node: &NodeView<'_>) -> i64 {
         score(&self.added.preferred, node.spec()) + score(state.preferred(), node.spec())
     }

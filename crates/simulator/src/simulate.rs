@@ -45,6 +45,9 @@ struct History {
     last: Option<(Outcome, String)>,
 }
 
+/// Values of [`TOPOLOGY_LABELS`].
+type NodeLabels = [Option<Str>; TOPOLOGY_LABELS.len()];
+
 struct Simulation<'a> {
     scheduler: Scheduler,
     now: Time,
@@ -56,7 +59,7 @@ struct Simulation<'a> {
     /// Names of all pods that were ever there, whatever their namespaces.
     names: Set<Str>,
     /// By a pod's labels and those of its node that it gets: both.
-    labels_on_nodes: Map<(Arc<Labels>, [Option<Str>; TOPOLOGY_LABELS.len()]), Arc<Labels>>,
+    labels_on_nodes: Map<(Arc<Labels>, NodeLabels), Arc<Labels>>,
     placements: Vec<Placement>,
     preempted: Vec<PreemptedPod>,
     /// Wanted decisions by `namespace/name`.

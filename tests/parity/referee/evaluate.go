@@ -147,7 +147,9 @@ func (cy *cycle) run(decision *Decision) error {
 	decision.Nodes = byHand.decisions(cy.nodes)
 	switch decision.Result {
 	case resultFeasible:
-		if err := cy.score(state2, byHand.feasible, decision.Nodes); err != nil {
+		err := cy.score(state2, byHand.feasible, decision.Nodes)
+		// The algorithm does not score a node that has no rival, and so goes without PreScore's error.
+		if err != nil && !(errors.Is(err, errPreScore) && result.FeasibleNodes == 1) {
 			return err
 		}
 		return checkChoice(result.SuggestedHost, cy.pod, decision)

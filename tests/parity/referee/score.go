@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -11,6 +12,9 @@ import (
 
 // setValues lists a set that may be nil.
 func setValues(set sets.Set[string]) iter.Seq[string] { return maps.Keys(set) }
+
+// errPreScore is in the chain of what PreScore says.
+var errPreScore = errors.New("PreScore")
 
 // score runs PreScore and Score over all feasible nodes and enters the scores into their decisions. state is the one that
 // PreFilter filled.
@@ -27,7 +31,7 @@ func (cy *cycle) score(state fwk.CycleState, feasible []fwk.NodeInfo, decisions 
 		return nil
 	}
 	if status := cy.profile.RunPreScorePlugins(cy.ctx, state, cy.pod, feasible); !status.IsSuccess() {
-		return fmt.Errorf("PreScore: %w", status.AsError())
+		return fmt.Errorf("%w: %w", errPreScore, status.AsError())
 	}
 	weighted, status := cy.profile.RunScorePlugins(cy.ctx, state, cy.pod, feasible)
 	if !status.IsSuccess() {

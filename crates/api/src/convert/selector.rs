@@ -47,35 +47,57 @@ impl Converter {
     }
 
     pub(super) fn node_selector_term(&mut self, term: &wire::NodeSelectorTerm) -> NodeSelectorTerm {
-        let expressions: Vec<Option<Requirement>> =
-            term.match_expressions.iter().map(|requirement| self.node_requirement(requirement)).collect();
-        let fields: Vec<Option<FieldRequirement>> =
-            term.match_fields.iter().map(|requirement| self.field_requirement(requirement)).collect();
-        NodeSelectorTerm {
-            invalid: expressions.iter().any(Option::is_none) || fields.iter().any(Option::is_none),
-            expressions: expressions.into_iter().flatten().collect(),
-            fields: fields.into_iter().flatten().collect(),
+        let (mut expressions, mut fields, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, requirement) in term.match_expressions.iter().enumerate() {
+            match self.node_requirement(requirement) {
+                Ok(requirement) => expressions.push(requirement),
+                Err(found) => {
+                    problems.extend(found.iter().map(|problem| format!("matchExpressions[{index}].{problem}").into()));
+                }
+            }
         }
+        for (index, requirement) in term.match_fields.iter().enumerate() {
+            match self.field_requirement(requirement) {
+                Some(requirement) => fields.push(requirement),
+                None => problems.push(format!("matchFields[{index}]: can not be read").into()),
+            }
+        }
+        NodeSelectorTerm { expressions: expressions.into(), fields: fields.into(), problems: problems.into() }
     }
 
-    /// `None` when kube-scheduler could not parse it.
-    fn node_requirement(&mut self, requirement: &wire::NodeSelectorRequirement) -> Option<Requirement> {
+    /// An error is what kube-scheduler says when it can not read it, each from the place within the requirement on.
+    fn node_requirement(&mut self, requirement: &wire::NodeSelectorRequirement) -> Result<Requirement, Vec<String>> {
         let values = &requirement.values;
-        // Among others, -5 and +5 are no label values, whatever Gt makes of them.
-        if !is_label_key(&requirement.key) || !values.iter().all(|value| is_label_value(value)) {
-            return None;
-        }
         let operator = match (&*requirement.operator, values.len()) {
-            ("In", 1..) => Operator::In,
-            ("NotIn", 1..) => Operator::NotIn,
-            ("Exists", 0) => Operator::Exists,
-            ("DoesNotExist", 0) => Operator::DoesNotExist,
-            ("Gt", 1) if is_integer(&values[0]) => Operator::Gt,
-            ("Lt", 1) if is_integer(&values[0]) => Operator::Lt,
-            _ => return None,
+            ("In", 1..) => Some(Operator::In),
+            ("NotIn", 1..) => Some(Operator::NotIn),
+            ("Exists", 0) => Some(Operator::Exists),
+            ("DoesNotExist", 0) => Some(Operator::DoesNotExist),
+            ("Gt", 1) => Some(Operator::Gt),
+            ("Lt", 1) => Some(Operator::Lt),
+            _ => None,
         };
-        let values = self.strs(values);
-        Some(Requirement::new(self.str(&requirement.key), operator, values))
+        let (mut problems, key) = (Vec::new(), &requirement.key);
+        for (index, value) in values.iter().enumerate() {
+            if matches!(operator, Some(Operator::Gt | Operator::Lt)) && !is_integer(value) {
+                let what = "for 'Gt', 'Lt' operators, the value must be an integer";
+                problems.push(format!("values[{index}]: Invalid value: \"{value}\": {what}"));
+            }
+        }
+        for (index, value) in values.iter().enumerate() {
+            // Among others, -5 and +5 are no label values, whatever Gt makes of them.
+            if !is_label_value(value) {
+                let what = label_value_problem(value);
+                problems.push(format!("values[{index}][{key}]: Invalid value: \"{value}\": {what}"));
+            }
+        }
+        match operator {
+            Some(operator) if problems.is_empty() && is_label_key(&requirement.key) => {
+                Ok(Requirement::new(self.str(&requirement.key), operator, self.strs(values)))
+            }
+            _ if problems.is_empty() => Err(vec!["key: can not be read".to_owned()]),
+            _ => Err(problems),
+        }
     }
 
     fn field_requirement(&mut self, requirement: &wire::NodeSelectorRequirement) -> Option<FieldRequirement> {
@@ -96,4 +118,20 @@ impl Converter {
 
 fn is_integer(text: &str) -> bool {
     text.parse::<i64>().is_ok()
+}
+
+/// Kubernetes' words for a text that is no label value.
+fn label_value_problem(value: &str) -> String {
+    const LONGEST: usize = 63;
+    let long = (value.len() > LONGEST).then(|| format!("must be no more than {LONGEST} bytes"));
+    let syntax = (!value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        || !value.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !value.ends_with(|c: char| c.is_ascii_alphanumeric()))
+    .then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
+         and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation \
+         is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            .to_owned()
+    });
+    long.into_iter().chain(syntax).collect::<Vec<_>>().join("; ")
 }

@@ -278,8 +278,8 @@ spec:
     let affinity = pod.affinity.unwrap();
     let terms = &affinity.node_required.as_ref().unwrap().terms;
     assert_eq!(terms[0].expressions[0].operator, Operator::In);
-    assert!(!terms[0].invalid && terms[0].fields[0].negated);
-    assert!(terms[1].invalid && terms[2].is_empty() && !terms[2].invalid);
+    assert!(terms[0].problems.is_empty() && terms[0].fields[0].negated);
+    assert!(!terms[1].problems.is_empty() && terms[2].is_empty() && terms[2].problems.is_empty());
     let names = |index: usize| {
         affinity.pod_required[index].pods.namespaces.names.iter().map(Str::to_string).collect::<Vec<_>>()
     };

@@ -27,7 +27,7 @@ pub(super) fn unmet(selector: &Labels, required: Option<&NodeSelector>, node: &N
 
 /// The usable term with the fewest requirements that the node does not meet.
 fn closest<'a>(required: &'a NodeSelector, node: &NodeSpec) -> Option<&'a NodeSelectorTerm> {
-    let usable = required.terms.iter().filter(|term| !term.invalid && !term.is_empty());
+    let usable = required.terms.iter().filter(|term| term.problems.is_empty() && !term.is_empty());
     usable.min_by_key(|term| unmet_labels(term, node).count() + unmet_fields(term, node).count())
 }
 

@@ -21,13 +21,13 @@ fn expression(key: &str, operator: Operator, values: &[&str]) -> NodeSelectorTer
     NodeSelectorTerm {
         expressions: [Requirement::new(key.into(), operator, values)].into(),
         fields: [].into(),
-        invalid: false,
+        problems: [].into(),
     }
 }
 
 fn names(fields: &[(bool, &str)]) -> NodeSelectorTerm {
     let field = |&(negated, name): &(bool, &str)| FieldRequirement { negated, name: name.into() };
-    NodeSelectorTerm { expressions: [].into(), fields: fields.iter().map(field).collect(), invalid: false }
+    NodeSelectorTerm { expressions: [].into(), fields: fields.iter().map(field).collect(), problems: [].into() }
 }
 
 fn requiring(terms: &[NodeSelectorTerm]) -> PodInfo {

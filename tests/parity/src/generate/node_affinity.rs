@@ -102,8 +102,8 @@ fn pins(world: &mut World) -> Vec<Value> {
         .collect()
 }
 
-/// A requirement on a node's labels. Only a required term may hold one that can not be read: it never matches. Among the
-/// preferred ones it would fail the whole cycle.
+/// A requirement on a node's labels, now and then one that can not be read. A required term with it never matches; a
+/// preferred one fails the whole cycle, so that there it is rare.
 fn expression(dice: &mut Dice, required: bool) -> Value {
     match dice.count(0, 8) {
         0 => json!({"key": "disk", "operator": "In", "values": dice.some(&DISKS, 1, 2)}),
@@ -114,8 +114,9 @@ fn expression(dice: &mut Dice, required: bool) -> Value {
         // Some nodes have a generation that is not a number, some have none.
         5 => json!({"key": "generation", "operator": "Gt", "values": [dice.range(0, 6).to_string()]}),
         6 => json!({"key": "generation", "operator": "Lt", "values": [dice.range(2, 9).to_string()]}),
-        7 if required => {
-            json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [dice.pick(&["x", "007", "1.5"])]})
+        7 if required || dice.chance(0.1) => {
+            let value = *dice.pick(&["x", "007", "1.5", "-5", "a b"]);
+            json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [value]})
         }
         _ => json!({"key": "example.com/absent", "operator": "NotIn", "values": ["a"]}),
     }
