@@ -256,14 +256,10 @@ impl ColumnStore {
         column.load_at = cluster.load_log().position();
         column.image_at = cluster.image_log().position();
         let Some(mut rows) = column.rows.take() else { return };
-        rows.outgrow(cluster);
-        column.answer_groups(&mut rows, cluster, &mut self.groupings);
-        if !rows.fit(cluster.nodes().len()) {
-            column.rows = Some(rows);
-            return;
-        }
         let mut changed: Vec<Slot> = Vec::new();
-        let mut all = false;
+        let mut all = rows.outgrow(cluster);
+        column.answer_groups(&mut rows, cluster, &mut self.groupings);
+        let by_slot = rows.fit(cluster.nodes().len());
         // Every column follows the spec log: a slot can hold another node now.
         let logs = [
             (cluster.spec_log(), spec_at, true),
@@ -277,6 +273,14 @@ impl ColumnStore {
                     None => all = true,
                 }
             }
+        }
+        if column.scores_whole() && (all || !changed.is_empty()) {
+            // What the plugin reads of some node is not what it was, and the score of one depends on all.
+            column.state_version += 1;
+        }
+        if !by_slot {
+            column.rows = Some(rows);
+            return;
         }
         // From here on asking all nodes again costs no more.
         let limit = cluster.nodes().len() / 2;
@@ -343,21 +347,25 @@ impl ColumnStore {
 }
 
 impl Rows {
-    /// Answers by group are given up when there are too many groups.
-    fn outgrow(&mut self, cluster: &ClusterState) {
+    /// Answers by group are given up when there are too many groups. Whether any were: then all nodes have to be asked.
+    fn outgrow(&mut self, cluster: &ClusterState) -> bool {
+        let mut outgrew = false;
         let outgrown = |topology: TopologyId| !Groupings::suit(cluster.topology(topology));
         if let Some(Answers::ByGroup(answers)) = &self.verdicts
             && outgrown(answers.topology)
         {
             self.verdicts = Some(Answers::new(None, cluster));
             self.verdict_log.invalidate();
+            outgrew = true;
         }
         if let Some(Answers::ByGroup(answers)) = &self.raw
             && outgrown(answers.topology)
         {
             self.raw = Some(Answers::new(None, cluster));
             self.raw_log.invalidate();
+            outgrew = true;
         }
+        outgrew
     }
 
     /// Makes room for this many slots; whether any answer is by slot.

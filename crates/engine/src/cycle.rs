@@ -239,9 +239,11 @@ impl Engine {
             let message = format!("running PreScore plugin \"{}\": {error}", profile.name(plugin));
             return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };
         }
-        if let Some((plugin, score)) = self.invalid_score(&evaluation) {
+        let invalid_score = self.invalid_score(&evaluation).filter(|_| feasible > 1 && first.is_none());
+        if let Some((plugin, score)) = invalid_score {
             let message = format!(
-                "plugin \"{}\" returns an invalid score {score}, it should in the range of [0, 100] after normalizing",
+                "applying score defaultWeights on Score plugins: plugin \"{}\" returns an invalid score {score}, it \
+                 should in the range of [0, 100] after normalizing",
                 profile.name(plugin)
             );
             return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };

@@ -126,7 +126,7 @@ impl Engine {
 
     /// Keeps within the budget; called between decisions, since it ends the life of what a cycle refers to.
     pub fn trim(&mut self) {
-        if !self.keeping || self.cluster.query_count() > QUERY_LIMIT {
+        if !self.keeping || self.cluster.query_count() > QUERY_LIMIT || self.cluster.is_worn() {
             self.drop_kept();
             return;
         }

@@ -366,6 +366,11 @@ impl ClusterState {
         self.counts.len()
     }
 
+    /// Whether what was kept on request has come to be mostly about nodes that are gone.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.topologies.is_worn()
+    }
+
     /// Drops everything that was kept on request (topologies, queries): their ids mean nothing any more.
     pub fn forget_derived(&mut self) {
         self.topologies = TopologyIndex::default();

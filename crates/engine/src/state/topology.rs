@@ -38,6 +38,16 @@ impl TopologyIndex {
         id
     }
 
+    /// Whether values that no node has any more are most of what is listed: they are never taken off the list.
+    pub(super) fn is_worn(&self) -> bool {
+        /// So many cost nothing to speak of.
+        const FEW: usize = 1024;
+        self.topologies.iter().any(|topology| {
+            let live = || topology.members.iter().filter(|members| !members.is_empty()).count();
+            topology.values.len() > FEW && topology.values.len() > 2 * live() + FEW
+        })
+    }
+
     /// A node's labels changed; `None` when it is gone.
     pub(super) fn set(&mut self, slot: Slot, labels: Option<&Labels>) {
         for id in 0..self.topologies.len() {

@@ -3,6 +3,7 @@
 mod cache;
 mod kept;
 mod outside;
+mod own_plugins;
 mod preemption;
 mod reader;
 mod snapshot;
