@@ -25,7 +25,7 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   loadline explain -f examples/cluster
   loadline explain -f examples/cluster shop/search-0
-  kubectl get nodes,pods,namespaces -A -o json | loadline explain -f - -o json
+  loadline explain -f cluster.json -o json      # without -f it says which kubectl command makes such a file
 
 ";
 
@@ -33,7 +33,7 @@ const SIMULATE_EXAMPLES: &str = "\
 Examples:
   loadline simulate -f examples/cluster
   loadline simulate -f cluster.json -f new-deployment.yaml --fail-on-pending
-  loadline simulate -f examples/cluster --config examples/config/bin-packing.yaml --explain shop/search-0
+  loadline simulate -f examples/cluster --explain shop/search-0
 
 ";
 

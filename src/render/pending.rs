@@ -47,7 +47,7 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
     let mut text = section(&format!("Pending: {}", count(pending.len() as u64, "pod")), view);
     text += &table.render(view, 2);
     if pending.iter().any(|pod| pod.result == Outcome::Unschedulable) {
-        text += "  --explain NAMESPACE/POD shows every node, and what would help.\n";
+        text += "  --explain NAMESPACE/POD shows what each node lacks, and what would help.\n";
     }
     text
 }

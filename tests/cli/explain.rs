@@ -63,8 +63,22 @@ fn a_list_from_standard_input_is_read() {
         {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"capacity": {"cpu": "1", "pods": "5"}}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}]}"#;
     insta::assert_snapshot!(loadline_with(&["explain", "-f", "-"], list));
-    let nothing =
-        loadline_with(&["explain", "-f", "-", "-o", "json"], r#"{"apiVersion": "v1", "kind": "List", "items": []}"#);
-    let empty: DecisionList = serde_json::from_str(&nothing.out).expect("a decision list without decisions");
-    assert!(empty.pods.is_empty());
+}
+
+/// What a pipe from a command that failed brings must not pass for a cluster in which no pod waits.
+#[test]
+fn no_object_at_all_is_an_error() {
+    for nothing in ["", "---\n", r#"{"apiVersion": "v1", "kind": "List", "items": []}"#] {
+        let done = loadline_with(&["explain", "-f", "-", "--fail-on-pending"], nothing);
+        assert_eq!((done.code, &*done.out), (2, ""), "{done}");
+        assert!(done.err.contains("no Kubernetes object in the input"), "{done}");
+    }
+}
+
+#[test]
+fn a_name_that_is_none_says_which_may_be_meant() {
+    let done = explain(&["search-0"]);
+    assert_eq!(done.code, 2);
+    let wanted = "there is no pod `default/search-0` in the input; did you mean \"shop/search-0\"?";
+    assert!(done.err.contains(wanted), "{done}");
 }

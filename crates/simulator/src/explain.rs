@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use loadline_api::doc::did_you_mean;
 use loadline_engine::{Depth, Engine, Settings};
 use loadline_framework::record::{Decision, Outcome};
 use loadline_framework::{Profile, Profiles, Status};
@@ -36,9 +37,9 @@ pub struct Summary {
 /// Why nothing was explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// A pod was asked for that is not in the input.
-    #[error("there is no pod `{0}` in the input")]
-    NoSuchPod(String),
+    /// A pod was asked for that is not in the input: its `namespace/name`, and which one may be meant.
+    #[error("there is no pod `{0}` in the input{1}")]
+    NoSuchPod(String, String),
     /// A pod was asked for that has a node already.
     #[error("pod `{0}` is on node `{1}` already; only a pod without a node can be explained")]
     Placed(String, String),
@@ -169,7 +170,10 @@ fn named(cluster: &Cluster, profiles: &Profiles, wanted: &str) -> Result<Subject
         .iter()
         .chain(of_workloads)
         .find(|pod| pod.name == *name && pod.namespace == *namespace)
-        .ok_or_else(|| ExplainError::NoSuchPod(wanted.to_owned()))?;
+        .ok_or_else(|| {
+            let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
+            no_such_pod(namespace, name, cluster.pods.iter().chain(of_workloads).filter(|pod| is_pending(pod)))
+        })?;
     if let Some(node) = &pod.node_name {
         return Err(ExplainError::Placed(wanted.to_owned(), node.to_string()));
     }
@@ -180,4 +184,17 @@ fn named(cluster: &Cluster, profiles: &Profiles, wanted: &str) -> Result<Subject
         return Err(ExplainError::NotOurs(wanted.to_owned(), pod.scheduler_name.to_string()));
     }
     Ok(Subject { pod: pod.clone(), count: 1 })
+}
+
+/// The error for a name that is none, with the pending pod that is probably meant.
+fn no_such_pod<'p>(namespace: &str, name: &str, pending: impl Iterator<Item = &'p Arc<PodInfo>>) -> ExplainError {
+    let known: Vec<&Arc<PodInfo>> = pending.collect();
+    let elsewhere = known.iter().find(|pod| pod.name == *name).map(|pod| pod.full_name());
+    let wanted = format!("{namespace}/{name}");
+    let names: Vec<String> = known.iter().map(|pod| pod.full_name()).collect();
+    let meant = match elsewhere {
+        Some(name) => format!("; did you mean \"{name}\"?"),
+        None => did_you_mean(&wanted, names.iter().map(String::as_str)),
+    };
+    ExplainError::NoSuchPod(wanted, meant)
 }

@@ -57,6 +57,11 @@ pub fn load(
     if !found.summary.problems.is_empty() && !options.keep_going {
         return Err(found.summary.problems);
     }
+    if found.summary.objects == 0 && found.summary.ignored.is_empty() && found.summary.problems.is_empty() {
+        // A pipe from a command that failed looks like this: it must not pass for a cluster in which all is well.
+        let input = options.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        return Err(vec![Problem::of_file(&input, "no Kubernetes object in the input")]);
+    }
     let cluster = builder.finish(&found.missing);
     let mut warnings = Vec::new();
     if cluster.node_count() == 0 {

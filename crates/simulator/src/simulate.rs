@@ -37,6 +37,9 @@ pub enum SimulateError {
     /// A pod was asked for that never came to be.
     #[error("there is no pod `{0}` in the input, nor did any controller make one of that name")]
     NoSuchPod(String),
+    /// A pod was asked for that was never decided: it was on a node in the input.
+    #[error("pod `{0}` was on a node in the input; there is no decision to explain")]
+    Placed(String),
 }
 
 /// What is known of a pod while the simulation runs.
@@ -337,7 +340,11 @@ impl Simulation<'_> {
                 continue;
             }
             let pod = self.pods.values().find(|pod| pod.node_name.is_none() && pod.full_name() == name).cloned();
-            let pod = pod.ok_or_else(|| SimulateError::NoSuchPod(wanted.clone()))?;
+            let pod = pod.ok_or_else(|| {
+                let was_placed = self.preempted.iter().any(|preempted| preempted.victim == name)
+                    || self.pods.values().any(|pod| pod.full_name() == name);
+                if was_placed { SimulateError::Placed(name.clone()) } else { SimulateError::NoSuchPod(name.clone()) }
+            })?;
             decisions.push(judge(self.scheduler.engine_mut(), &pod));
         }
         Ok(decisions)
