@@ -57,7 +57,7 @@ struct Wanted {
     milli_cpu: i64,
     memory: i64,
     ephemeral_storage: i64,
-    /// By name; none of amount 0, none that is ignored.
+    /// By name; none of amount 0 or less, none that is ignored.
     scalars: Box<[(Str, i64)]>,
 }
 
@@ -81,7 +81,8 @@ const BITS: usize = Verdict::MEANING.count_ones() as usize;
 impl Wanted {
     fn new(requests: &PodRequests, is_ignored: impl Fn(&str) -> bool) -> Self {
         let spec = &requests.spec;
-        let wanted = |(name, amount): &&(Str, i64)| *amount != 0 && !is_ignored(name);
+        // A sum that wrapped around to a negative one counts as 0, as kube-scheduler takes the greater of both.
+        let wanted = |(name, amount): &&(Str, i64)| *amount > 0 && !is_ignored(name);
         Self {
             milli_cpu: spec.milli_cpu,
             memory: spec.memory,
@@ -221,7 +222,8 @@ impl NodePlugin for NodeResourcesFit {
             details.push(Detail {
                 what: resource.to_owned(),
                 wanted: amount::quantity(resource, short.wanted),
-                found: amount::quantity(resource, free),
+                // More may be used than there is; that leaves nothing.
+                found: amount::quantity(resource, free.max(0)),
             });
             remedies.push(Remedy {
                 text: format!("needs {add} more {resource} on {name}"),
@@ -263,6 +265,7 @@ impl QueueingHints for Hints {
 /// Whether a pod now takes less of something that `requests` ask for.
 fn gave_back(requests: &PodRequests, old: &PodInfo, new: &PodInfo) -> bool {
     let (asked, before, now) = (&requests.usage, &old.requests.usage, &new.requests.usage);
-    let less = |name: &str| asked.get(name) != 0 && now.get(name) < before.get(name);
+    // What another pod takes is never less than nothing, even where its sum wrapped around.
+    let less = |name: &str| asked.get(name) != 0 && now.get(name).max(0) < before.get(name).max(0);
     ["cpu", "memory", "ephemeral-storage"].into_iter().any(less) || asked.scalars.iter().any(|(name, _)| less(name))
 }

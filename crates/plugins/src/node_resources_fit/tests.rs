@@ -81,6 +81,19 @@ fn nothing_of_an_overcommitted_resource_fits() {
     assert_eq!(first(&mut cluster, &plugin, &asking("p", 1, GI, &[])).0, Code::Unschedulable);
 }
 
+/// Such a sum is one that wrapped around.
+#[test]
+fn a_negative_sum_asks_for_nothing() {
+    let plugin = plugin(&json!({}));
+    let mut cluster = FakeCluster::new([with_scalars("a", &[("example.com/gpu", 2)])]);
+    cluster.add_pod("a", asking("running", 0, 0, &[("example.com/gpu", 5)]));
+    let code = |cluster: &mut FakeCluster, amount| {
+        first(cluster, &plugin, &asking("p", 0, 0, &[("example.com/gpu", amount)])).0
+    };
+    assert_eq!(code(&mut cluster, 1), Code::Unschedulable);
+    assert_eq!(code(&mut cluster, -2), Code::Success);
+}
+
 #[test]
 fn ignored_resources_are_passed_over_when_they_are_extended() {
     let plugin = plugin(&json!({
@@ -137,6 +150,20 @@ fn details_and_remedies_have_numbers() {
     assert_eq!(remedies[0].text, "needs 800m more cpu on node-b");
     assert_eq!(remedies[0].change, json!({"kind": "resource", "node": "node-b", "resource": "cpu", "add": "800m"}));
     assert_eq!(remedies[1].text, "needs 513Mi more memory on node-b");
+}
+
+#[test]
+fn an_overcommitted_node_has_nothing_free() {
+    let plugin = plugin(&json!({}));
+    let mut cluster = FakeCluster::new([NodeSpec { allowed_pods: 1, ..node("a", &[]) }]);
+    for name in ["one", "two", "three"] {
+        cluster.add_pod("a", pod(name));
+    }
+    let state = cluster.state(&plugin, &pod("p")).unwrap();
+    let view = NodeView::new(&cluster, Slot(0), cluster.info(Slot(0)), plugin.reads());
+    let (details, remedies) = plugin.detail(&state, plugin.filter(&state, &view), &view);
+    assert_eq!((&*details[0].what, &*details[0].wanted, &*details[0].found), ("pods", "1", "0"));
+    assert_eq!(remedies[0].text, "needs 3 more pods on a");
 }
 
 #[test]
@@ -205,6 +232,14 @@ mod hints {
         let of = |cpu, memory| placed(asking("q", cpu, memory, &[]));
         assert_eq!(shrunk(&of(2000, GI), &of(1000, GI)), Hint::Queue);
         assert_eq!(shrunk(&of(2000, 2 * GI), &of(2000, GI)), Hint::Skip);
+        let gpus = |amount| placed(asking("q", 0, 0, &[("example.com/gpu", amount)]));
+        let wants_gpu = asking("p", 0, 0, &[("example.com/gpu", 1)]);
+        let fewer = |old: &PodInfo, new: &PodInfo| {
+            let object = EventObject::Pod { old: Some(old), new: Some(new) };
+            hint(&wants_gpu, &object)
+        };
+        assert_eq!(fewer(&gpus(2), &gpus(1)), Hint::Queue);
+        assert_eq!(fewer(&gpus(0), &gpus(-2)), Hint::Skip);
         let unplaced = |cpu| asking("q", cpu, 0, &[]);
         assert_eq!(shrunk(&unplaced(2000), &unplaced(1000)), Hint::Skip);
         assert_eq!(shrunk(&waiting, &waiting), Hint::Queue);
