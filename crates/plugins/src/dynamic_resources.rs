@@ -1,7 +1,8 @@
 //! DynamicResources: devices that a pod asks for by ResourceClaims. Mirrors kube-scheduler's `dynamicresources`.
 //!
-//! This version gates pods with claims. For every other pod it does what kube-scheduler's does: PreFilter says Skip, the
-//! score is 0, and PostFilter has no claim to deallocate, or fails when its PreFilter was not reached.
+//! This version gates pods with claims, and those that ask for a DeviceClass as an extended resource. For every other pod
+//! it does what kube-scheduler's does: PreFilter says Skip, the score is 0, and PostFilter has no claim to deallocate, or
+//! fails when its PreFilter was not reached.
 
 use std::sync::Arc;
 
@@ -17,12 +18,15 @@ use serde_json::Value;
 use crate::gate::{Gate, NeverLifted, NothingToDo};
 
 const NAME: &str = "DynamicResources";
+/// What stands before a DeviceClass's name in the name of the extended resource that stands for it. kube-scheduler makes a
+/// claim for a pod that requests such a resource.
+const DEVICE_CLASS: &str = "deviceclass.resource.kubernetes.io/";
 const ADD_OR_UPDATE: Action = Action::ADD.and(Action::UPDATE);
 
 /// DynamicResources.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: NAME,
-    help: "Allocates the devices that a pod's ResourceClaims ask for. This version gates pods with claims.",
+    help: "Allocates the devices that a pod's ResourceClaims ask for. This version gates pods with claims and pods that request a DeviceClass by its own resource name.",
     points: &[
         ExtensionPoint::PreEnqueue,
         ExtensionPoint::PreFilter,
@@ -82,8 +86,12 @@ fn validate(args: &Value) -> Vec<FieldError> {
 }
 
 fn unsupported(pod: &PodInfo) -> Option<String> {
-    let claim = pod.resource_claims.first()?;
-    Some(format!("resource claims are not supported by this version: the pod uses claim \"{claim}\""))
+    if let Some(claim) = pod.resource_claims.first() {
+        return Some(format!("resource claims are not supported by this version: the pod uses claim \"{claim}\""));
+    }
+    let mut asked = pod.requests.spec.scalars.iter().filter(|(_, amount)| *amount != 0);
+    let class = asked.find_map(|(name, _)| name.strip_prefix(DEVICE_CLASS))?;
+    Some(format!("devices are not supported by this version: the pod asks for devices of class \"{class}\""))
 }
 
 /// The plugin as a pod without claims sees it.
@@ -132,7 +140,7 @@ fn post_filter_status(pre_filter_ran: bool) -> Status {
 mod tests {
     use super::*;
     use crate::gate::testing::gated;
-    use crate::testing::{FakeCluster, node, pod};
+    use crate::testing::{FakeCluster, node, pod, requests};
     use loadline_framework::{Code, Score};
     use serde_json::json;
 
@@ -155,6 +163,21 @@ mod tests {
         let mut cluster = FakeCluster::new([node("a", &[])]);
         let scores = cluster.scores(&WithoutClaims, &pod("p"));
         assert_eq!(scores, Some(vec![Score::default()]));
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_devices_as_an_extended_resource_is_gated() {
+        let asking = |name: &str, amount: i64| {
+            let mut sums = requests(0, 0);
+            sums.spec.set_scalar(name.into(), amount);
+            gated(&DESCRIPTOR, &PodInfo { requests: Arc::new(sums), ..pod("p") })
+        };
+        assert_eq!(
+            asking("deviceclass.resource.kubernetes.io/gpu", 2).as_deref(),
+            Some("devices are not supported by this version: the pod asks for devices of class \"gpu\"")
+        );
+        assert_eq!(asking("deviceclass.resource.kubernetes.io/gpu", 0), None);
+        assert_eq!(asking("example.com/gpu", 2), None);
     }
 
     #[test]
