@@ -40,6 +40,9 @@ fn summary(report: &Report) -> String {
     if !report.preempted.is_empty() {
         parts.push(format!("{} preempted", report.preempted.len()));
     }
+    if report.terminated > 0 {
+        parts.push(format!("{} gone", count(report.terminated, "terminating pod")));
+    }
     if report.not_ours > 0 {
         parts.push(format!("{} left to other schedulers", report.not_ours));
     }

@@ -228,6 +228,7 @@ pub(crate) fn report() -> Report {
             placement("one", "", "node-c"),
         ],
         preempted: vec![preempted("shop/low-x", "low-y")],
+        terminated: 2,
         pending: vec![
             pending("big-1", "ReplicaSet/big", &unplaced),
             pending("big-2", "ReplicaSet/big", &unplaced),

@@ -155,3 +155,41 @@ spec:
     let placed: Vec<&str> = report.placements.iter().map(|placement| &*placement.name).collect();
     assert_eq!(placed, ["first", "neighbour"], "{done}");
 }
+
+/// What is being deleted is gone after the grace period: its room is not taken for ever.
+#[test]
+fn pods_that_are_being_deleted_go() {
+    let input = r"
+{apiVersion: v1, kind: Node, metadata: {name: a}, status: {capacity: {cpu: 4, memory: 8Gi, pods: 9}}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-old
+  deletionTimestamp: '2026-01-01T00:00:00Z'
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, controller: true}]
+spec: {nodeName: a, containers: [{name: c, image: i, resources: {requests: {cpu: 3}}}]}
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i, resources: {requests: {cpu: 3}}}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: urgent}, spec: {priority: 100, containers: [{name: c, image: i, resources: {requests: {cpu: 3}}}]}}
+";
+    let run = |args: &[&str]| loadline_with(&[&["simulate", "-f", "-"], args].concat(), input);
+    let done = run(&["-o", "json"]);
+    let report: Report = serde_json::from_str(&done.out).expect("a report");
+    let placed: Vec<_> = report.placements.iter().map(|placement| (&*placement.name, placement.at_seconds)).collect();
+    assert!(matches!(placed[..], [("urgent", at)] if (30.0..31.0).contains(&at)), "{done}");
+    assert!(report.at_rest && report.preempted.is_empty(), "{done}");
+    assert_eq!((report.pending.len(), report.nodes[0].after.pods), (1, 1), "{done}");
+    let json: serde_json::Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(json["terminated"], 1, "{done}");
+    assert!(run(&[]).out.contains("1 pod placed, 1 pending, 1 terminating pod gone."), "{}", run(&[]));
+    let stopped: Report = serde_json::from_str(&run(&["-o", "json", "--until", "20s"]).out).expect("a report");
+    assert!(!stopped.at_rest && stopped.placements.is_empty(), "{stopped:?}");
+}

@@ -27,6 +27,9 @@ pub struct Report {
     pub placements: Vec<Placement>,
     /// Pods deleted to make room, in order.
     pub preempted: Vec<PreemptedPod>,
+    /// Pods that were terminating in the input, and are gone: they go after 30 s.
+    #[serde(default)]
+    pub terminated: u64,
     /// Pods without a node at the end, in queue order.
     pub pending: Vec<PendingPod>,
     /// Pods that other schedulers are to place: left alone.

@@ -18,6 +18,9 @@ use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Repo
 
 const SECOND: f64 = 1e9;
 
+/// When pods are gone whose deletion had begun in the input: kube's default grace period.
+const GRACE: Time = 30 * loadline_model::duration::SECOND;
+
 /// How to simulate.
 #[derive(Clone, Debug)]
 pub struct SimulateOptions {
@@ -69,6 +72,9 @@ struct Simulation<'a> {
     wanted: BTreeMap<String, Option<Decision>>,
     /// Pods that failed since something last changed: the same cluster gives them the same answer.
     idle: Set<PodKey>,
+    /// Pods on nodes that are being deleted since before the start.
+    terminating: Vec<PodKey>,
+    terminated: u64,
     replaced: u64,
     not_ours: u64,
     progress: &'a mut dyn FnMut(Progress),
@@ -102,6 +108,8 @@ pub fn simulate(
         preempted: Vec::new(),
         wanted: options.explain.iter().map(|name| (full_name(name), None)).collect(),
         idle: Set::default(),
+        terminating: Vec::new(),
+        terminated: 0,
         replaced: 0,
         not_ours: 0,
         progress,
@@ -120,6 +128,9 @@ impl Simulation<'_> {
         for event in cluster.events() {
             if let Event::Pod(pod) = &event {
                 self.names.insert(pod.name.clone());
+                if pod.is_terminating() {
+                    self.terminating.push(pod.uid.clone());
+                }
             }
             self.scheduler.apply(event, start);
         }
@@ -147,6 +158,7 @@ impl Simulation<'_> {
     fn run(&mut self) -> bool {
         let mut steps = 0_u64;
         loop {
+            self.end_terminating();
             let effects = self.scheduler.tick(self.now);
             self.perform(effects);
             while let Some((attempt, effects)) = self.scheduler.schedule_one(self.now) {
@@ -175,11 +187,24 @@ impl Simulation<'_> {
     }
 
     /// When something will happen that can change anything. Pods that are only tried again, by the clock, get the same
-    /// answer from the same cluster: once all that wait are such, the cluster is at rest.
+    /// answer from the same cluster: once all that wait are such, and no pod is about to go, the cluster is at rest.
     fn next_change(&self) -> Option<Time> {
         let counts = self.scheduler.queue().counts();
         let rests = self.scheduler.in_flight() == 0 && self.idle.len() >= counts.active + counts.backoff;
-        if rests { None } else { self.scheduler.next_wakeup(self.now) }
+        let wakeup = if rests { None } else { self.scheduler.next_wakeup(self.now) };
+        let end = (!self.terminating.is_empty()).then_some(GRACE);
+        wakeup.into_iter().chain(end).min()
+    }
+
+    fn end_terminating(&mut self) {
+        if self.now < GRACE || self.terminating.is_empty() {
+            return;
+        }
+        for uid in std::mem::take(&mut self.terminating) {
+            self.scheduler.apply(Event::PodGone(uid), self.now);
+            self.terminated += 1;
+        }
+        self.idle.clear();
     }
 
     fn tell(&mut self) {
@@ -399,6 +424,7 @@ impl Simulation<'_> {
             circling,
             placements: self.placements,
             preempted: self.preempted,
+            terminated: self.terminated,
             pending,
             not_ours: self.not_ours,
             nodes,
