@@ -2,7 +2,7 @@
 
 use loadline_framework::record::{DecisionList, Outcome};
 
-use crate::run::{loadline, loadline_with};
+use crate::run::{loadline, loadline_with, share_of_the_nodes};
 
 const CLUSTER: [&str; 3] = ["explain", "-f", "examples/cluster"];
 
@@ -81,4 +81,18 @@ fn a_name_that_is_none_says_which_may_be_meant() {
     assert_eq!(done.code, 2);
     let wanted = "there is no pod `default/search-0` in the input; did you mean \"shop/search-0\"?";
     assert!(done.err.contains(wanted), "{done}");
+}
+
+#[test]
+fn each_pod_is_judged_on_its_own_even_by_a_share_of_the_nodes() {
+    let (config, input) = share_of_the_nodes("explain");
+    let run = |pods: &[&str]| {
+        let args = [&["explain", "-f", "-", "--config", &config, "-o", "json"], pods].concat();
+        let list: DecisionList = serde_json::from_str(&loadline_with(&args, &input).out).expect("a decision list");
+        list.pods
+    };
+    let (all, alone) = (run(&[]), run(&["pod-3"]));
+    assert_eq!((all.len(), alone.len()), (4, 1));
+    assert_eq!(alone[0].nodes.as_ref().map(Vec::len), Some(100), "a share of the nodes");
+    assert_eq!(all[3], alone[0]);
 }

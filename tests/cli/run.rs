@@ -87,3 +87,14 @@ spec:
 "
     )
 }
+
+/// The path of a configuration by which 100 nodes are enough, in a file of this name, and 130 nodes with four pods.
+pub(crate) fn share_of_the_nodes(file: &str) -> (String, String) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("share-{file}.yaml"));
+    let config =
+        "{apiVersion: kubescheduler.config.k8s.io/v1, kind: KubeSchedulerConfiguration, percentageOfNodesToScore: 1}";
+    std::fs::write(&path, config).expect("it can be written");
+    let nodes = (0..130).map(|number| NODE.replace("node-a", &format!("node-{number:03}")));
+    let pods = (0..4).map(|number| pod(&format!("pod-{number}"), "500m"));
+    (path.to_string_lossy().into_owned(), nodes.chain(pods).collect())
+}

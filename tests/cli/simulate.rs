@@ -2,7 +2,7 @@
 
 use loadline_simulator::report::Report;
 
-use crate::run::{Done, NODE, loadline, loadline_with, pod};
+use crate::run::{Done, NODE, loadline, loadline_with, pod, share_of_the_nodes};
 
 const CLUSTER: [&str; 3] = ["simulate", "-f", "examples/cluster"];
 
@@ -192,4 +192,23 @@ spec:
     assert!(run(&[]).out.contains("1 pod placed, 1 pending, 1 terminating pod gone."), "{}", run(&[]));
     let stopped: Report = serde_json::from_str(&run(&["-o", "json", "--until", "20s"]).out).expect("a report");
     assert!(!stopped.at_rest && stopped.placements.is_empty(), "{stopped:?}");
+}
+
+/// A decision that is shown looked at the nodes that were looked at when it was made, and showing it changes no other.
+#[test]
+fn explaining_with_a_share_of_the_nodes_changes_nothing() {
+    let (config, input) = share_of_the_nodes("simulate");
+    let run = |args: &[&str]| {
+        let done = loadline_with(&[&["simulate", "-f", "-", "--config", &config, "-o", "json"], args].concat(), &input);
+        let json: serde_json::Value = serde_json::from_str(&done.out).expect("JSON");
+        json
+    };
+    let explained = run(&["--explain", "pod-0", "--explain", "pod-1"]);
+    assert_eq!(explained["placements"].as_array().map(Vec::len), Some(4));
+    assert_eq!(explained["placements"], run(&[])["placements"]);
+    for (place, decision) in explained["decisions"].as_array().expect("decisions").iter().enumerate() {
+        let (node, nodes) = (&decision["node"], decision["nodes"].as_array().expect("nodes"));
+        assert_eq!(*node, explained["placements"][place]["node"]);
+        assert!(nodes.iter().any(|record| record["name"] == *node), "{node} was not looked at: {decision}");
+    }
 }

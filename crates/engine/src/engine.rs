@@ -185,6 +185,16 @@ impl Engine {
         assumed
     }
 
+    /// Which node, by its number in visiting order, the next search among a share of the nodes begins with.
+    pub fn first_to_visit(&self) -> usize {
+        self.next_start
+    }
+
+    /// Has the next search among a share of the nodes begin with this one. Returns the one that it would have begun with.
+    pub fn visit_from(&mut self, first: usize) -> usize {
+        std::mem::replace(&mut self.next_start, first)
+    }
+
     /// Nominates a pod to a node.
     pub fn nominate(&mut self, pod: Arc<PodInfo>, node: Str) {
         self.nominator.add(pod, node);

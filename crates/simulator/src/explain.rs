@@ -101,13 +101,20 @@ pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Eng
     }
 }
 
-/// Judges one pod over all nodes and records everything.
+/// Judges one pod over all nodes, or over a share of them from the first on, and records everything.
 pub fn judge(engine: &mut Engine, pod: &Arc<PodInfo>) -> Decision {
+    judge_from(engine, pod, 0)
+}
+
+/// Judges a pod as a search does that begins with this node. Where the next search begins stays as it is.
+pub(crate) fn judge_from(engine: &mut Engine, pod: &Arc<PodInfo>, first: usize) -> Decision {
     let profile = engine.profiles().get(&pod.scheduler_name).cloned();
     if let Some((plugin, status)) = profile.and_then(|profile| gate(&profile, pod)) {
         return gated(pod, plugin, &status);
     }
+    let next = engine.visit_from(first);
     let cycle = engine.decide(pod, 1, Depth::Explain);
+    engine.visit_from(next);
     engine.record(&cycle)
 }
 

@@ -13,7 +13,7 @@ use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
-use crate::explain::{gate, judge};
+use crate::explain::{gate, judge, judge_from};
 use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage};
 
 const SECOND: f64 = 1e9;
@@ -49,6 +49,8 @@ pub enum SimulateError {
 #[derive(Debug, Default)]
 struct History {
     last: Option<(Outcome, String)>,
+    /// The node that the search of the last attempt began with.
+    first_visited: usize,
 }
 
 /// Values of [`TOPOLOGY_LABELS`].
@@ -161,8 +163,10 @@ impl Simulation<'_> {
             self.end_terminating();
             let effects = self.scheduler.tick(self.now);
             self.perform(effects);
-            while let Some((attempt, effects)) = self.scheduler.schedule_one(self.now) {
-                self.note(&attempt);
+            loop {
+                let first_visited = self.scheduler.engine().first_to_visit();
+                let Some((attempt, effects)) = self.scheduler.schedule_one(self.now) else { break };
+                self.note(&attempt, first_visited);
                 self.perform(effects);
                 if steps.is_multiple_of(64) {
                     self.scheduler.trim();
@@ -216,10 +220,11 @@ impl Simulation<'_> {
         });
     }
 
-    fn note(&mut self, attempt: &Attempt) {
+    fn note(&mut self, attempt: &Attempt, first_visited: usize) {
         let cycle = &attempt.cycle;
         let history = self.histories.entry(cycle.pod.uid.clone()).or_default();
         history.last = Some((cycle.outcome, cycle.message.clone()));
+        history.first_visited = first_visited;
         if cycle.node.is_some() || !cycle.victims.is_empty() {
             self.idle.clear();
         } else {
@@ -286,10 +291,11 @@ impl Simulation<'_> {
     }
 
     fn explain_before_binding(&mut self, pod: &Arc<PodInfo>, name: &str) {
+        let first_visited = self.histories.get(&pod.uid).map_or(0, |history| history.first_visited);
         let engine = self.scheduler.engine_mut();
         let assumed = engine.cluster().pod(&pod.uid).map(|cached| cached.node.clone());
         engine.forget(&pod.uid);
-        let mut decision = judge(engine, pod);
+        let mut decision = judge_from(engine, pod, first_visited);
         if let Some(node) = assumed {
             engine.assume(pod, &node);
             // The tie-break goes by the attempt: the node that was taken is the one to show.
