@@ -27,8 +27,7 @@ pub(super) fn pods(set: &DaemonSet, present: &Present, nodes: &[NodeSpec]) -> Ve
     let mut covered: Vec<&str> =
         present.of(Kind::DaemonSet, metadata).filter(|pod| pod.active).filter_map(|pod| pod.node.as_deref()).collect();
     covered.sort_unstable();
-    let taken = |name: &str| present.of(Kind::DaemonSet, metadata).any(|pod| pod.name == name);
-    let mut name = make::names(&metadata.name, taken);
+    let mut name = make::names(&metadata.name, present.names(Kind::DaemonSet, metadata));
     nodes
         .iter()
         .filter(|node| covered.binary_search(&node.name.as_str()).is_err() && is_eligible(&compiled, node))

@@ -25,14 +25,14 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
         vec![None; missing]
     };
     let owner = owner_reference(Kind::Job, metadata);
-    let is_taken = |name: &str| present.of(Kind::Job, metadata).any(|pod| pod.name == name);
-    let mut plain_name = make::names(&metadata.name, is_taken);
+    let taken = present.names(Kind::Job, metadata);
+    let mut plain_name = make::names(&metadata.name, taken.clone());
     indexes
         .into_iter()
         .enumerate()
         .map(|(number, index)| {
             let name = match index {
-                Some(index) => make::names(&format!("{}-{index}", metadata.name), is_taken)(""),
+                Some(index) => make::new_name(&format!("{}-{index}", metadata.name), "", |name| taken.contains(name)),
                 None => plain_name(&number.to_string()),
             };
             let mut pod = make::pod(&job.spec.template, owner.clone(), &metadata.namespace, name);

@@ -1,5 +1,7 @@
 //! Pods from templates.
 
+use loadline_model::Set;
+
 use crate::defaults::fnv1a;
 use crate::wire::{Kind, ObjectMeta, OwnerReference, Pod, PodTemplate};
 
@@ -35,11 +37,11 @@ pub(super) fn pod(template: &PodTemplate, owner: OwnerReference, namespace: &str
 }
 
 /// Names for new pods, made from a base and what tells them apart, none of them `taken`.
-pub(super) fn names<'n>(base: &'n str, taken: impl Fn(&str) -> bool + 'n) -> impl FnMut(&str) -> String + 'n {
-    let mut given: Vec<String> = Vec::new();
+pub(super) fn names<'n>(base: &'n str, taken: Set<&'n str>) -> impl FnMut(&str) -> String + 'n {
+    let mut given: Set<String> = Set::default();
     move |seed| {
-        let name = new_name(base, seed, |name| taken(name) || given.iter().any(|given| given == name));
-        given.push(name.clone());
+        let name = new_name(base, seed, |name| taken.contains(name) || given.contains(name));
+        given.insert(name.clone());
         name
     }
 }

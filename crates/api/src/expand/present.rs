@@ -1,6 +1,6 @@
 //! Pods that are there, by the workload that owns them.
 
-use loadline_model::Map;
+use loadline_model::{Map, Set};
 
 use super::job::INDEX;
 use crate::wire::{Kind, ObjectMeta, Pod};
@@ -56,6 +56,11 @@ impl Present {
         let key = (owner.namespace.clone(), kind.name().to_owned(), owner.name.clone());
         let pods = self.by_owner.get(&key).map_or(&[][..], Vec::as_slice);
         pods.iter().filter(|pod| pod.owner_uid.is_empty() || pod.owner_uid == owner.uid)
+    }
+
+    /// The names of the owner's pods, whatever became of them.
+    pub(super) fn names<'p>(&'p self, kind: Kind, owner: &'p ObjectMeta) -> Set<&'p str> {
+        self.of(kind, owner).map(|pod| &*pod.name).collect()
     }
 
     /// Number of the owner's pods that run or will.

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use loadline_model::Set;
+
 use super::make::{self, owner_reference};
 use super::present::{Present, TEMPLATE_HASH};
 use crate::defaults::derived_uid;
@@ -31,7 +33,7 @@ fn owned(
     present: &Present,
 ) -> Vec<Pod> {
     let missing = wanted(replicas).saturating_sub(present.active(kind, metadata));
-    let taken = |name: &str| present.of(kind, metadata).any(|pod| pod.name == name);
+    let taken = present.names(kind, metadata);
     replicated(template, &owner_reference(kind, metadata), &metadata.namespace, 0..missing, taken)
 }
 
@@ -44,7 +46,7 @@ fn replicated(
     owner: &OwnerReference,
     namespace: &str,
     numbers: Range<usize>,
-    taken: impl Fn(&str) -> bool,
+    taken: Set<&str>,
 ) -> Vec<Pod> {
     let mut name = make::names(&owner.name, taken);
     numbers.map(|number| make::pod(template, owner.clone(), namespace, name(&number.to_string()))).collect()
@@ -81,7 +83,7 @@ pub(super) fn of_deployment(
     let owner = owner_reference(Kind::ReplicaSet, &set.metadata);
     // Those that the ReplicaSet itself still lacks are numbered from 0.
     let offset = if new { 0 } else { wanted(set.spec.replicas) };
-    let taken = |name: &str| present.of(Kind::ReplicaSet, &set.metadata).any(|pod| pod.name == name);
+    let taken = present.names(Kind::ReplicaSet, &set.metadata);
     let pods = replicated(&set.spec.template, &owner, &metadata.namespace, offset..offset + missing, taken);
     (pods, new.then_some(set))
 }

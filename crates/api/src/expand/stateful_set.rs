@@ -1,5 +1,7 @@
 //! StatefulSets: pods with ordinals.
 
+use loadline_model::Set;
+
 use super::make::{self, owner_reference};
 use super::present::Present;
 use crate::wire::{Kind, PersistentVolumeClaimSource, Pod, StatefulSet, Volume};
@@ -10,10 +12,11 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 pub(super) fn pods(set: &StatefulSet, present: &Present) -> Vec<Pod> {
     let start = set.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
     let ordinals = start..start.saturating_add(set.spec.replicas.unwrap_or_default().max(0));
-    let is_there = |name: &str| present.of(Kind::StatefulSet, &set.metadata).any(|pod| pod.active && pod.name == name);
+    let active = present.of(Kind::StatefulSet, &set.metadata).filter(|pod| pod.active);
+    let there: Set<&str> = active.map(|pod| &*pod.name).collect();
     ordinals
         .map(|ordinal| (ordinal, format!("{}-{ordinal}", set.metadata.name)))
-        .filter(|(_, name)| !is_there(name))
+        .filter(|(_, name)| !there.contains(&**name))
         .map(|(ordinal, name)| pod(set, ordinal, &name))
         .collect()
 }

@@ -1,3 +1,7 @@
+use std::time::{Duration, Instant};
+
+use loadline_model::Set;
+
 use super::*;
 use crate::convert::Converter;
 use crate::defaults::{admit_job, fill_stored, fill_uid};
@@ -292,6 +296,24 @@ fn indexed_jobs_take_the_lowest_indexes() {
     assert_eq!(indexes, ["2", "6", "7", "8"]);
     assert!(pods[0].metadata.name.starts_with("job-2-"), "{}", pods[0].metadata.name);
     assert_eq!(pods[0].metadata.annotations["batch.kubernetes.io/job-completion-index"], "2");
+}
+
+#[test]
+fn many_pods_take_no_time_for_each_pair() {
+    const PODS: usize = 50_000;
+    let replicas = format!("replicas: {PODS}");
+    let present: String = (0..PODS / 2).map(|number| pod(&format!("db-{number}"), "StatefulSet/db", "")).collect();
+    let stateful = format!(
+        "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{replicas}, template: {{}}}}}}\n{present}"
+    );
+    for (text, missing) in [(DEPLOYMENT.replace("replicas: 5", &replicas), PODS), (stateful, PODS / 2)] {
+        let start = Instant::now();
+        let expansion = expanded(&text);
+        // Looking through all of them for each of them takes minutes.
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        let names: Set<&str> = expansion.missing[0].pods.iter().map(|pod| &*pod.metadata.name).collect();
+        assert_eq!(names.len(), missing);
+    }
 }
 
 #[test]
