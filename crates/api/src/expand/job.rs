@@ -20,7 +20,7 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
     let active = present.active(Kind::Job, metadata);
     let missing = wanted(job, present, active).saturating_sub(active);
     let indexes: Vec<Option<i32>> = if job.spec.completion_mode.as_deref() == Some("Indexed") {
-        pending_indexes(job, present).take(missing).map(Some).collect()
+        pending_indexes(job, present, missing).into_iter().map(Some).collect()
     } else {
         vec![None; missing]
     };
@@ -59,25 +59,33 @@ fn wanted(job: &Job, present: &Present, active: usize) -> usize {
     }
 }
 
-/// Indexes that are neither completed nor being worked on, from the lowest.
-fn pending_indexes<'j>(job: &'j Job, present: &'j Present) -> impl Iterator<Item = i32> + 'j {
-    let completed = intervals(&job.status.completed_indexes);
-    let busy: Vec<i32> = present
+/// The lowest indexes, `most` of them, that are neither done for good nor being worked on.
+fn pending_indexes(job: &Job, present: &Present, most: usize) -> Vec<i32> {
+    let busy = present
         .of(Kind::Job, &job.metadata)
         .filter(|pod| pod.active || pod.succeeded)
         .filter_map(|pod| pod.index)
-        .collect();
-    (0..job.spec.completions.unwrap_or_default()).filter(move |index| {
-        !busy.contains(index) && !completed.iter().any(|(first, last)| (first..=last).contains(&index))
-    })
+        .map(|index| (index, index));
+    let mut taken: Vec<(i32, i32)> =
+        intervals(&job.status.completed_indexes).chain(intervals(&job.status.failed_indexes)).chain(busy).collect();
+    taken.sort_unstable();
+    let end = job.spec.completions.unwrap_or_default();
+    let mut pending = Vec::new();
+    let mut next = 0;
+    // Those between the intervals, and at last those behind them.
+    for (first, last) in taken.into_iter().chain([(end, end)]) {
+        pending.extend((next..first.min(end)).take(most - pending.len()));
+        next = next.max(last.saturating_add(1));
+    }
+    pending
 }
 
 /// `1,3-5` as intervals; what cannot be understood is left out.
-fn intervals(text: &str) -> Vec<(i32, i32)> {
-    text.split(',')
-        .filter_map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
-        })
-        .collect()
+fn intervals(text: &str) -> impl Iterator<Item = (i32, i32)> + '_ {
+    // A number of more than 32 bits is behind every index.
+    let number = |text: &str| text.trim().parse().ok().map(|number: i64| i32::try_from(number).unwrap_or(i32::MAX));
+    text.split(',').filter_map(move |part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some((number(first)?, number(last)?)).filter(|(first, last)| first <= last)
+    })
 }

@@ -299,6 +299,26 @@ fn indexed_jobs_take_the_lowest_indexes() {
 }
 
 #[test]
+fn indexes_that_are_done_are_skipped_as_intervals() {
+    let pending = |completions: i32, status: &str| -> Vec<String> {
+        let text = format!(
+            "{{apiVersion: batch/v1, kind: Job, metadata: {{name: job}}, spec: {{completions: {completions}, parallelism: 3, completionMode: Indexed, template: {{}}}}, status: {{{status}}}}}"
+        );
+        let start = Instant::now();
+        let expansion = expanded(&text);
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        let pods = expansion.missing.iter().flat_map(|missing| &missing.pods);
+        pods.map(|pod| pod.metadata.annotations[job::INDEX].clone()).collect()
+    };
+    assert_eq!(pending(i32::MAX, "completedIndexes: '0-2147483644'"), ["2147483645", "2147483646"]);
+    assert_eq!(pending(i32::MAX, "completedIndexes: '0-99999999999'"), [""; 0]);
+    // In any order, one inside another, backwards, or no intervals at all.
+    assert_eq!(pending(9, "completedIndexes: '4-6,0-3,1-2,x,8-7,7-'"), ["7", "8"]);
+    // An index that has failed for good is not tried again.
+    assert_eq!(pending(9, "completedIndexes: '1', failedIndexes: '0,3-4'"), ["2", "5", "6"]);
+}
+
+#[test]
 fn many_pods_take_no_time_for_each_pair() {
     const PODS: usize = 50_000;
     let replicas = format!("replicas: {PODS}");

@@ -103,6 +103,7 @@ wire! {
         succeeded: i32,
         failed: i32,
         completed_indexes: String,
+        failed_indexes: String,
         conditions: Vec<super::PodCondition>,
     }
 }

@@ -175,7 +175,7 @@ fn workloads() {
     ));
     same_fields::<wire::Job, batch::v1::Job>(&format!(
         r#"{{{METADATA}, "spec": {{"parallelism": 2, "completions": 3, "completionMode": "Indexed", "suspend": true, "manualSelector": true, "selector": {SELECTOR}, "template": {template}}},
-        "status": {{"succeeded": 1, "failed": 1, "completedIndexes": "0", "conditions": [{{"type": "Complete", "status": "True", "reason": "r"}}]}}}}"#
+        "status": {{"succeeded": 1, "failed": 1, "completedIndexes": "0", "failedIndexes": "1", "conditions": [{{"type": "Complete", "status": "True", "reason": "r"}}]}}}}"#
     ));
 }
 
