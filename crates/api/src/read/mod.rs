@@ -58,6 +58,8 @@ pub struct Reader<S> {
     summary: Summary,
     /// Where each object was first seen.
     seen: Map<(Kind, String, String), Place>,
+    /// Namespace and name of each object that says its uid.
+    uids: Map<(Kind, String), (String, String)>,
 }
 
 /// Where objects stand, for problems that are found later.
@@ -109,7 +111,7 @@ impl ItemDefault {
 impl<S: FnMut(Object)> Reader<S> {
     /// A reader that hands objects to `sink`.
     pub fn new(sink: S) -> Self {
-        Self { sink, summary: Summary::default(), seen: Map::default() }
+        Self { sink, summary: Summary::default(), seen: Map::default(), uids: Map::default() }
     }
 
     /// What it all came to.
@@ -188,18 +190,32 @@ impl<S: FnMut(Object)> Reader<S> {
         }
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let called = object_name(kind, &namespace, &name);
-        if let Some(first) = self.seen.get(&(kind, namespace.clone(), name.clone())) {
-            let message = format!("{called} stands here a second time, first in {}:{}", first.file, first.line);
+        let uid = (kind, metadata.uid.clone());
+        let known = (kind, namespace.clone(), name.clone());
+        let twice = if let Some(Place { file, line, .. }) = self.seen.get(&known) {
+            Some(("metadata.name", format!("{called} stands here a second time, first in {file}:{line}")))
+        } else if let Some((namespace, name)) = self.uids.get(&uid) {
+            let other = object_name(kind, namespace, name);
+            let place = self.seen.get(&(kind, namespace.clone(), name.clone()));
+            let place = place.map_or_else(String::new, |place| format!("{}:{}", place.file, place.line));
+            Some(("metadata.uid", format!("{called} has the uid of {other}, which stands in {place}")))
+        } else {
+            None
+        };
+        if let Some((path, message)) = twice {
             self.summary.problems.push(Problem {
                 file: place.file,
                 line: place.line,
                 column: place.column,
-                path: "metadata.name".into(),
+                path: path.into(),
                 message,
             });
             return;
         }
-        self.seen.insert((kind, namespace, name), place);
+        if !uid.1.is_empty() {
+            self.uids.insert(uid, (namespace, name));
+        }
+        self.seen.insert(known, place);
         self.summary.objects += 1;
         (self.sink)(object);
     }

@@ -125,6 +125,14 @@ fn what_is_no_object() {
     assert_eq!(problems(twice), ["f:2:1: metadata.name: the key `name` stands here twice, first in line 1"]);
     let same = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: default}\n";
     assert_eq!(problems(same), ["f:5:1: metadata.name: Pod default/a stands here a second time, first in f:1"]);
+    // Pods go by their uid: of two with one, the other would vanish.
+    let same = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, uid: u}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b, uid: u}\n---\napiVersion: v1\nkind: Node\nmetadata: {name: a, uid: u}\n";
+    assert_eq!(
+        problems(same),
+        ["f:5:1: metadata.uid: Pod default/b has the uid of Pod default/a, which stands in f:1"]
+    );
+    assert_eq!(names(&read(same)), ["Pod default/a", "Node a"]);
+    assert_eq!(problems(&same.replace("uid: u", "uid: ''")), [""; 0]);
     assert_eq!(
         read("apiVersion: serving.knative.dev/v1\nkind: Service\n").summary.ignored,
         [("Service.serving.knative.dev".to_owned(), 1)].into()
