@@ -29,8 +29,9 @@ pub enum Piece<'a> {
     Broken(Problem),
 }
 
-/// Copies that aliases may make, in nodes: a few lines of aliases of aliases would otherwise fill the memory.
-const MAX_ALIASED_NODES: usize = 1_000_000;
+/// Copies that anchors and aliases may make, in nodes: a few lines of aliases of aliases, or of anchors in anchors, would otherwise fill
+/// the memory.
+const MAX_COPIED_NODES: usize = 1_000_000;
 
 enum Open<'a> {
     Seq(Vec<Node<'a>>),
@@ -50,19 +51,23 @@ pub(super) struct Builder<'a, 's> {
     split_items: bool,
     frames: Vec<Frame<'a>>,
     anchors: BTreeMap<usize, Node<'a>>,
+    /// Nodes in `anchors`.
+    anchored: usize,
+    /// Nodes that aliases have become, in all documents.
     aliased: usize,
     sink: &'s mut dyn FnMut(Piece<'a>),
 }
 
 impl<'a, 's> Builder<'a, 's> {
     pub(super) fn new(file: Arc<str>, split_items: bool, sink: &'s mut dyn FnMut(Piece<'a>)) -> Self {
-        Self { file, split_items, frames: Vec::new(), anchors: BTreeMap::new(), aliased: 0, sink }
+        Self { file, split_items, frames: Vec::new(), anchors: BTreeMap::new(), anchored: 0, aliased: 0, sink }
     }
 
     /// Forgets the open document: for a new one, or after a syntax error.
     pub(super) fn reset(&mut self) {
         self.frames.clear();
         self.anchors.clear();
+        self.anchored = 0;
     }
 
     /// True outside of any list or map.
@@ -98,11 +103,9 @@ impl<'a, 's> Builder<'a, 's> {
         let Some(node) = self.anchors.get(&anchor) else {
             return Err("an alias inside its own anchor".into());
         };
+        self.aliased += count(node);
+        check_copies(self.anchored + self.aliased)?;
         let mut node = node.clone();
-        self.aliased += count(&node);
-        if self.aliased > MAX_ALIASED_NODES {
-            return Err(format!("the aliases stand for more than {MAX_ALIASED_NODES} values"));
-        }
         (node.line, node.column) = (line, column);
         self.add(node, 0)
     }
@@ -110,6 +113,8 @@ impl<'a, 's> Builder<'a, 's> {
     /// Puts a complete value where it belongs: a key, a value, an element, or the document itself.
     pub(super) fn add(&mut self, node: Node<'a>, anchor: usize) -> Result<(), String> {
         if anchor > 0 {
+            self.anchored += count(&node);
+            check_copies(self.anchored + self.aliased)?;
             self.anchors.insert(anchor, node.clone());
         }
         let depth = self.frames.len();
@@ -141,6 +146,14 @@ impl<'a, 's> Builder<'a, 's> {
         let problems = drop_duplicates(&mut node, &self.file);
         (self.sink)(if item { Piece::Item { node, problems } } else { Piece::Root { node, problems } });
     }
+}
+
+/// Whether so many copies may be made.
+fn check_copies(nodes: usize) -> Result<(), String> {
+    if nodes > MAX_COPIED_NODES {
+        return Err(format!("the anchors and aliases stand for more than {MAX_COPIED_NODES} values"));
+    }
+    Ok(())
 }
 
 fn count(node: &Node<'_>) -> usize {

@@ -149,6 +149,20 @@ fn aliases_cannot_fill_the_memory() {
 }
 
 #[test]
+fn anchors_cannot_fill_the_memory() {
+    let nested = |depth: usize, values: usize| {
+        let open: String = (0..depth).map(|i| format!("&a{i} [")).collect();
+        format!("{open}{}{}\n", "x, ".repeat(values), "]".repeat(depth))
+    };
+    let problems = Document::parse(&nested(30, 50_000), "f.yaml").unwrap_err();
+    let message = "anchors and aliases stand for more than 1000000 values";
+    assert!(problems[0].message.contains(message), "{problems:?}");
+    // What the anchors of a document keep is gone with it.
+    let documents = vec![nested(10, 50_000); 3].join("---\n");
+    assert_eq!(Document::parse(&documents, "f.yaml").unwrap().len(), 3);
+}
+
+#[test]
 fn tags_quotes_and_blocks() {
     let node = one("a: !!str 12\nb: \"yes\"\nc: |\n  12\nd: !!int '12'\ne: !!float 3\nf: !custom x\n");
     let value = |key| node.get(key).unwrap().value.clone();
