@@ -16,8 +16,7 @@ impl Converter {
                 image.names.iter().map(|name| Image { name: self.strings.intern(name), size: image.size_bytes }),
             );
         }
-        // Of two entries with one name, the later one counts.
-        images.reverse();
+        // Of two entries with one name, the first one counts; the sort keeps their order.
         images.sort_by(|a, b| a.name.cmp(&b.name));
         images.dedup_by(|later, earlier| later.name == earlier.name);
         let mut declared_features = self.strs(&node.status.declared_features);
