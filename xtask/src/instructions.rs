@@ -97,7 +97,8 @@ fn compare(known: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) -> Com
 /// Builds the benchmark in a profile of its own, and says where it is.
 fn program() -> Result<PathBuf> {
     let args = ["bench", "--package", "loadline-benches", "--bench", "instructions", "--no-run"];
-    let output = capture(cargo(args).args(["--profile", "instructions", "--message-format", "json-render-diagnostics"]))?;
+    let output =
+        capture(cargo(args).args(["--profile", "instructions", "--message-format", "json-render-diagnostics"]))?;
     let mut executables = output.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"] == "instructions";
