@@ -8,17 +8,8 @@ use crate::wire::{Job, Kind, Pod};
 pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
-    let finished = job
-        .status
-        .conditions
-        .iter()
-        .any(|condition| matches!(&*condition.kind, "Complete" | "Failed") && condition.status == "True");
-    if job.spec.suspend || finished {
-        return Vec::new();
-    }
     let metadata = &job.metadata;
-    let active = present.active(Kind::Job, metadata);
-    let missing = wanted(job, present, active).saturating_sub(active);
+    let missing = lacking(job, present);
     let indexes: Vec<Option<i32>> = if job.spec.completion_mode.as_deref() == Some("Indexed") {
         pending_indexes(job, present, missing).into_iter().map(Some).collect()
     } else {
@@ -43,6 +34,20 @@ pub(super) fn pods(job: &Job, present: &Present) -> Vec<Pod> {
             pod
         })
         .collect()
+}
+
+/// How many pods are to be started; an indexed Job may have fewer indexes left.
+pub(super) fn lacking(job: &Job, present: &Present) -> usize {
+    let finished = job
+        .status
+        .conditions
+        .iter()
+        .any(|condition| matches!(&*condition.kind, "Complete" | "Failed") && condition.status == "True");
+    if job.spec.suspend || finished {
+        return 0;
+    }
+    let active = present.active(Kind::Job, &job.metadata);
+    wanted(job, present, active).saturating_sub(active)
 }
 
 /// How many pods should run at once.

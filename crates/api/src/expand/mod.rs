@@ -46,7 +46,7 @@ pub struct TooMany {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// How many pods it wants.
+    /// How many pods it lacks.
     pub pods: usize,
 }
 
@@ -68,8 +68,17 @@ pub fn expand<'o>(
     present: &Present,
     nodes: &[NodeSpec],
 ) -> Expansion {
+    expand_within(MOST_PODS, objects, present, nodes)
+}
+
+fn expand_within<'o>(
+    most: usize,
+    objects: impl Iterator<Item = &'o Object> + Clone,
+    present: &Present,
+    nodes: &[NodeSpec],
+) -> Expansion {
     let mut expansion = Expansion::default();
-    let mut room = MOST_PODS;
+    let mut room = most;
     let sets: Vec<&ReplicaSet> = objects
         .clone()
         .filter_map(|object| match object {
@@ -83,10 +92,10 @@ pub fn expand<'o>(
             continue;
         }
         // Before they are made: a typing error in a number must not take all memory.
-        let wanted = wanted(object);
-        if wanted > room {
+        let lacking = lacking(object, &sets, present);
+        if lacking > room {
             let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-            expansion.too_many.push(TooMany { kind: object.kind(), namespace, name, pods: wanted });
+            expansion.too_many.push(TooMany { kind: object.kind(), namespace, name, pods: lacking });
             continue;
         }
         let pods = match object {
@@ -111,18 +120,18 @@ pub fn expand<'o>(
     expansion
 }
 
-/// How many pods a workload wants to have, as far as it says so itself.
-fn wanted(object: &Object) -> usize {
-    let number = match object {
-        Object::ReplicaSet(set) => set.spec.replicas,
-        Object::ReplicationController(controller) => controller.spec.replicas,
-        Object::Deployment(deployment) => deployment.spec.replicas,
-        Object::StatefulSet(set) => set.spec.replicas,
-        Object::Job(job) => {
-            let parallelism = job.spec.parallelism.unwrap_or_default();
-            Some(job.spec.completions.map_or(parallelism, |completions| completions.min(parallelism)))
+/// How many pods a workload lacks.
+fn lacking(object: &Object, sets: &[&ReplicaSet], present: &Present) -> usize {
+    match object {
+        Object::ReplicaSet(set) => replicas::lacking(Kind::ReplicaSet, &set.metadata, set.spec.replicas, present),
+        Object::ReplicationController(controller) => {
+            let replicas = controller.spec.replicas;
+            replicas::lacking(Kind::ReplicationController, &controller.metadata, replicas, present)
         }
-        _ => None,
-    };
-    usize::try_from(number.unwrap_or_default()).unwrap_or(0)
+        Object::Deployment(deployment) => replicas::deployment_lacking(deployment, sets, present),
+        Object::StatefulSet(set) => stateful_set::lacking(set, present),
+        Object::Job(job) => job::lacking(job, present),
+        // A DaemonSet never has more than there are nodes.
+        _ => 0,
+    }
 }

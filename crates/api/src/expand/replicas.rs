@@ -32,9 +32,14 @@ fn owned(
     template: &PodTemplate,
     present: &Present,
 ) -> Vec<Pod> {
-    let missing = wanted(replicas).saturating_sub(present.active(kind, metadata));
+    let missing = lacking(kind, metadata, replicas, present);
     let taken = present.names(kind, metadata);
     replicated(template, &owner_reference(kind, metadata), &metadata.namespace, 0..missing, taken)
+}
+
+/// How many pods are missing where only their number matters.
+pub(super) fn lacking(kind: Kind, metadata: &ObjectMeta, replicas: Option<i32>, present: &Present) -> usize {
+    wanted(replicas).saturating_sub(present.active(kind, metadata))
 }
 
 fn wanted(replicas: Option<i32>) -> usize {
@@ -60,7 +65,28 @@ pub(super) fn of_deployment(
     present: &Present,
 ) -> (Vec<Pod>, Option<ReplicaSet>) {
     let metadata = &deployment.metadata;
-    let own: Vec<&ReplicaSet> = sets.iter().copied().filter(|set| belongs(set, metadata)).collect();
+    let missing = deployment_lacking(deployment, sets, present);
+    if missing == 0 {
+        return (Vec::new(), None);
+    }
+    // The newest ReplicaSet is the one that grows.
+    let newest = own_sets(sets, metadata).max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
+    let (set, new) = match newest {
+        Some(set) => (set.clone(), false),
+        None => (new_replica_set(deployment), true),
+    };
+    let owner = owner_reference(Kind::ReplicaSet, &set.metadata);
+    // Those that the ReplicaSet itself still lacks are numbered from 0.
+    let offset = if new { 0 } else { wanted(set.spec.replicas) };
+    let taken = present.names(Kind::ReplicaSet, &set.metadata);
+    let pods = replicated(&set.spec.template, &owner, &metadata.namespace, offset..offset + missing, taken);
+    (pods, new.then_some(set))
+}
+
+/// How many pods a Deployment lacks beyond those that its ReplicaSets stand for.
+pub(super) fn deployment_lacking(deployment: &Deployment, sets: &[&ReplicaSet], present: &Present) -> usize {
+    let metadata = &deployment.metadata;
+    let own: Vec<&ReplicaSet> = own_sets(sets, metadata).collect();
     let of_sets: usize = own
         .iter()
         .map(|set| {
@@ -70,22 +96,11 @@ pub(super) fn of_deployment(
         .sum();
     let of_absent_sets =
         present.active_of_absent_sets(metadata, |name| own.iter().any(|set| set.metadata.name == name));
-    let missing = wanted(deployment.spec.replicas).saturating_sub(of_sets + of_absent_sets);
-    if missing == 0 {
-        return (Vec::new(), None);
-    }
-    // The newest ReplicaSet is the one that grows.
-    let newest = own.iter().max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
-    let (set, new) = match newest {
-        Some(set) => ((*set).clone(), false),
-        None => (new_replica_set(deployment), true),
-    };
-    let owner = owner_reference(Kind::ReplicaSet, &set.metadata);
-    // Those that the ReplicaSet itself still lacks are numbered from 0.
-    let offset = if new { 0 } else { wanted(set.spec.replicas) };
-    let taken = present.names(Kind::ReplicaSet, &set.metadata);
-    let pods = replicated(&set.spec.template, &owner, &metadata.namespace, offset..offset + missing, taken);
-    (pods, new.then_some(set))
+    wanted(deployment.spec.replicas).saturating_sub(of_sets + of_absent_sets)
+}
+
+fn own_sets<'s>(sets: &'s [&ReplicaSet], deployment: &'s ObjectMeta) -> impl Iterator<Item = &'s ReplicaSet> {
+    sets.iter().copied().filter(|set| belongs(set, deployment))
 }
 
 fn belongs(set: &ReplicaSet, deployment: &ObjectMeta) -> bool {

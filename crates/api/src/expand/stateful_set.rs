@@ -1,5 +1,7 @@
 //! StatefulSets: pods with ordinals.
 
+use std::ops::Range;
+
 use loadline_model::Set;
 
 use super::make::{self, owner_reference};
@@ -10,14 +12,34 @@ const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
 pub(super) fn pods(set: &StatefulSet, present: &Present) -> Vec<Pod> {
+    let there = there(set, present);
+    ordinals(set)
+        .filter(|ordinal| !there.contains(ordinal))
+        .map(|ordinal| pod(set, ordinal, &format!("{}-{ordinal}", set.metadata.name)))
+        .collect()
+}
+
+/// How many pods are missing.
+pub(super) fn lacking(set: &StatefulSet, present: &Present) -> usize {
+    ordinals(set).len() - there(set, present).len()
+}
+
+fn ordinals(set: &StatefulSet) -> Range<i32> {
     let start = set.spec.ordinals.as_ref().map_or(0, |ordinals| ordinals.start);
-    let ordinals = start..start.saturating_add(set.spec.replicas.unwrap_or_default().max(0));
-    let active = present.of(Kind::StatefulSet, &set.metadata).filter(|pod| pod.active);
-    let there: Set<&str> = active.map(|pod| &*pod.name).collect();
-    ordinals
-        .map(|ordinal| (ordinal, format!("{}-{ordinal}", set.metadata.name)))
-        .filter(|(_, name)| !there.contains(&**name))
-        .map(|(ordinal, name)| pod(set, ordinal, &name))
+    start..start.saturating_add(set.spec.replicas.unwrap_or_default().max(0))
+}
+
+/// Those ordinals of the set whose pods run or will.
+fn there(set: &StatefulSet, present: &Present) -> Set<i32> {
+    let ordinals = ordinals(set);
+    present
+        .of(Kind::StatefulSet, &set.metadata)
+        .filter(|pod| pod.active)
+        .filter_map(|pod| {
+            let text = pod.name.strip_prefix(&*set.metadata.name)?.strip_prefix('-')?;
+            // No other spelling, such as 01, is the pod's name.
+            text.parse().ok().filter(|ordinal: &i32| ordinals.contains(ordinal) && ordinal.to_string() == text)
+        })
         .collect()
 }
 

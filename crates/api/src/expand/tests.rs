@@ -9,6 +9,10 @@ use crate::read::Reader;
 
 /// Expands the objects of a text. Workloads are completed, nodes are compiled.
 fn expanded(text: &str) -> Expansion {
+    expanded_within(MOST_PODS, text)
+}
+
+fn expanded_within(most: usize, text: &str) -> Expansion {
     let mut objects = Vec::new();
     let mut reader = Reader::new(|object| objects.push(object));
     reader.read_text(text, "test");
@@ -30,7 +34,7 @@ fn expanded(text: &str) -> Expansion {
             _ => {}
         }
     }
-    expand(objects.iter(), &present, &nodes)
+    expand_within(most, objects.iter(), &present, &nodes)
 }
 
 /// For each workload: kind, name and number of missing pods.
@@ -316,6 +320,46 @@ fn indexes_that_are_done_are_skipped_as_intervals() {
     assert_eq!(pending(9, "completedIndexes: '4-6,0-3,1-2,x,8-7,7-'"), ["7", "8"]);
     // An index that has failed for good is not tried again.
     assert_eq!(pending(9, "completedIndexes: '1', failedIndexes: '0,3-4'"), ["2", "5", "6"]);
+}
+
+#[test]
+fn workloads_are_refused_by_the_pods_that_they_lack() {
+    // Each wants 6 pods, has 3 of its own, and there is room for 3: none needs more.
+    let own = |kind: &str, name: &str| {
+        let pods = (0..3).map(|number| pod(&format!("{name}-{number}"), &format!("{kind}/{name}"), ""));
+        pods.collect::<String>()
+    };
+    let set = |spec: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{spec}, template: {{}}}}}}\n"
+        )
+    };
+    let job = |spec: &str| {
+        format!("{{apiVersion: batch/v1, kind: Job, metadata: {{name: job}}, spec: {{{spec}, template: {{}}}}}}\n")
+    };
+    let indexed = "parallelism: 6, completions: 100, completionMode: Indexed";
+    let web = own("ReplicaSet", "web-5f")
+        .replace("controller: true}]", "controller: true}], labels: {pod-template-hash: 5f}");
+    for text in [
+        SET.replace("replicas: 4", "replicas: 6") + &own("ReplicaSet", "rs"),
+        DEPLOYMENT.replace("replicas: 5", "replicas: 6") + &web,
+        set("replicas: 6") + &own("StatefulSet", "db"),
+        job("parallelism: 6") + &own("Job", "job"),
+        job(indexed) + &own("Job", "job"),
+    ] {
+        let expansion = expanded_within(3, &text);
+        assert_eq!((expansion.too_many, expansion.missing[0].pods.len()), (vec![], 3), "{text}");
+        let expansion = expanded_within(2, &text);
+        let refused: Vec<usize> = expansion.too_many.iter().map(|it| it.pods).collect();
+        assert_eq!((refused, expansion.missing, expansion.replica_sets), (vec![3], vec![], vec![]), "{text}");
+    }
+    // Pods beyond the ordinals do not count as its own; room is for all workloads together.
+    let text = set("replicas: 3, ordinals: {start: 2}") + &own("StatefulSet", "db");
+    assert_eq!(expanded_within(1, &text).too_many[0].pods, 2);
+    let expansion = expanded_within(5, &(text + DEPLOYMENT + "---\n" + SET));
+    assert_eq!(counts(&expansion), ["StatefulSet db 2"]);
+    let refused: Vec<_> = expansion.too_many.iter().map(|it| (it.kind, it.pods)).collect();
+    assert_eq!(refused, [(Kind::Deployment, 5), (Kind::ReplicaSet, 4)]);
 }
 
 #[test]
