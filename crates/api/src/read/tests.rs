@@ -155,6 +155,21 @@ fn null_is_absent() {
 }
 
 #[test]
+fn times_beyond_what_nanoseconds_hold_are_the_first_and_the_last() {
+    let created = |time: &str| {
+        let loaded =
+            read(&format!("{{apiVersion: v1, kind: Node, metadata: {{name: a, creationTimestamp: '{time}'}}}}"));
+        loaded.objects.first().map(|object| object.metadata().creation_timestamp.unwrap().0).ok_or(loaded.summary)
+    };
+    assert_eq!(created("0001-01-01T00:00:00Z"), Ok(i64::MIN));
+    assert_eq!(created("9999-12-31T23:59:59Z"), Ok(i64::MAX));
+    assert_eq!(created("1970-01-01T01:00:01+01:00"), Ok(1_000_000_000));
+    assert!(created("9999-12-31").is_err());
+    assert!(created("10000-01-01T00:00:00Z").is_err());
+    assert!(created("2026-02-30T00:00:00Z").is_err());
+}
+
+#[test]
 fn files_folders_and_standard_input() {
     let folder = std::env::temp_dir().join(format!("loadline-read-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);

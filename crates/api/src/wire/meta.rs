@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -42,7 +44,7 @@ impl ObjectMeta {
     }
 }
 
-/// A point in time: nanoseconds since the Unix epoch.
+/// A point in time: nanoseconds since the Unix epoch; before 1677 and after 2262, the first and the last that they reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
 
@@ -58,13 +60,22 @@ impl<'de> Deserialize<'de> for Time {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                let time = text.parse::<jiff::Timestamp>().ok();
-                time.and_then(|time| i64::try_from(time.as_nanosecond()).ok())
-                    .map(Time)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                nanoseconds(text).map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
 
         deserializer.deserialize_str(Text)
     }
+}
+
+/// Go's zero time is of the year 1, and tools write the year 9999 for "never": both are times, if not in 64 bits of nanoseconds.
+fn nanoseconds(text: &str) -> Option<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        let end = if time < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
+        return Some(i64::try_from(time.as_nanosecond()).unwrap_or(end));
+    }
+    // The parser's own range ends a day before the year 9999 does.
+    let pieces = Pieces::parse(text).ok()?;
+    let is_whole = pieces.time().is_some() && pieces.to_numeric_offset().is_some();
+    (is_whole && pieces.date().year() == 9999).then_some(i64::MAX)
 }
