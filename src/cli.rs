@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint, value_parser};
 use loadline_model::Time;
 
 use crate::output::Format;
@@ -103,8 +103,8 @@ pub(crate) struct Input {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Threads, 0 for one on each core. The result is the same with any number.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) parallelism: usize,
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = value_parser!(u16).range(0..=1024))]
+    pub(crate) parallelism: u16,
     /// Leave out objects that have something wrong in them, and go on with the rest.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -152,7 +152,7 @@ fn duration(text: &str) -> Result<Time, String> {
 impl Input {
     /// The number of threads to use.
     pub(crate) fn threads(&self) -> usize {
-        match self.parallelism {
+        match usize::from(self.parallelism) {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
         }

@@ -151,7 +151,8 @@ fn aliases_cannot_fill_the_memory() {
 #[test]
 fn anchors_cannot_fill_the_memory() {
     let nested = |depth: usize, values: usize| {
-        let open: String = (0..depth).map(|i| format!("&a{i} [")).collect();
+        let open: Vec<String> = (0..depth).map(|i| format!("&a{i} [")).collect();
+        let open = open.concat();
         format!("{open}{}{}\n", "x, ".repeat(values), "]".repeat(depth))
     };
     let problems = Document::parse(&nested(30, 50_000), "f.yaml").unwrap_err();

@@ -80,7 +80,7 @@ impl NodePlugin for Zones {
     fn key(&self, _: &PodInfo, _: &mut dyn Prepare) -> Result<Option<()>, Status> {
         Ok(Some(()))
     }
-    fn prepare(&self, _: &(), _: &PodInfo, cx: &mut dyn Prepare) -> Prepared<TopologyId> {
+    fn prepare(&self, (): &(), _: &PodInfo, cx: &mut dyn Prepare) -> Prepared<TopologyId> {
         Prepared { state: cx.topology(&"zone".into()), filters: true, scores: true }
     }
     fn filter(&self, _: &TopologyId, node: &NodeView<'_>) -> Verdict {
@@ -110,7 +110,7 @@ fn a_topology_that_outgrows_its_groups_keeps_its_answers() {
         engine.set_node(node(&format!("good{n:03}"), &[("zone", &format!("good{n:03}"))]));
         let kept = engine.decide(&pod("a"), 1, Depth::Decide);
         assert_eq!(kept.feasible, n + 2, "after {n} zones");
-        assert_eq!(kept.node.as_deref().map(|n| n.to_string()), Some("good-best".to_owned()), "after {n} zones");
+        assert_eq!(kept.node.as_deref().map(ToString::to_string), Some("good-best".to_owned()), "after {n} zones");
     }
     let [kept, anew] = both(&mut engine, &pod("a"));
     assert_eq!(kept, anew);
@@ -134,13 +134,13 @@ impl NodePlugin for Whole {
     fn key(&self, _: &PodInfo, _: &mut dyn Prepare) -> Result<Option<()>, Status> {
         Ok(Some(()))
     }
-    fn prepare(&self, _: &(), _: &PodInfo, _: &mut dyn Prepare) -> Prepared<()> {
+    fn prepare(&self, (): &(), _: &PodInfo, _: &mut dyn Prepare) -> Prepared<()> {
         Prepared { state: (), filters: false, scores: true }
     }
     fn normalization(&self) -> Normalization {
         Normalization::Whole(proportion)
     }
-    fn score_feasible(&self, _: &(), feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
+    fn score_feasible(&self, (): &(), feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
         for (slot, out) in feasible.iter().zip(out) {
             let info = cluster.nodes()[slot.index()].as_ref().expect("feasible nodes are there");
             *out = if self.by_label {
@@ -202,13 +202,13 @@ impl NodePlugin for Raw {
     fn key(&self, _: &PodInfo, _: &mut dyn Prepare) -> Result<Option<()>, Status> {
         Ok(Some(()))
     }
-    fn prepare(&self, _: &(), _: &PodInfo, _: &mut dyn Prepare) -> Prepared<()> {
+    fn prepare(&self, (): &(), _: &PodInfo, _: &mut dyn Prepare) -> Prepared<()> {
         Prepared { state: (), filters: true, scores: true }
     }
-    fn filter(&self, _: &(), node: &NodeView<'_>) -> Verdict {
+    fn filter(&self, (): &(), node: &NodeView<'_>) -> Verdict {
         if node.spec().labels.contains("no") { Verdict::unresolvable(0) } else { Verdict::PASS }
     }
-    fn score(&self, _: &(), _: &NodeView<'_>) -> i64 {
+    fn score(&self, (): &(), _: &NodeView<'_>) -> i64 {
         self.0
     }
 }
@@ -299,7 +299,9 @@ fn many_zones_come_and_go() {
         let mut engines = [0, 1].map(|_| Engine::new(world.profiles.clone(), Settings::default()));
         let mut placed: Vec<Str> = Vec::new();
         for node in &all[..55] {
-            engines.iter_mut().for_each(|engine| drop(engine.set_node(node.clone())));
+            for engine in &mut engines {
+                drop(engine.set_node(node.clone()));
+            }
         }
         for step in 0..700 {
             let pod = &world.judged[dice.random_range(0..world.judged.len())];
@@ -315,19 +317,25 @@ fn many_zones_come_and_go() {
                     let other = &all[dice.random_range(0..all.len())];
                     if engines[0].cluster().node(&node.name).is_some() {
                         let changed = Arc::new(NodeSpec { labels: other.labels.clone(), ..NodeSpec::clone(node) });
-                        engines.iter_mut().for_each(|engine| drop(engine.set_node(changed.clone())));
+                        for engine in &mut engines {
+                            drop(engine.set_node(changed.clone()));
+                        }
                     }
                 }
                 16..24 => {
                     if let Some(victim) = victim {
                         let uid = placed.swap_remove(victim);
-                        engines.iter_mut().for_each(|engine| drop(engine.remove_pod(&uid)));
+                        for engine in &mut engines {
+                            drop(engine.remove_pod(&uid));
+                        }
                     }
                 }
                 24..30 => engines.iter_mut().for_each(|engine| engine.nominate(pod.clone(), node.name.clone())),
                 30..34 => {
                     let uid = format!("{seed}-{}", dice.random_range(0..=step));
-                    engines.iter_mut().for_each(|engine| drop(engine.end_nomination(&uid)));
+                    for engine in &mut engines {
+                        drop(engine.end_nomination(&uid));
+                    }
                 }
                 _ => {
                     engines[1].drop_kept();
@@ -338,7 +346,9 @@ fn many_zones_come_and_go() {
                     assert_eq!(a, b, "seed {seed}, step {step}, {}", pod.name);
                     if let Some(node) = a.0 {
                         placed.push(pod.uid.to_string().into());
-                        engines.iter_mut().for_each(|engine| engine.assume(&pod, &node));
+                        for engine in &mut engines {
+                            engine.assume(&pod, &node);
+                        }
                     }
                 }
             }
