@@ -29,7 +29,7 @@ pub(super) fn of_pod(world: &mut World, spec: &mut Object) -> Option<Value> {
             .insert("requiredDuringSchedulingIgnoredDuringExecution".to_owned(), json!({"nodeSelectorTerms": terms}));
     }
     if world.dice.chance(0.5) {
-        let preferred: Vec<_> = (0..world.dice.count(1, 3)).map(|_| preferred(world)).collect();
+        let preferred: Vec<_> = (0..world.dice.count(1, 3)).map(|_| preferred(world, 0.1)).collect();
         affinity.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!(preferred));
     }
     (!affinity.is_empty()).then_some(Value::Object(affinity))
@@ -46,21 +46,21 @@ pub(super) fn added(world: &mut World) -> Value {
         );
     }
     if affinity.is_empty() || world.dice.chance(0.6) {
-        affinity.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!([preferred(world)]));
+        affinity.insert("preferredDuringSchedulingIgnoredDuringExecution".to_owned(), json!([preferred(world, 0.0)]));
     }
     Value::Object(affinity)
 }
 
-fn preferred(world: &mut World) -> Value {
+fn preferred(world: &mut World, unreadable: f64) -> Value {
     let weight = *world.dice.pick(&[1, 10, 33, 100]);
-    json!({"weight": weight, "preference": term(world, false)})
+    json!({"weight": weight, "preference": term(world, unreadable)})
 }
 
 fn terms(world: &mut World) -> Vec<Value> {
-    (0..world.dice.weighted(&[(3, 1), (2, 2), (1, 3)])).map(|_| term(world, true)).collect()
+    (0..world.dice.weighted(&[(3, 1), (2, 2), (1, 3)])).map(|_| term(world, 1.0)).collect()
 }
 
-fn term(world: &mut World, required: bool) -> Value {
+fn term(world: &mut World, unreadable: f64) -> Value {
     // An empty term is allowed, and matches nothing.
     if world.dice.chance(0.05) {
         return json!({});
@@ -76,7 +76,7 @@ fn term(world: &mut World, required: bool) -> Value {
     }
     if term.is_empty() || world.dice.chance(0.5) {
         let expressions: Vec<_> =
-            (0..world.dice.weighted(&[(4, 1), (2, 2)])).map(|_| expression(&mut world.dice, required)).collect();
+            (0..world.dice.weighted(&[(4, 1), (2, 2)])).map(|_| expression(&mut world.dice, unreadable)).collect();
         term.insert("matchExpressions".to_owned(), json!(expressions));
     }
     Value::Object(term)
@@ -95,7 +95,7 @@ fn pins(world: &mut World) -> Vec<Value> {
             }
             let mut term = json!({"matchFields": fields});
             if world.dice.chance(0.2) {
-                term["matchExpressions"] = json!([expression(&mut world.dice, true)]);
+                term["matchExpressions"] = json!([expression(&mut world.dice, 1.0)]);
             }
             term
         })
@@ -103,8 +103,8 @@ fn pins(world: &mut World) -> Vec<Value> {
 }
 
 /// A requirement on a node's labels, now and then one that can not be read. A required term with it never matches; a
-/// preferred one fails the whole cycle, so that there it is rare.
-fn expression(dice: &mut Dice, required: bool) -> Value {
+/// preferred one fails the whole cycle, so that there it is rare; in the configuration it is refused.
+fn expression(dice: &mut Dice, unreadable: f64) -> Value {
     match dice.count(0, 8) {
         0 => json!({"key": "disk", "operator": "In", "values": dice.some(&DISKS, 1, 2)}),
         1 => json!({"key": "disk", "operator": "NotIn", "values": dice.some(&DISKS, 1, 2)}),
@@ -114,7 +114,7 @@ fn expression(dice: &mut Dice, required: bool) -> Value {
         // Some nodes have a generation that is not a number, some have none.
         5 => json!({"key": "generation", "operator": "Gt", "values": [dice.range(0, 6).to_string()]}),
         6 => json!({"key": "generation", "operator": "Lt", "values": [dice.range(2, 9).to_string()]}),
-        7 if required || dice.chance(0.1) => {
+        7 if dice.chance(unreadable) => {
             let value = *dice.pick(&["x", "007", "1.5", "-5", "a b"]);
             json!({"key": "generation", "operator": *dice.pick(&["Gt", "Lt"]), "values": [value]})
         }
