@@ -1,8 +1,7 @@
 //! `cargo xtask beside`: decisions of Loadline and of kube-scheduler's own algorithm, in one run on the same clusters.
 //!
 //! The referee (tests/parity/referee) links kube-scheduler's packages and times its scheduling algorithm, PreFilter to
-//! Score, once over all nodes and once over the share of them that it takes by default. Nothing of the API, the queue or
-//! binding is in either figure. That both found the same number of feasible nodes is checked.
+//! Score, over all nodes. Nothing of the API, the queue or binding is in either figure. That both found the same number of feasible nodes is checked.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, reason = "a benchmark tells times")]
 
@@ -64,7 +63,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     table.set_header([
         "kind",
         "kube-scheduler,\nall nodes µs",
-        "kube-scheduler,\nits share µs",
         "Loadline,\nfirst µs",
         "Loadline,\nrepeated µs",
         "all nodes /\nfirst",
@@ -74,8 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Preemption && kind.name().contains(&options.kind));
     for kind in kinds {
         eprintln!("{}", kind.name());
-        let all = theirs(&options, kind, 100)?;
-        let share = theirs(&options, kind, 0)?;
+        let all = theirs(&options, kind)?;
         let ours = ours(&options, kind);
         if all.feasible != ours.feasible {
             let message = format!("{}: {} nodes feasible there, {} here", kind.name(), all.feasible, ours.feasible);
@@ -84,14 +81,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         table.add_row([
             kind.name().to_owned(),
             format!("{:.0}", all.median_micros),
-            format!("{:.0}", share.median_micros),
             format!("{:.0}", ours.first),
             format!("{:.1}", ours.repeated),
             format!("{:.1}", all.median_micros / ours.first),
             format!("{:.0}", all.median_micros / ours.repeated),
         ]);
     }
-    for column in 1..7 {
+    for column in 1..6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -100,8 +96,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// kube-scheduler's algorithm over this percentage of the nodes; 0 lets it choose.
-fn theirs(options: &Options, kind: Kind, percentage: u32) -> Result<Timing, Box<dyn std::error::Error>> {
+/// kube-scheduler's algorithm over all nodes.
+fn theirs(options: &Options, kind: Kind) -> Result<Timing, Box<dyn std::error::Error>> {
     let referee = std::env::var_os("LOADLINE_REFEREE")
         .ok_or("LOADLINE_REFEREE is not set: run `cargo xtask beside`, which builds the referee and sets it")?;
     let mut all = objects(options.nodes, kind);
@@ -110,7 +106,7 @@ fn theirs(options: &Options, kind: Kind, percentage: u32) -> Result<Timing, Box<
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
         "parallelism": options.parallelism,
-        "percentageOfNodesToScore": percentage,
+        "percentageOfNodesToScore": 100,
     });
     let request = json!({"id": "", "config": config.to_string(), "objects": all, "pods": ["default/pod-0-0"]});
     let folder = tempfile::tempdir()?;
