@@ -28,7 +28,7 @@ struct Options {
     /// Timed runs of kube-scheduler's algorithm for each kind.
     #[arg(long, default_value_t = 30)]
     runs: usize,
-    /// Decisions of Loadline for each kind; a twentieth of them with nothing kept from before.
+    /// Decisions of Loadline for each kind; a twentieth of them cold, and as many first of their class.
     #[arg(long, default_value_t = 1000)]
     decisions: usize,
     /// Threads of Loadline.
@@ -51,6 +51,7 @@ struct Timing {
 
 /// Medians in µs.
 struct Ours {
+    cold: f64,
     first: f64,
     repeated: f64,
     feasible: usize,
@@ -63,8 +64,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     table.set_header([
         "kind",
         "kube-scheduler,\nall nodes µs",
+        "Loadline,\ncold µs",
         "Loadline,\nfirst µs",
         "Loadline,\nrepeated µs",
+        "all nodes /\ncold",
         "all nodes /\nfirst",
         "all nodes /\nrepeated",
     ]);
@@ -81,13 +84,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         table.add_row([
             kind.name().to_owned(),
             format!("{:.0}", all.median_micros),
+            format!("{:.0}", ours.cold),
             format!("{:.0}", ours.first),
             format!("{:.1}", ours.repeated),
+            format!("{:.1}", all.median_micros / ours.cold),
             format!("{:.1}", all.median_micros / ours.first),
             format!("{:.0}", all.median_micros / ours.repeated),
         ]);
     }
-    for column in 1..6 {
+    for column in 1..8 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -123,24 +128,26 @@ fn theirs(options: &Options, kind: Kind) -> Result<Timing, Box<dyn std::error::E
 fn ours(options: &Options, kind: Kind) -> Ours {
     let settings = Settings { parallelism: options.parallelism, ..Settings::default() };
     let mut engine = engine(&cluster(options.nodes, kind), settings);
-    let mut decide = |number: usize, fresh: bool| {
-        let pod = pod(kind, 0, number, false);
-        if fresh {
+    let mut decide = |class: usize, number: usize, cold: bool| {
+        let pod = pod(kind, class, number, false);
+        if cold {
             engine.drop_kept();
         }
         let start = Instant::now();
         let cycle = engine.decide(&pod, 1, Depth::Decide);
         let micros = start.elapsed().as_nanos() as f64 / 1000.0;
-        if let Some(node) = cycle.node.as_ref().filter(|_| !fresh) {
+        if let Some(node) = cycle.node.as_ref().filter(|_| !cold) {
             engine.assume(&pod, node);
         }
         (micros, cycle.feasible)
     };
-    let (_, feasible) = decide(0, true);
-    let first = (0..options.decisions.div_ceil(20)).map(|_| decide(0, true).0).collect();
-    decide(0, false);
-    let repeated = (1..=options.decisions).map(|number| decide(number, false).0).collect();
-    Ours { first: median(first), repeated: median(repeated), feasible }
+    let (_, feasible) = decide(0, 0, true);
+    let few = options.decisions.div_ceil(20);
+    let cold = (0..few).map(|_| decide(0, 0, true).0).collect();
+    decide(0, 0, false);
+    let first = (1..=few).map(|class| decide(class, 0, false).0).collect();
+    let repeated = (1..=options.decisions).map(|number| decide(0, number, false).0).collect();
+    Ours { cold: median(cold), first: median(first), repeated: median(repeated), feasible }
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

@@ -1,7 +1,8 @@
 //! `cargo bench --bench latency`: median and 99th percentile of a decision, record kept, for each kind of pod and size of
 //! cluster, in the situations that a scheduler meets. hits: how many of the columns that decisions asked for were ready.
 //!
-//! first: the first pod of its class, nothing kept. repeated: the next pod of a class after the one before was assumed.
+//! cold: nothing is kept from before, as after a start. first: the first pod of its class, others of its kind having been
+//! before. repeated: the next pod of a class after the one before was assumed.
 //! interleaved: 100 classes in turn, each placement confirmed, a node's allocatable changing for one node in a hundred
 //! and a pod deleted between two decisions. own labels: repeated, each pod with a label of its own. nominated: repeated,
 //! with a pod of higher priority nominated to one node in ten.
@@ -31,7 +32,7 @@ struct Options {
     /// Situations whose name contains this.
     #[arg(long, default_value = "")]
     situation: String,
-    /// Decisions measured in each situation but `first` and preemption, which take fewer.
+    /// Decisions measured in each situation; a twentieth of them in `cold` and `first`.
     #[arg(long, default_value_t = 1000)]
     decisions: usize,
     /// Threads of the engine.
@@ -44,6 +45,7 @@ struct Options {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Situation {
+    Cold,
     First,
     Repeated,
     Interleaved,
@@ -52,7 +54,8 @@ enum Situation {
 }
 
 impl Situation {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Cold, "cold"),
         (Self::First, "first"),
         (Self::Repeated, "repeated"),
         (Self::Interleaved, "interleaved"),
@@ -77,7 +80,8 @@ fn main() {
                 _ => &known.insert((kind, cluster(*nodes, kind))).1,
             };
             for (situation, name) in Situation::ALL {
-                if !name.contains(&options.situation) || (kind == Kind::Preemption && situation != Situation::First) {
+                let once = [Situation::Cold, Situation::First].contains(&situation);
+                if !name.contains(&options.situation) || (kind == Kind::Preemption && !once) {
                     continue;
                 }
                 let Measured { mut times, placed, hits } = measure(known, kind, situation, &options);
@@ -119,10 +123,17 @@ fn measure(cluster: &Cluster, kind: Kind, situation: Situation, options: &Option
     let mut engine = engine(cluster, settings);
     let mut run = Run { engine: &mut engine, times: Vec::new(), placed: 0, hits_before: (0, 0) };
     match situation {
-        Situation::First => {
-            for number in 0..20 {
+        Situation::Cold => {
+            for number in 0..options.decisions.div_ceil(20) {
                 run.engine.drop_kept();
                 run.decide(pod(kind, 0, number, false));
+            }
+        }
+        Situation::First => {
+            run.decide(pod(kind, 0, 0, false));
+            run.begin();
+            for class in 1..=options.decisions.div_ceil(20) {
+                run.decide(pod(kind, class, 0, false));
             }
         }
         Situation::Repeated | Situation::OwnLabels => {

@@ -60,11 +60,11 @@ impl Counts {
         self.log.push((slot, by));
     }
 
-    /// Counts anew: these pods by slot, each slot once. Whoever followed the log computes anew.
-    pub fn replace(&mut self, pods: impl Iterator<Item = (Slot, u32)>) {
-        self.by_slot.clear();
-        self.by_slot.extend(pods.filter(|(_, pods)| *pods > 0));
-        self.total = self.by_slot.values().map(|pods| u64::from(*pods)).sum();
+    /// Counts anew: these pods by slot. Whoever followed the log computes anew.
+    pub fn replace(&mut self, mut pods: Map<Slot, u32>) {
+        pods.retain(|_, pods| *pods > 0);
+        self.total = pods.values().map(|pods| u64::from(*pods)).sum();
+        self.by_slot = pods;
         self.log.invalidate();
     }
 }
@@ -98,7 +98,7 @@ mod tests {
         let mut counts = Counts::default();
         counts.add(Slot(7), 1);
         let before = counts.position();
-        counts.replace([(Slot(1), 3), (Slot(2), 0)].into_iter());
+        counts.replace(Map::from_iter([(Slot(1), 3), (Slot(2), 0)]));
         assert_eq!(state(&counts), (vec![(Slot(1), 3)], 3));
         assert_eq!(counts.since(before), None);
         assert_eq!(counts.since(counts.position()), Some(&[][..]));

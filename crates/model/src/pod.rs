@@ -70,7 +70,7 @@ pub struct Weighted<T> {
 /// Which namespaces a term looks at: the named ones and those whose labels match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NamespaceMatch {
-    /// Names, sorted. (The term's own namespace when the API object named none and has no selector.)
+    /// Names, sorted, each once. (The term's own namespace when the API object named none and has no selector.)
     pub names: Box<[Str]>,
     /// Labels of further namespaces; [`Selector::Nothing`] when absent.
     pub selector: Selector,

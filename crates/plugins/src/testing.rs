@@ -410,7 +410,7 @@ impl Prepare for FakeCluster {
         let index = known.unwrap_or_else(|| {
             let on = |slot| self.info(slot).pods.iter().map(|pod| self.counted(query, pod)).sum();
             let mut counts = Counts::default();
-            counts.replace(self.slots().into_iter().map(|slot| (slot, on(slot))));
+            counts.replace(self.slots().into_iter().map(|slot| (slot, on(slot))).collect());
             self.queries.push((query.clone(), counts));
             self.queries.len() - 1
         });

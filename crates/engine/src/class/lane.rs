@@ -142,6 +142,15 @@ impl FeasibleSet {
     }
 }
 
+/// What an update of a lane goes by, and what it adds to.
+struct Update<'a> {
+    sources: Sources<'a>,
+    moved: &'a Moved<'a>,
+    /// All nodes have to be looked at.
+    dense: bool,
+    totals: &'a mut [i64],
+}
+
 impl Lane {
     pub(super) fn new(member: Member) -> Self {
         Self { member, active: false, normalized: Vec::new(), raw: Raw::Column, raw_at: 0, invalid: Vec::new() }
@@ -210,31 +219,23 @@ impl Lane {
             }
             return was_active;
         }
-        let dense = dense || !was_active;
+        let update = Update { sources, moved, dense: dense || !was_active, totals };
         let normalization = column.runner.normalization();
         let raw = column.rows.as_ref().and_then(|rows| rows.raw.as_ref());
         match (normalization, raw) {
-            (Normalization::Whole(map), _) => self.update_whole(map, column, sources, moved, dense, totals),
+            (Normalization::Whole(map), _) => self.update_whole(map, column, update),
             (_, None) => false,
             (_, Some(Answers::ByGroup(answers))) => {
                 let map = if let Normalization::Bounds(map) = normalization { Some(map) } else { None };
-                self.update_groups(map, answers, sources, moved, totals)
+                self.update_groups(map, answers, update)
             }
-            (Normalization::None, Some(Answers::BySlot(raw))) => self.update_plain(raw, sources, moved, dense, totals),
-            (Normalization::Bounds(map), Some(Answers::BySlot(raw))) => {
-                self.update_bounds(map, raw, sources, moved, dense, totals)
-            }
+            (Normalization::None, Some(Answers::BySlot(raw))) => self.update_plain(raw, update),
+            (Normalization::Bounds(map), Some(Answers::BySlot(raw))) => self.update_bounds(map, raw, update),
         }
     }
 
-    fn update_plain(
-        &mut self,
-        raw: &[i64],
-        sources: Sources<'_>,
-        moved: &Moved<'_>,
-        dense: bool,
-        totals: &mut [i64],
-    ) -> bool {
+    fn update_plain(&mut self, raw: &[i64], update: Update<'_>) -> bool {
+        let Update { sources, moved, dense, totals } = update;
         let by_name = sources.cluster.order().by_name();
         self.raw = Raw::Column;
         if dense {
@@ -247,15 +248,8 @@ impl Lane {
         dense
     }
 
-    fn update_bounds(
-        &mut self,
-        map: Map,
-        column: &[i64],
-        sources: Sources<'_>,
-        moved: &Moved<'_>,
-        dense: bool,
-        totals: &mut [i64],
-    ) -> bool {
+    fn update_bounds(&mut self, map: Map, column: &[i64], update: Update<'_>) -> bool {
+        let Update { sources, moved, dense, totals } = update;
         let by_name = sources.cluster.order().by_name();
         let (mut raw, mut extremes, mut uniform) = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByRank { raw, extremes, uniform } => (raw, extremes, uniform),
@@ -314,59 +308,38 @@ impl Lane {
         all
     }
 
-    fn update_groups(
-        &mut self,
-        map: Option<Map>,
-        answers: &GroupAnswers<i64>,
-        sources: Sources<'_>,
-        moved: &Moved<'_>,
-        totals: &mut [i64],
-    ) -> bool {
-        let (version, mut known) = match std::mem::replace(&mut self.raw, Raw::Column) {
-            Raw::ByGroup { version, normalized } => (Some(version), normalized),
-            _ => (None, Vec::new()),
+    fn update_groups(&mut self, map: Option<Map>, answers: &GroupAnswers<i64>, update: Update<'_>) -> bool {
+        let Update { sources, moved, totals, .. } = update;
+        let known = match &self.raw {
+            Raw::ByGroup { version, normalized } if *version == answers.version => Some(normalized),
+            _ => None,
         };
-        let same_answers = version == Some(answers.version);
-        if !same_answers || moved.feasibility {
-            let grouping = sources.columns.grouping(answers.topology);
-            let feasible = grouping.members().iter().map(|members| first_feasible(members, moved.rejected));
-            let feasible: Vec<Option<usize>> = feasible.collect();
-            let raw =
-                || answers.of.iter().zip(&feasible).filter(|(_, feasible)| feasible.is_some()).map(|(raw, _)| *raw);
-            let bounds = raw().min().zip(raw().max()).map(|(min, max)| Bounds { min, max });
-            let mut invalid = Vec::new();
-            let normalized: Vec<u8> = answers
-                .of
-                .iter()
-                .zip(&feasible)
-                .map(|(raw, feasible)| match (map, bounds, feasible) {
-                    (Some(map), Some(bounds), Some(rank)) => checked(map(*raw, bounds), *rank, &mut invalid),
-                    (None, _, Some(rank)) => checked(*raw, *rank, &mut invalid),
-                    _ => 0,
-                })
-                .collect();
-            self.invalid = invalid;
-            if !same_answers || normalized != known {
-                let group_of = grouping.group_of();
-                self.put_all(totals, |rank| normalized[usize::from(group_of[rank])]);
-                known = normalized;
-                self.raw = Raw::ByGroup { version: answers.version, normalized: known };
-                return true;
-            }
+        if known.is_some() && !moved.feasibility {
+            return false;
         }
-        self.raw = Raw::ByGroup { version: answers.version, normalized: known };
-        false
+        let grouping = sources.columns.grouping(answers.topology);
+        let feasible = grouping.members().iter().map(|members| first_feasible(members, moved.rejected));
+        let feasible: Vec<Option<usize>> = feasible.collect();
+        let raw = || answers.of.iter().zip(&feasible).filter(|(_, feasible)| feasible.is_some()).map(|(raw, _)| *raw);
+        let bounds = raw().min().zip(raw().max()).map(|(min, max)| Bounds { min, max });
+        self.invalid.clear();
+        let of_group = |(raw, feasible): (&i64, &Option<usize>)| match (map, bounds, feasible) {
+            (Some(map), Some(bounds), Some(rank)) => checked(map(*raw, bounds), *rank, &mut self.invalid),
+            (None, _, Some(rank)) => checked(*raw, *rank, &mut self.invalid),
+            _ => 0,
+        };
+        let normalized: Vec<u8> = answers.of.iter().zip(&feasible).map(of_group).collect();
+        if known == Some(&normalized) {
+            return false;
+        }
+        let group_of = grouping.group_of();
+        self.put_all(totals, |rank| normalized[usize::from(group_of[rank])]);
+        self.raw = Raw::ByGroup { version: answers.version, normalized };
+        true
     }
 
-    fn update_whole(
-        &mut self,
-        map: Map,
-        column: &Column,
-        sources: Sources<'_>,
-        moved: &Moved<'_>,
-        dense: bool,
-        totals: &mut [i64],
-    ) -> bool {
+    fn update_whole(&mut self, map: Map, column: &Column, update: Update<'_>) -> bool {
+        let Update { sources, moved, dense, totals } = update;
         let mut raw = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByFeasible { raw, state_version }
                 if !dense && !moved.feasibility && state_version == column.state_version =>
@@ -438,8 +411,8 @@ fn checked(score: i64, rank: usize, invalid: &mut Vec<(usize, i64)>) -> u8 {
 }
 
 fn first_feasible(members: &Bits, rejected: &Bits) -> Option<usize> {
-    let words = members.words().iter().zip(rejected.words()).enumerate();
-    words.into_iter().find_map(|(index, (members, rejected))| in_word(index, members & !rejected).next())
+    let mut words = members.words().iter().zip(rejected.words()).enumerate();
+    words.find_map(|(index, (members, rejected))| in_word(index, members & !rejected).next())
 }
 
 /// Normalised scores of raw ones that were met lately: they repeat, and dividing is slow.

@@ -220,7 +220,7 @@ impl Class {
             all |= lane.update(sources, &moved, *dense, self.totals.all());
         }
         if all {
-            (0..self.totals.blocks()).for_each(|block| dirty.set(block, true));
+            dirty.fill(self.totals.blocks());
         } else {
             changes.ranks.iter().for_each(|rank| dirty.set(rank / WORD, true));
         }

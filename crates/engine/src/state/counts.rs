@@ -1,14 +1,13 @@
 //! How many of which pods are on which node: for pods that match a query, and for pods that carry an inter-pod term.
 //!
-//! Which queries a pod matches is remembered by namespace and label set, so that a placement costs a look-up and not an
-//! evaluation of every selector in the cluster.
+//! Pods are known by namespace and label set (see `label_sets`), which is all that a query looks at.
 
 use std::sync::Arc;
 
 use loadline_framework::{CarriedTerm, Counts, MatchedTerm, Query, QueryId, Slot, TermKind, TopologyId};
-use loadline_model::{Affinity, Labels, Map, Namespace, NodeInfo, PodInfo, PodMatcher, Selector, Str};
+use loadline_model::{Affinity, Labels, Map, Namespace, PodInfo, PodMatcher, Selector, Str};
 
-type LabelSet = (Str, Arc<Labels>);
+use super::label_sets::{LabelSet, LabelSets};
 
 /// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
 const MEMO_LIMIT: usize = 262_144;
@@ -20,8 +19,7 @@ pub(super) struct CountIndex {
     /// Matching queries and carried terms by the namespaces that they can mean.
     matching: ByNamespace,
     carried: ByNamespace,
-    matching_memo: Map<LabelSet, Remembered<Vec<QueryId>>>,
-    matched_memo: Map<LabelSet, Remembered<Arc<[MatchedTerm]>>>,
+    sets: LabelSets,
     carrying_memo: Map<Arc<Affinity>, Arc<[QueryId]>>,
 }
 
@@ -62,13 +60,6 @@ impl ByNamespace {
     }
 }
 
-/// An answer, and how much of the lists it has considered.
-#[derive(Debug, Default, Clone)]
-struct Remembered<T> {
-    answer: T,
-    seen: (usize, usize),
-}
-
 fn labels_of<'a>(namespaces: &'a Map<Str, Namespace>, name: &Str, none: &'a Labels) -> &'a Labels {
     namespaces.get(name).map_or(none, |namespace| &namespace.labels)
 }
@@ -86,18 +77,13 @@ impl CountIndex {
         &self.entries[id.0 as usize].counts
     }
 
-    pub(super) fn track(
-        &mut self,
-        query: &Query,
-        nodes: &[Option<Arc<NodeInfo>>],
-        namespaces: &Map<Str, Namespace>,
-    ) -> QueryId {
+    pub(super) fn track(&mut self, query: &Query, namespaces: &Map<Str, Namespace>) -> QueryId {
         if let Some(id) = self.ids.get(query) {
             return *id;
         }
         let id = self.register(query.clone());
         if let Query::Matching { .. } = query {
-            self.recount(id, nodes, namespaces);
+            self.recount(id, namespaces);
         }
         // A carried term that nobody carries yet has nothing to count.
         id
@@ -118,33 +104,38 @@ impl CountIndex {
         id
     }
 
-    fn recount(&mut self, id: QueryId, nodes: &[Option<Arc<NodeInfo>>], namespaces: &Map<Str, Namespace>) {
-        let none = Labels::default();
-        let entry = &mut self.entries[id.0 as usize];
+    fn recount(&mut self, id: QueryId, namespaces: &Map<Str, Namespace>) {
+        let Self { entries, sets, .. } = self;
+        let entry = &mut entries[id.0 as usize];
         let Query::Matching { all, skip_terminating } = &entry.query else {
             return;
         };
-        let matches = |pod: &PodInfo| {
-            !(*skip_terminating && pod.is_terminating())
-                && all_match(all, &pod.namespace, labels_of(namespaces, &pod.namespace, &none), &pod.labels)
+        let none = Labels::default();
+        let mut found: Map<Slot, u32> = Map::default();
+        let mut count = |namespace: &Str| {
+            let namespace_labels = labels_of(namespaces, namespace, &none);
+            let matching =
+                sets.within(namespace).filter(|(labels, _)| all_match(all, namespace, namespace_labels, labels));
+            for (slot, pods) in matching.flat_map(|(_, set)| set.pods(*skip_terminating)) {
+                *found.entry(slot).or_insert(0) += pods;
+            }
         };
-        let matching = nodes.iter().enumerate().filter_map(|(index, info)| {
-            let matching = info.as_ref()?.pods.iter().filter(|pod| matches(pod)).count();
-            Some((Slot(index as u32), matching as u32))
-        });
-        entry.counts.replace(matching);
+        match all.first().map(|first| &first.namespaces) {
+            Some(first) if first.selector == Selector::Nothing => first.names.iter().for_each(&mut count),
+            _ => sets.namespaces().for_each(&mut count),
+        }
+        entry.counts.replace(found);
     }
 
-    pub(super) fn namespaces_changed(&mut self, nodes: &[Option<Arc<NodeInfo>>], namespaces: &Map<Str, Namespace>) {
-        self.matching_memo.clear();
-        self.matched_memo.clear();
+    pub(super) fn namespaces_changed(&mut self, namespaces: &Map<Str, Namespace>) {
+        self.sets.forget_answers();
         for index in 0..self.entries.len() {
             let selects = match &self.entries[index].query {
                 Query::Matching { all, .. } => all.iter().any(|m| m.namespaces.selector != Selector::Nothing),
                 Query::Carrying(_) => false,
             };
             if selects {
-                self.recount(QueryId(index as u32), nodes, namespaces);
+                self.recount(QueryId(index as u32), namespaces);
             }
         }
     }
@@ -158,9 +149,12 @@ impl CountIndex {
     }
 
     fn change(&mut self, pod: &PodInfo, slot: Slot, by: i32, namespaces: &Map<Str, Namespace>) {
-        let matching = self.matching(pod, namespaces);
-        for id in matching {
-            let entry = &mut self.entries[id.0 as usize];
+        let Self { entries, matching, sets, .. } = self;
+        let set = sets.of(pod);
+        set.change(slot, pod.is_terminating(), by);
+        learn_matching(set, pod, matching, entries, namespaces);
+        for id in &set.matching.answer {
+            let entry = &mut entries[id.0 as usize];
             if matches!(entry.query, Query::Matching { skip_terminating: true, .. }) && pod.is_terminating() {
                 continue;
             }
@@ -171,35 +165,6 @@ impl CountIndex {
                 self.entries[id.0 as usize].counts.add(slot, by);
             }
         }
-    }
-
-    /// Queries that mean `pod`.
-    fn matching(&mut self, pod: &PodInfo, namespaces: &Map<Str, Namespace>) -> Vec<QueryId> {
-        if self.matching.named.is_empty() && self.matching.selected.is_empty() {
-            return Vec::new();
-        }
-        let key = (pod.namespace.clone(), pod.labels.clone());
-        let mut known = self.matching_memo.remove(&key).unwrap_or_default();
-        let now = self.matching.seen(&pod.namespace);
-        if known.seen != now {
-            let none = Labels::default();
-            let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
-            for id in self.matching.since(&pod.namespace, known.seen) {
-                let Query::Matching { all, .. } = &self.entries[id.0 as usize].query else {
-                    continue;
-                };
-                if all_match(all, &pod.namespace, namespace_labels, &pod.labels) {
-                    known.answer.push(id);
-                }
-            }
-            known.seen = now;
-        }
-        let answer = known.answer.clone();
-        if self.matching_memo.len() >= MEMO_LIMIT {
-            self.matching_memo.clear();
-        }
-        self.matching_memo.insert(key, known);
-        answer
     }
 
     /// Makes the terms of a pod known that is on no node (yet): they are listed among those that mean other pods.
@@ -245,19 +210,17 @@ impl CountIndex {
         namespaces: &Map<Str, Namespace>,
         mut topology: impl FnMut(&Str) -> TopologyId,
     ) -> Arc<[MatchedTerm]> {
-        let now = self.carried.seen(&pod.namespace);
-        let key = (pod.namespace.clone(), pod.labels.clone());
-        if let Some(known) = self.matched_memo.get(&key).filter(|known| known.seen == now) {
-            return known.answer.clone();
+        let Self { entries, carried, sets, .. } = self;
+        let known = &mut sets.of(pod).matched;
+        let now = carried.seen(&pod.namespace);
+        if let Some(answer) = known.answer.as_ref().filter(|_| known.seen == now) {
+            return answer.clone();
         }
-        let known = self.matched_memo.remove(&key);
-        let seen = known.as_ref().map_or((0, 0), |known| known.seen);
-        let mut answer: Vec<MatchedTerm> = known.map_or_else(Vec::new, |known| known.answer.to_vec());
+        let mut answer: Vec<MatchedTerm> = known.answer.as_ref().map_or_else(Vec::new, |known| known.to_vec());
         let none = Labels::default();
         let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
-        let fresh: Vec<QueryId> = self.carried.since(&pod.namespace, seen).collect();
-        for id in fresh {
-            let entry = &mut self.entries[id.0 as usize];
+        for id in carried.since(&pod.namespace, known.seen) {
+            let entry = &mut entries[id.0 as usize];
             let Query::Carrying(carried) = &entry.query else {
                 continue;
             };
@@ -267,11 +230,30 @@ impl CountIndex {
             }
         }
         answer.sort_unstable_by_key(|term| term.query);
-        let answer: Arc<[MatchedTerm]> = answer.into();
-        if self.matched_memo.len() >= MEMO_LIMIT {
-            self.matched_memo.clear();
-        }
-        self.matched_memo.insert(key, Remembered { answer: answer.clone(), seen: now });
-        answer
+        known.seen = now;
+        known.answer.insert(answer.into()).clone()
     }
+}
+
+/// Brings up to date which queries mean the pods of a set, `pod` being one of them.
+fn learn_matching(
+    set: &mut LabelSet,
+    pod: &PodInfo,
+    matching: &ByNamespace,
+    entries: &[Entry],
+    namespaces: &Map<Str, Namespace>,
+) {
+    let known = &mut set.matching;
+    let now = matching.seen(&pod.namespace);
+    if known.seen == now {
+        return;
+    }
+    let none = Labels::default();
+    let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
+    let means = |id: &QueryId| match &entries[id.0 as usize].query {
+        Query::Matching { all, .. } => all_match(all, &pod.namespace, namespace_labels, &pod.labels),
+        Query::Carrying(_) => false,
+    };
+    known.answer.extend(matching.since(&pod.namespace, known.seen).filter(means));
+    known.seen = now;
 }

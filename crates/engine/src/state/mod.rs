@@ -5,6 +5,7 @@
 
 mod counts;
 mod images;
+mod label_sets;
 mod order;
 mod selectors;
 mod topology;
@@ -283,7 +284,7 @@ impl ClusterState {
 
     fn recount_selected_namespaces(&mut self) {
         self.namespace_generation += 1;
-        self.counts.namespaces_changed(&self.nodes, &self.namespaces);
+        self.counts.namespaces_changed(&self.namespaces);
     }
 
     /// Grows when a namespace comes, goes, or changes its labels.
@@ -442,7 +443,7 @@ impl Prepare for ClusterState {
     }
 
     fn track(&mut self, query: &Query) -> QueryId {
-        self.counts.track(query, &self.nodes, &self.namespaces)
+        self.counts.track(query, &self.namespaces)
     }
 
     fn matched_terms(&mut self, pod: &PodInfo) -> Arc<[MatchedTerm]> {
