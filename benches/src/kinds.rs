@@ -81,8 +81,8 @@ impl Kind {
             labels["apps.kubernetes.io/pod-index"] = json!(number.to_string());
         }
         let milli_cpu = match self {
-            Self::Unschedulable => 9000,
-            Self::Preemption => 3000,
+            Self::Unschedulable => 9000 + class,
+            Self::Preemption => 3000 + class,
             _ => 100 + class,
         };
         let priority = if self == Self::Preemption { 10 } else { 0 };
