@@ -33,6 +33,7 @@ const SIMULATE_EXAMPLES: &str = "\
 Examples:
   loadline simulate -f examples/cluster
   loadline simulate -f cluster.json -f new-deployment.yaml --fail-on-pending
+  loadline simulate -f cluster.json -f changed-deployment.yaml --replace
   loadline simulate -f examples/cluster --explain shop/search-0
 
 ";
@@ -93,9 +94,19 @@ pub(crate) struct Input {
     /// Kubernetes objects: a file, a folder (with its folders), or - for standard input. May be repeated.
     ///
     /// YAML with any number of documents, JSON, and lists are read. Kinds that a scheduler has no use for are left out
-    /// and counted on standard error.
+    /// and counted on standard error. Hidden files and folders, whose names begin with a dot, are not read. A field that
+    /// Kubernetes does not have is an error, as with kubectl apply, in every object without a uid, which no API server
+    /// has seen.
     #[arg(short = 'f', long = "filename", value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Let an object of a later -f take the place of one of an earlier -f, as when a changed manifest is applied.
+    ///
+    /// It takes the place of the object with its kind, namespace and name, and stands as it is written. A workload goes
+    /// on owning the pods of the one that it replaces while its pod template is the same, also when it wants fewer. With
+    /// another template they are taken out, with their ReplicaSets, and it stands for all of its pods anew: the end of a
+    /// rollout, without the steps. Each replacement is told on standard error.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// A KubeSchedulerConfiguration, as kube-scheduler takes it; without it, kube-scheduler's defaults.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,

@@ -30,7 +30,7 @@ pub(crate) fn prepare(
     streams: &mut Streams<'_>,
     bar: &mut Bar,
 ) -> Result<Ready, Failure> {
-    let options = LoadOptions { paths: input.paths.clone(), keep_going: input.keep_going };
+    let options = LoadOptions { paths: input.paths.clone(), replace: input.replace, keep_going: input.keep_going };
     let profiles = read_config(input.config.as_deref(), registry, streams);
     let loaded = load(&options, streams.stdin, &mut |progress| bar.show(&progress));
     bar.clear();
@@ -72,6 +72,9 @@ fn left_out(config: &Config) -> Option<String> {
 
 /// Says what was left out and what is probably not meant.
 fn say(loaded: &Loaded, streams: &mut Streams<'_>) -> Result<(), Failure> {
+    for message in &loaded.replaced {
+        writeln!(streams.err, "{message}")?;
+    }
     for message in &loaded.warnings {
         warning(message, streams.err, streams.err_styles)?;
     }

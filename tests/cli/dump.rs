@@ -146,7 +146,7 @@ fn as_if_ours(dump: &Dump) -> String {
 /// Complete objects, and the pods that workloads lack.
 fn complete(text: &str) -> (BTreeMap<Key, Object>, intake::Loaded) {
     let mut objects = BTreeMap::new();
-    let loaded = load(&["-".into()], &mut text.as_bytes(), &mut |_, object| {
+    let loaded = load(&["-".into()], false, &mut text.as_bytes(), &mut |_, object| {
         objects.insert(key(&object), object);
     });
     assert_eq!(loaded.summary.problems, []);

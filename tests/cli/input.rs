@@ -100,3 +100,30 @@ fn a_pod_that_is_not_there_is_named() {
     assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
     assert!(done.err.contains("nobody"), "{done}");
 }
+
+#[test]
+fn what_kubernetes_does_not_have_is_refused_like_by_kubectl() {
+    let text = NODE.to_owned() + &pod("good", "1") + &pod("bad", "1").replace("resources:", "resorces:");
+    let done = loadline_with(&["simulate", "-f", "-"], &text);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    let said = "unknown field \"resorces\"; did you mean \"resources\"?\n";
+    assert!(done.err.contains("spec.containers[0].resorces: ") && done.err.contains(said), "{done}");
+    assert_eq!(loadline_with(&["simulate", "-f", "-", "--keep-going"], &text).code, 3);
+}
+
+#[test]
+fn a_later_file_replaces_when_it_is_meant_to() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("later.yaml");
+    fs::write(&path, pod("web", "1000")).expect("a file can be written");
+    let later = path.to_string_lossy();
+    let text = NODE.to_owned() + &pod("web", "1");
+    let command = ["simulate", "-f", "-", "-f", &later, "--fail-on-pending"];
+    let done = loadline_with(&command, &text);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.contains("; with --replace the later one takes its place\n"), "{done}");
+    let done = loadline_with(&[&command[..], &["--replace"]].concat(), &text);
+    assert_eq!(done.code, 1, "{done}");
+    let said = format!("{later}:1: Pod default/web replaces the one in -:");
+    assert!(done.err.starts_with(&said), "{done}");
+}

@@ -3,11 +3,15 @@
 //! Most of a large input are pods that an API server has admitted before; these go through one by one. What depends on other objects,
 //! wherever they stand in the input, waits for its end.
 
+mod replace;
+
+use std::cell::Cell;
 use std::io::Read;
 use std::path::PathBuf;
 
 use loadline_model::NodeSpec;
 
+use self::replace::{Replaced, Replacing};
 use crate::check::object_name;
 use crate::convert::Converter;
 use crate::defaults::{Admission, admit_job, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
@@ -22,24 +26,51 @@ pub struct Loaded {
     pub missing: Vec<Missing>,
     /// Counts and problems.
     pub summary: Summary,
+    /// What took the place of something else, a line each.
+    pub replaced: Vec<String>,
 }
 
 /// Reads everything that `paths` name, as [`crate::read::read_paths`] does, and hands complete objects to `sink` with their place in
 /// the input, which grows with the input but not from call to call. Namespaces that every cluster has, and ReplicaSets that
 /// Deployments would create, come behind all others.
-pub fn load(paths: &[PathBuf], stdin: &mut dyn Read, sink: &mut dyn FnMut(usize, Object)) -> Loaded {
+///
+/// With `replace`, an object of a later path takes the place of the one with its kind, namespace and name of an earlier path; all
+/// objects are held for that until the last one is read.
+pub fn load(paths: &[PathBuf], replace: bool, stdin: &mut dyn Read, sink: &mut dyn FnMut(usize, Object)) -> Loaded {
     let mut intake = Intake::new();
-    let mut reader = Reader::new(|object| intake.push(object, sink));
+    let mut replacing = Replacing::default();
+    let number = Cell::new(0);
+    let mut reader = Reader::new(|object| {
+        if replace {
+            replacing.push(number.get(), object);
+        } else {
+            intake.push(object, sink);
+        }
+    })
+    .replacing(replace);
     for path in paths {
+        number.set(number.get() + 1);
         reader.read_path(path, stdin);
     }
     let (mut summary, places) = reader.finish_with_places();
+    let (held, replaced) = replacing.finish();
+    for object in held {
+        intake.push(object, sink);
+    }
+    let replaced = replaced
+        .into_iter()
+        .map(|Replaced { key, taken, .. }| {
+            let taken = taken.unwrap_or_default();
+            summary.objects -= taken.replica_sets + taken.pods;
+            places.replacement(&key) + &taken.in_words()
+        })
+        .collect();
     let Finished { missing, refused } = intake.finish(sink);
     summary.objects -= refused.iter().filter(|refusal| !refusal.of_expanded).count();
     summary.problems.extend(
         refused.iter().map(|refusal| places.problem(refusal.kind, &refusal.namespace, &refusal.name, &refusal.message)),
     );
-    Loaded { missing, summary }
+    Loaded { missing, summary, replaced }
 }
 
 /// Completes objects that are pushed into it in the order of the input.
@@ -202,5 +233,7 @@ fn refusal(object: &Object, message: &str) -> Refusal {
     }
 }
 
+#[cfg(test)]
+mod replace_tests;
 #[cfg(test)]
 mod tests;

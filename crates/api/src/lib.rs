@@ -6,6 +6,7 @@ pub mod convert;
 pub mod defaults;
 pub mod doc;
 pub mod expand;
+mod fields;
 pub mod intake;
 pub mod read;
 pub mod wire;

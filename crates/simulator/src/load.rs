@@ -16,6 +16,8 @@ use crate::cluster::{Builder, Cluster};
 pub struct LoadOptions {
     /// Files, folders, or `-` for standard input.
     pub paths: Vec<PathBuf>,
+    /// Let objects of a later path take the place of those of an earlier one.
+    pub replace: bool,
     /// Go on without the objects that are wrong.
     pub keep_going: bool,
 }
@@ -29,6 +31,8 @@ pub struct Loaded {
     pub ignored: BTreeMap<String, u64>,
     /// Everything that is wrong; with `keep_going` these objects were left out.
     pub problems: Vec<Problem>,
+    /// What took the place of something else, a line each.
+    pub replaced: Vec<String>,
     /// What a user should know although nothing is wrong.
     pub warnings: Vec<String>,
 }
@@ -46,7 +50,7 @@ pub fn load(
     let bytes_total = options.paths.iter().filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum();
     let file = options.paths.first().map_or_else(String::new, |path| path.display().to_string());
     let mut objects = 0_u64;
-    let found = read_all(&options.paths, stdin, &mut |place, object| {
+    let found = read_all(&options.paths, options.replace, stdin, &mut |place, object| {
         objects += 1;
         if objects.is_multiple_of(4096) {
             progress(Progress::Reading { file: file.clone(), objects, bytes_total });
@@ -71,6 +75,7 @@ pub fn load(
         cluster,
         ignored: found.summary.ignored.into_iter().map(|(kind, count)| (kind, count as u64)).collect(),
         problems: found.summary.problems,
+        replaced: found.replaced,
         warnings,
     })
 }

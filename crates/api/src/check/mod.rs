@@ -4,15 +4,15 @@
 //! A check walks over a decoded object, which costs next to nothing while there is nothing to report; places in the text are looked up
 //! only for an object that has a problem.
 
+mod amounts;
 mod labels;
 mod pod;
 mod selector;
 
-use loadline_model::quantity::Quantity;
-
+use self::amounts::{check_amounts, check_container_resources};
 pub(crate) use self::labels::{is_label_key, is_label_value};
 use crate::doc::At;
-use crate::wire::{Kind, LimitRangeItem, Node, Object, PodTemplate, ResourceList, Taint};
+use crate::wire::{Kind, LimitRangeItem, Node, Object, PodTemplate, Taint};
 
 /// Takes what is wrong: where, and what was expected and found.
 pub type Report<'r> = dyn FnMut(At<'_>, String) + 'r;
@@ -51,7 +51,9 @@ pub fn check(object: &Object, report: &mut Report<'_>) {
         }
         Object::RuntimeClass(class) => {
             if let Some(overhead) = &class.overhead {
-                check_amounts(&root.field("overhead").field("podFixed"), &overhead.pod_fixed, report);
+                let overhead_at = root.field("overhead");
+                check_amounts(&overhead_at.field("podFixed"), &overhead.pod_fixed, report);
+                check_container_resources(&overhead_at.field("podFixed"), &overhead.pod_fixed, report);
             }
             if let Some(scheduling) = &class.scheduling {
                 let scheduling_at = root.field("scheduling");
@@ -117,13 +119,9 @@ fn check_limits(at: &At<'_>, item: &LimitRangeItem, report: &mut Report<'_>) {
         [("default", &item.default), ("defaultRequest", &item.default_request), ("min", &item.min), ("max", &item.max)]
     {
         check_amounts(&at.field(name), amounts, report);
-    }
-}
-
-/// No amount may be below 0.
-fn check_amounts(at: &At<'_>, amounts: &ResourceList, report: &mut Report<'_>) {
-    for (name, amount) in amounts.iter().filter(|(_, amount)| Quantity::is_negative(amount)) {
-        report(at.field(name), format!("expected 0 or more, found `{amount}`"));
+        if item.kind != "PersistentVolumeClaim" {
+            check_container_resources(&at.field(name), amounts, report);
+        }
     }
 }
 

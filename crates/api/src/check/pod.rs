@@ -1,11 +1,12 @@
 //! Pod specs, of pods and of templates.
 
+use super::amounts::{check_amounts, check_container_resources, check_pod_resources};
 use super::labels::{check_label_key, check_label_map};
 use super::selector::{check_label_selector, check_node_selector, check_node_selector_term};
-use super::{EFFECTS, PREEMPTION_POLICIES, Report, check_amounts, check_choice};
+use super::{EFFECTS, PREEMPTION_POLICIES, Report, check_choice};
 use crate::doc::At;
 use crate::wire::{
-    Affinity, Container, PodAffinity, PodAffinityTerm, PodSpec, ResourceRequirements, Toleration,
+    Affinity, Container, PodAffinity, PodAffinityTerm, PodSpec, ResourceList, ResourceRequirements, Toleration,
     TopologySpreadConstraint,
 };
 
@@ -17,9 +18,10 @@ pub(super) fn check_spec(at: &At<'_>, spec: &PodSpec, report: &mut Report<'_>) {
         }
     }
     if let Some(resources) = &spec.resources {
-        check_resources(&at.field("resources"), resources, report);
+        check_resources(&at.field("resources"), resources, check_pod_resources, report);
     }
     check_amounts(&at.field("overhead"), &spec.overhead, report);
+    check_container_resources(&at.field("overhead"), &spec.overhead, report);
     check_label_map(&at.field("nodeSelector"), &spec.node_selector, report);
     if let Some(affinity) = &spec.affinity {
         check_affinity(&at.field("affinity"), affinity, report);
@@ -33,7 +35,7 @@ pub(super) fn check_spec(at: &At<'_>, spec: &PodSpec, report: &mut Report<'_>) {
 }
 
 fn check_container(at: &At<'_>, container: &Container, report: &mut Report<'_>) {
-    check_resources(&at.field("resources"), &container.resources, report);
+    check_resources(&at.field("resources"), &container.resources, check_container_resources, report);
     let ports = at.field("ports");
     for (index, port) in container.ports.iter().enumerate() {
         let at = ports.index(index);
@@ -48,9 +50,17 @@ fn check_container(at: &At<'_>, container: &Container, report: &mut Report<'_>) 
     }
 }
 
-fn check_resources(at: &At<'_>, resources: &ResourceRequirements, report: &mut Report<'_>) {
-    check_amounts(&at.field("requests"), &resources.requests, report);
-    check_amounts(&at.field("limits"), &resources.limits, report);
+fn check_resources(
+    at: &At<'_>,
+    resources: &ResourceRequirements,
+    check_names: fn(&At<'_>, &ResourceList, &mut Report<'_>),
+    report: &mut Report<'_>,
+) {
+    for (name, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+        let at = at.field(name);
+        check_amounts(&at, amounts, report);
+        check_names(&at, amounts, report);
+    }
 }
 
 pub(super) fn check_tolerations(at: &At<'_>, tolerations: &[Toleration], report: &mut Report<'_>) {

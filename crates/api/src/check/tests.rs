@@ -150,3 +150,44 @@ spec:
         ]
     );
 }
+
+#[test]
+fn resources_that_there_are_not() {
+    let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
+    let of_container = "expected cpu, memory, ephemeral-storage, hugepages-SIZE, or a name with a domain such as example.com/device, found";
+    assert_eq!(
+        problems(&pod(
+            "{overhead: {cpus: 1}, containers: [{name: c, resources: {requests: {memroy: 1Gi, pods: 1}, limits: {a b/c: 1}}}]}"
+        )),
+        [
+            format!(
+                "4: spec.containers[0].resources.requests.memroy: {of_container} `memroy`; did you mean \"memory\"?"
+            ),
+            format!("4: spec.containers[0].resources.requests.pods: {of_container} `pods`"),
+            format!("4: spec.containers[0].resources.limits[a b/c]: {of_container} `a b/c`"),
+            format!("4: spec.overhead.cpus: {of_container} `cpus`; did you mean \"cpu\"?"),
+        ]
+    );
+    assert_eq!(
+        problems(&pod("{resources: {requests: {cpu: 1, hugepages-2Mi: 2Mi, ephemeral-storage: 1Gi, example.com/gpu: 1}}}")),
+        ["ephemeral-storage", "[example.com/gpu]"].map(|name| {
+            let dot = if name.starts_with('[') { "" } else { "." };
+            let found = name.trim_matches(['[', ']']);
+            format!(
+                "4: spec.resources.requests{dot}{name}: expected cpu, memory or hugepages-SIZE, as for all resources of a pod as a whole, found `{found}`"
+            )
+        })
+    );
+    let range = |kind: &str| {
+        format!(
+            "apiVersion: v1\nkind: LimitRange\nmetadata: {{name: r}}\nspec: {{limits: [{{type: {kind}, max: {{storage: 1Gi}}}}]}}\n"
+        )
+    };
+    assert_eq!(
+        problems(&range("Container")),
+        [format!("4: spec.limits[0].max.storage: {of_container} `storage`; did you mean \"ephemeral-storage\"?")]
+    );
+    let mut claims = 0;
+    Reader::new(|_| claims += 1).read_text(&range("PersistentVolumeClaim"), "f");
+    assert_eq!(claims, 1);
+}

@@ -18,6 +18,7 @@ use loadline_model::NodeSpec;
 use crate::wire::{Kind, Object, Pod, ReplicaSet};
 
 pub use make::new_name;
+pub(crate) use present::is_of_absent_set;
 pub use present::{Present, PresentPod};
 
 /// Pods of one workload that are not there yet.

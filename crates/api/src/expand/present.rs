@@ -74,12 +74,23 @@ impl Present {
         let sets = self.by_owner.iter().filter(|((namespace, kind, set), _)| {
             *namespace == deployment.namespace && kind == Kind::ReplicaSet.name() && !has_set(set)
         });
-        let belongs = |set: &str, pod: &PresentPod| {
-            let hash = set.strip_prefix(&*deployment.name).and_then(|rest| rest.strip_prefix('-'));
-            hash.is_some() && hash == pod.template_hash.as_deref()
-        };
+        let belongs = |set: &str, pod: &PresentPod| is_named_for(&deployment.name, set, pod.template_hash.as_deref());
         sets.map(|((.., set), pods)| pods.iter().filter(|pod| pod.active && belongs(set, pod)).count()).sum()
     }
+}
+
+/// Whether a pod belongs to a ReplicaSet of a Deployment (of the pod's namespace) that is not in the input itself.
+pub(crate) fn is_of_absent_set(pod: &Pod, deployment: &str, has_set: impl Fn(&str) -> bool) -> bool {
+    let hash = pod.metadata.labels.get(TEMPLATE_HASH).map(String::as_str);
+    pod.metadata.controller().is_some_and(|owner| {
+        owner.kind == Kind::ReplicaSet.name() && !has_set(&owner.name) && is_named_for(deployment, &owner.name, hash)
+    })
+}
+
+/// Whether a ReplicaSet has the name of a Deployment and a template's hash.
+fn is_named_for(deployment: &str, set: &str, hash: Option<&str>) -> bool {
+    let rest = set.strip_prefix(deployment).and_then(|rest| rest.strip_prefix('-'));
+    rest.is_some() && rest == hash
 }
 
 /// The node that a pod is on or, by its node affinity, must go to.

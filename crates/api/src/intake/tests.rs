@@ -2,7 +2,7 @@ use super::*;
 
 fn loaded(text: &str) -> (Vec<(usize, Object)>, Loaded) {
     let mut objects = Vec::new();
-    let loaded = load(&["-".into()], &mut text.as_bytes(), &mut |place, object| {
+    let loaded = load(&["-".into()], false, &mut text.as_bytes(), &mut |place, object| {
         objects.push((place, object));
     });
     objects.sort_by_key(|(place, _)| *place);

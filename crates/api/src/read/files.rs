@@ -9,8 +9,9 @@ use crate::doc::Problem;
 use crate::wire::Object;
 
 impl<S: FnMut(Object)> Reader<S> {
-    /// Reads a file, a folder with all that is in it, or `-` for `stdin`.
+    /// Reads a file, a folder with all that is in it but hidden files and folders, or `-` for `stdin`.
     pub fn read_path(&mut self, path: &Path, stdin: &mut dyn Read) {
+        self.path += 1;
         if path.as_os_str() == "-" {
             let mut bytes = Vec::new();
             let result = stdin.read_to_end(&mut bytes).map(|_| bytes);
@@ -36,8 +37,8 @@ impl<S: FnMut(Object)> Reader<S> {
         for entry in entries {
             let path = entry.path();
             let name = entry.file_name();
-            // A mounted ConfigMap keeps its versions in folders that begin with two dots, behind links.
-            if name.to_string_lossy().starts_with("..") {
+            // .git, what editors leave behind, and the versions of a mounted ConfigMap, which links lead to.
+            if name.to_string_lossy().starts_with('.') {
                 continue;
             }
             match entry.file_type() {

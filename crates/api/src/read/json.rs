@@ -15,6 +15,8 @@ use crate::wire::Object;
 struct Cursor<'t> {
     text: &'t str,
     file: Arc<str>,
+    /// Number of the path that named the file.
+    path: usize,
     /// Offset up to which `line` and `line_start` hold.
     at: usize,
     line: u32,
@@ -36,13 +38,18 @@ impl Cursor<'_> {
             self.line_start = self.at + between.iter().rposition(|byte| *byte == b'\n').unwrap_or(0) + 1;
         }
         self.at = offset;
-        Place { file: self.file.clone(), line: self.line, column: (offset - self.line_start + 1) as u32 }
+        Place {
+            file: self.file.clone(),
+            line: self.line,
+            column: (offset - self.line_start + 1) as u32,
+            path: self.path,
+        }
     }
 }
 
 impl<S: FnMut(Object)> Reader<S> {
     pub(super) fn read_json(&mut self, text: &str, file: &Arc<str>) {
-        let mut cursor = Cursor { text, file: file.clone(), at: 0, line: 1, line_start: 0 };
+        let mut cursor = Cursor { text, file: file.clone(), path: self.path, at: 0, line: 1, line_start: 0 };
         let mut rest = text;
         while !rest.trim_start().is_empty() {
             rest = rest.trim_start();

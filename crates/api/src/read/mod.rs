@@ -60,17 +60,26 @@ pub struct Reader<S> {
     seen: Map<(Kind, String, String), Place>,
     /// Namespace and name of each object that says its uid.
     uids: Map<(Kind, String), (String, String)>,
+    /// Number of the path that is being read, from 1.
+    path: usize,
+    /// An object of a later path takes the place of the one like it of an earlier path.
+    replace: bool,
+    /// Where the objects stand that others have replaced.
+    replaced: Map<(Kind, String, String), Place>,
 }
 
 /// Where objects stand, for problems that are found later.
 #[derive(Debug, Clone, Default)]
-pub struct Places(Map<(Kind, String, String), Place>);
+pub struct Places {
+    now: Map<(Kind, String, String), Place>,
+    replaced: Map<(Kind, String, String), Place>,
+}
 
 impl Places {
     /// A problem of an object that was read; of no file when it was not.
     pub fn problem(&self, kind: Kind, namespace: &str, name: &str, message: &str) -> Problem {
-        match self.0.get(&(kind, namespace.to_owned(), name.to_owned())) {
-            Some(Place { file, line, column }) => Problem {
+        match self.now.get(&(kind, namespace.to_owned(), name.to_owned())) {
+            Some(Place { file, line, column, .. }) => Problem {
                 file: file.clone(),
                 line: *line,
                 column: *column,
@@ -80,6 +89,14 @@ impl Places {
             None => Problem::of_file(&object_name(kind, namespace, name), message),
         }
     }
+
+    /// Says that an object took the place of another one, and which.
+    pub fn replacement(&self, key: &(Kind, String, String)) -> String {
+        let said =
+            |place: Option<&Place>| place.map_or_else(String::new, |place| format!("{}:{}", place.file, place.line));
+        let called = object_name(key.0, &key.1, &key.2);
+        format!("{}: {called} replaces the one in {}", said(self.now.get(key)), said(self.replaced.get(key)))
+    }
 }
 
 /// Where an object begins.
@@ -88,6 +105,8 @@ struct Place {
     file: Arc<str>,
     line: u32,
     column: u32,
+    /// Number of the path in which the object was found.
+    path: usize,
 }
 
 /// `apiVersion` and `kind` that the elements of a typed list (`PodList`) have when they do not say.
@@ -111,7 +130,21 @@ impl ItemDefault {
 impl<S: FnMut(Object)> Reader<S> {
     /// A reader that hands objects to `sink`.
     pub fn new(sink: S) -> Self {
-        Self { sink, summary: Summary::default(), seen: Map::default(), uids: Map::default() }
+        Self {
+            sink,
+            summary: Summary::default(),
+            seen: Map::default(),
+            uids: Map::default(),
+            path: 0,
+            replace: false,
+            replaced: Map::default(),
+        }
+    }
+
+    /// Hands on an object of a later path although an earlier one had one like it.
+    #[must_use]
+    pub fn replacing(self, replace: bool) -> Self {
+        Self { replace, ..self }
     }
 
     /// What it all came to.
@@ -121,7 +154,7 @@ impl<S: FnMut(Object)> Reader<S> {
 
     /// What it all came to, and where each object stands.
     pub fn finish_with_places(self) -> (Summary, Places) {
-        (self.summary, Places(self.seen))
+        (self.summary, Places { now: self.seen, replaced: self.replaced })
     }
 
     /// Reads one text: JSON when it begins with a JSON object, else YAML. `file` goes into the problems.
@@ -192,8 +225,16 @@ impl<S: FnMut(Object)> Reader<S> {
         let called = object_name(kind, &namespace, &name);
         let uid = (kind, metadata.uid.clone());
         let known = (kind, namespace.clone(), name.clone());
-        let twice = if let Some(Place { file, line, .. }) = self.seen.get(&known) {
-            Some(("metadata.name", format!("{called} stands here a second time, first in {file}:{line}")))
+        let earlier = self.seen.get(&known);
+        if let Some(replaced) = earlier.filter(|earlier| self.replace && earlier.path < place.path) {
+            self.replaced.insert(known.clone(), replaced.clone());
+            self.seen.insert(known, place);
+            (self.sink)(object);
+            return;
+        }
+        let twice = if let Some(Place { file, line, path, .. }) = earlier {
+            let hint = if *path < place.path { "; with --replace the later one takes its place" } else { "" };
+            Some(("metadata.name", format!("{called} stands here a second time, first in {file}:{line}{hint}")))
         } else if let Some((namespace, name)) = self.uids.get(&uid) {
             let other = object_name(kind, namespace, name);
             let place = self.seen.get(&(kind, namespace.clone(), name.clone()));
@@ -221,10 +262,20 @@ impl<S: FnMut(Object)> Reader<S> {
     }
 
     fn ignore(&mut self, api_version: &str, kind: &str) {
-        let group = api_version.split_once('/').map(|(group, _)| group).filter(|group| group.contains('.'));
-        let name = group.map_or_else(|| kind.to_owned(), |group| format!("{kind}.{group}"));
-        *self.summary.ignored.entry(name).or_default() += 1;
+        *self.summary.ignored.entry(ignored_name(api_version, kind)).or_default() += 1;
     }
+
+    /// The kind that one which is not read most probably stands for.
+    fn misspelt(&self, api_version: &str, kind: &str) -> Option<&'static str> {
+        // There are many of the same kind; one look is enough.
+        let known = self.summary.ignored.contains_key(&ignored_name(api_version, kind));
+        if known { None } else { Kind::misspelt(api_version, kind) }
+    }
+}
+
+fn ignored_name(api_version: &str, kind: &str) -> String {
+    let group = api_version.split_once('/').map(|(group, _)| group).filter(|group| group.contains('.'));
+    group.map_or_else(|| kind.to_owned(), |group| format!("{kind}.{group}"))
 }
 
 /// A brace and then a quote or the other brace: YAML's flow maps begin otherwise, but for those that are JSON as well.

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use super::head::Head;
 use super::{ItemDefault, Place, Reader};
 use crate::check::check;
-use crate::doc::{DecodeError, FieldPath, Node, Problem, decode, decode_all};
+use crate::doc::{At, DecodeError, FieldPath, Node, Problem, decode, decode_all};
+use crate::fields::check_known;
 use crate::wire::{Kind, Lookup, Object, ReadTyped};
 
 /// What is known about a kind by its name, or what is wrong with the name.
@@ -39,11 +40,11 @@ impl<S: FnMut(Object)> Reader<S> {
     pub(super) fn object_from_node(
         &mut self,
         mut node: Node<'_>,
-        problems: Vec<Problem>,
+        mut problems: Vec<Problem>,
         default: &ItemDefault,
         file: &Arc<str>,
     ) {
-        let place = Place { file: file.clone(), line: node.line, column: node.column };
+        let place = Place { file: file.clone(), line: node.line, column: node.column, path: self.path };
         let field = |name: &str, default: &str| match node.get(name) {
             Some(value) => value.as_str().map_or_else(|| Err(value.describe()), |text| Ok(text.to_owned())),
             None => Ok(default.to_owned()),
@@ -59,7 +60,12 @@ impl<S: FnMut(Object)> Reader<S> {
                     // A list of nothing, as Go may write it.
                     Some(items) if items.is_null() => return,
                     Some(items) => Found::Wrong("items", format!("expected a list, found {}", items.describe())),
-                    None => return self.ignore(&api_version, &kind),
+                    None => match self.misspelt(&api_version, &kind).filter(|_| !is_stored(&node)) {
+                        Some(near) => {
+                            Found::Wrong("kind", format!("unknown kind \"{kind}\"; did you mean \"{near}\"?"))
+                        }
+                        None => return self.ignore(&api_version, &kind),
+                    },
                 },
                 found => found,
             },
@@ -81,6 +87,9 @@ impl<S: FnMut(Object)> Reader<S> {
                 return;
             }
         };
+        if !is_stored(&node) {
+            check_known(kind, &node, &mut |at, message| problems.push(problem_at(at, message, &node, file)));
+        }
         if problems.is_empty()
             && let Ok(object) = kind.read(FromNode(&node))
             && makes_sense(&object)
@@ -92,11 +101,7 @@ impl<S: FnMut(Object)> Reader<S> {
         let mut found = problems;
         let object = kind.read(FromBadNode { node: &mut node, file, problems: &mut found });
         if let Ok(object) = object {
-            check(&object, &mut |at, message| {
-                let path = at.to_path();
-                let (line, column) = node.position(&path);
-                found.push(Problem { file: file.clone(), line, column, path: path.to_string(), message });
-            });
+            check(&object, &mut |at, message| found.push(problem_at(at, message, &node, file)));
         }
         self.summary.problems.append(&mut found);
     }
@@ -107,15 +112,32 @@ impl<S: FnMut(Object)> Reader<S> {
         let api_version = head.api_version.as_deref().unwrap_or(&default.api_version);
         let kind = head.kind.as_deref().unwrap_or(&default.kind);
         match find(api_version, kind) {
-            Found::Ignored if !kind.ends_with("List") => self.ignore(api_version, kind),
+            Found::Ignored if !kind.ends_with("List") && self.misspelt(api_version, kind).is_none() => {
+                self.ignore(api_version, kind);
+            }
             Found::Ignored | Found::Wrong(..) => return false,
             Found::Known(kind) => match kind.read(FromJson(json)) {
-                Ok(object) if makes_sense(&object) => self.hand_on(object, place),
+                // What people wrote is looked at once more, as a tree.
+                Ok(object) if !object.metadata().uid.is_empty() && makes_sense(&object) => self.hand_on(object, place),
                 _ => return false,
             },
         }
         true
     }
+}
+
+fn problem_at(at: At<'_>, message: String, object: &Node<'_>, file: &Arc<str>) -> Problem {
+    let path = at.to_path();
+    let (line, column) = object.position(&path);
+    Problem { file: file.clone(), line, column, path: path.to_string(), message }
+}
+
+/// Whether an API server had the object: it gives everything a uid, and keeps no field that it does not know.
+fn is_stored(node: &Node<'_>) -> bool {
+    node.get("metadata")
+        .and_then(|metadata| metadata.get("uid"))
+        .and_then(Node::as_str)
+        .is_some_and(|uid| !uid.is_empty())
 }
 
 fn makes_sense(object: &Object) -> bool {

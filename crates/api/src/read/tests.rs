@@ -175,20 +175,30 @@ fn files_folders_and_standard_input() {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(folder.join("b/..data")).unwrap();
     std::fs::create_dir_all(folder.join("empty")).unwrap();
+    std::fs::create_dir_all(folder.join(".git")).unwrap();
     let node = |name: &str| format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n");
     for (path, text) in [
         ("c.yml", node("c")),
         ("a.json", "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}".into()),
         ("b/b.yaml", node("b")),
         ("b/..data/x.yaml", node("x")),
+        (".git/y.yaml", node("q")),
+        (".y.yaml.swp.json", node("q")),
         ("d.txt", node("d")),
     ] {
         std::fs::write(folder.join(path), text).unwrap();
     }
     std::fs::write(folder.join("z.yaml"), b"a: b\nc: \xff").unwrap();
-    let paths = [folder.clone(), "-".into(), folder.join("d.txt"), folder.join("gone"), folder.join("empty")];
+    let paths = [
+        folder.clone(),
+        "-".into(),
+        folder.join("d.txt"),
+        folder.join("gone"),
+        folder.join("empty"),
+        folder.join(".git/y.yaml"),
+    ];
     let loaded = read_paths(&paths, &mut node("in").as_bytes());
-    assert_eq!(names(&loaded), ["Node a", "Node b", "Node c", "Node in", "Node d"]);
+    assert_eq!(names(&loaded), ["Node a", "Node b", "Node c", "Node in", "Node d", "Node q"]);
     let found: Vec<String> = loaded
         .summary
         .problems
@@ -247,4 +257,42 @@ fn lists_of_nothing_are_empty_in_json_and_in_yaml() {
         ignored(r#"{"apiVersion": "example.com/v1", "kind": "AllowList", "spec": {}}"#),
         ["AllowList.example.com"]
     );
+}
+
+#[test]
+fn fields_that_kubernetes_does_not_have() {
+    let pod = |metadata: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{{metadata}}}\nspec:\n  nodeSelecter: {{a: b}}\n  priority: high\n  container: []\n"
+        )
+    };
+    let said = [
+        "f:5:3: spec.nodeSelecter: unknown field \"nodeSelecter\"; did you mean \"nodeSelector\"?",
+        "f:7:3: spec.container: unknown field \"container\"; did you mean \"containers\"?",
+        "f:6:13: spec.priority: expected a whole number of 32 bits, found the text `high`",
+    ];
+    assert_eq!(problems(&pod("name: p")), said);
+    assert_eq!(problems(&pod("name: p, uid: null")), said);
+    // What comes from an API server is taken as it is: a newer one may know more fields.
+    assert_eq!(problems(&pod("name: p, uid: u")), said[2..]);
+    let json = |uid: &str| {
+        format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"p"{uid}}},"spec":{{"nodeSelecter":{{}}}}}}"#)
+    };
+    let place = "f:1:65: spec.nodeSelecter: unknown field \"nodeSelecter\"; did you mean \"nodeSelector\"?";
+    assert_eq!(problems(&json("")), [place]);
+    assert_eq!(names(&read(&json(r#","uid":"u""#))), ["Pod default/p"]);
+    // One that is wrong hides no other.
+    let loaded = read(&format!("{}---\n{}", pod("name: p"), "apiVersion: v1\nkind: Node\nmetadata: {name: node-n}\n"));
+    assert_eq!(names(&loaded), ["Node node-n"]);
+}
+
+#[test]
+fn kinds_that_kubernetes_does_not_have() {
+    let yaml = "apiVersion: apps/v1\nkind: Deploymnt\nmetadata: {name: d}\n";
+    let said = ["f:2:1: kind: unknown kind \"Deploymnt\"; did you mean \"Deployment\"?"];
+    assert_eq!(problems(yaml), said);
+    assert_eq!(problems(r#"{"kind":"pod","apiVersion":"v1","metadata":{"name":"p"}}"#).len(), 1);
+    assert_eq!(problems(&yaml.replace("apps/v1", "example.com/v1")), [""; 0]);
+    let stored = read(&yaml.replace("name: d", "name: d, uid: u"));
+    assert_eq!((stored.summary.problems, stored.summary.ignored), (Vec::new(), [("Deploymnt".to_owned(), 1)].into()));
 }

@@ -6,6 +6,7 @@ use super::{
     DaemonSet, Deployment, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget, PriorityClass,
     ReplicaSet, ReplicationController, RuntimeClass, Service, StatefulSet, StoredObject,
 };
+use crate::doc::nearest;
 
 /// Something that can be read as any of the wire types.
 pub(crate) trait ReadTyped {
@@ -127,18 +128,57 @@ impl Kind {
         if found.api_version() == api_version {
             return Lookup::Known(found);
         }
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let group = group_of(api_version);
         if group.contains('.') && !group.ends_with(".k8s.io") {
             Lookup::Ignored
         } else {
             Lookup::WrongVersion(found.api_version())
         }
     }
+
+    /// The kind that one which is not read most probably stands for. Kinds in groups of which none is read may have any name.
+    pub(crate) fn misspelt(api_version: &str, kind: &str) -> Option<&'static str> {
+        let group = group_of(api_version);
+        if Self::ALL.iter().any(|known| group_of(known.api_version()) == group) {
+            nearest(kind, Self::ALL.iter().map(|known| known.name()))
+        } else {
+            None
+        }
+    }
+}
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What else Kubernetes 1.36 has in the groups of the kinds that are read.
+    const OTHERS: &[(&str, &[&str])] = &[
+        (
+            "v1",
+            &[
+                "Binding",
+                "ComponentStatus",
+                "ConfigMap",
+                "Endpoints",
+                "Event",
+                "PodTemplate",
+                "ResourceQuota",
+                "Secret",
+                "ServiceAccount",
+            ],
+        ),
+        ("apps/v1", &["ControllerRevision"]),
+        ("batch/v1", &["CronJob"]),
+        ("policy/v1", &["Eviction"]),
+        ("scheduling.k8s.io/v1alpha2", &["PodGroup", "Workload"]),
+        ("storage.k8s.io/v1", &["VolumeAttributesClass"]),
+        ("storagemigration.k8s.io/v1beta1", &["StorageVersionMigration"]),
+        ("resource.k8s.io/v1beta2", &["DeviceTaintRule", "ResourcePoolStatusRequest"]),
+    ];
 
     #[test]
     fn kinds_are_told_apart_by_group() {
@@ -152,5 +192,18 @@ mod tests {
         );
         assert_eq!(Kind::find("v1beta1", "Pod"), Lookup::WrongVersion("v1"));
         assert!(Kind::Pod.is_namespaced() && !Kind::Node.is_namespaced());
+    }
+
+    #[test]
+    fn misspelt_kinds_are_told_from_others() {
+        assert_eq!(Kind::misspelt("apps/v1", "Deploymnt"), Some("Deployment"));
+        assert_eq!(Kind::misspelt("v1", "pod"), Some("Pod"));
+        assert_eq!(Kind::misspelt("example.com/v1", "Deploymnt"), None);
+        for (api_version, kinds) in OTHERS {
+            for kind in *kinds {
+                assert_eq!(Kind::find(api_version, kind), Lookup::Ignored);
+                assert_eq!(Kind::misspelt(api_version, kind), None, "{kind}");
+            }
+        }
     }
 }

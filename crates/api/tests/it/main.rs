@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod damaged;
+mod fields;
 mod openapi;
 mod quantities;
 mod selectors;
