@@ -25,7 +25,8 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   loadline explain -f examples/cluster
   loadline explain -f examples/cluster shop/search-0
-  loadline explain -f cluster.json -o json      # without -f it says which kubectl command makes such a file
+  loadline explain -f cluster.json -o json
+  loadline explain                              # says which kubectl command makes cluster.json
 
 ";
 
@@ -40,7 +41,7 @@ Examples:
 
 /// A Kubernetes scheduler that decides as kube-scheduler does, and says why.
 #[derive(Debug, Parser)]
-#[command(name = "loadline", version, styles = HELP_STYLES, disable_help_subcommand = true)]
+#[command(name = "loadline", version, styles = HELP_STYLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -71,8 +72,7 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print a file that is generated from the code and checked in.
-    #[command(hide = true)]
+    /// Print the reference of all plugins, or the JSON Schema of what `explain` and `simulate` print.
     Generate {
         /// Which one.
         what: Generated,
@@ -107,7 +107,8 @@ pub(crate) struct Input {
     /// rollout, without the steps. Each replacement is told on standard error.
     #[arg(long)]
     pub(crate) replace: bool,
-    /// A KubeSchedulerConfiguration, as kube-scheduler takes it; without it, kube-scheduler's defaults.
+    /// A KubeSchedulerConfiguration, as kube-scheduler takes it, - for standard input; without it, kube-scheduler's
+    /// defaults.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Decides between nodes with equal totals: the same seed gives the same result.

@@ -1,6 +1,5 @@
 //! `loadline config`: check, show and compare configurations.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
@@ -11,11 +10,9 @@ use loadline_framework::Registry;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure, warning};
-use crate::output::{Format, Streams, write_value};
+use crate::input::read_text;
+use crate::output::{Format, Streams, View, write_value, write_yaml};
 use crate::render::count;
-
-/// The name of standard input on the command line.
-const STDIN: &str = "-";
 
 const EFFECTIVE_EXAMPLES: &str = "\
 Examples:
@@ -61,17 +58,15 @@ enum ConfigCommand {
         no_comments: bool,
     },
     /// Show what differs between two configurations as they run; how they are written does not matter.
-    #[command(after_long_help = DIFF_EXIT_CODES)]
+    #[command(after_long_help = DIFF_EXIT_CODES, override_usage = "loadline config diff [OPTIONS] [OLD] NEW")]
     Diff {
-        /// The first configuration; - for standard input.
-        #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
-        old: PathBuf,
-        /// The second configuration; without it, OLD is compared with the default configuration.
-        #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
-        new: Option<PathBuf>,
+        /// The old configuration and the new one; - for standard input. The new one alone is compared with the default
+        /// configuration, which is then the old one.
+        #[arg(required = true, num_args = 1..=2, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
         /// What to print.
         #[arg(short, long, value_name = "FORMAT", default_value_t, value_enum)]
-        output: Format,
+        output: DiffFormat,
     },
 }
 
@@ -85,6 +80,18 @@ enum ConfigFormat {
     Json,
 }
 
+/// `-o` of `diff`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DiffFormat {
+    /// A line for each difference; + stands only in the new one, - only in the old one, ~ in both.
+    #[default]
+    Table,
+    /// An object with the hash of each configuration, and under `differences` each path with its values.
+    Json,
+    /// As JSON, in YAML.
+    Yaml,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &ConfigArgs, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     match &args.command {
@@ -93,7 +100,7 @@ pub(crate) fn run(args: &ConfigArgs, registry: &Registry, streams: &mut Streams<
             let config = load_or_default(file.as_deref(), registry, streams)?;
             show(&config, registry, *output, !no_comments, streams)
         }
-        ConfigCommand::Diff { old, new, output } => compare(old, new.as_deref(), *output, registry, streams),
+        ConfigCommand::Diff { files, output } => compare(files, *output, registry, streams),
     }
 }
 
@@ -147,17 +154,18 @@ fn show(
 }
 
 fn compare(
-    old: &Path,
-    new: Option<&Path>,
-    format: Format,
+    files: &[PathBuf],
+    format: DiffFormat,
     registry: &Registry,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let (first, second) = match new {
-        Some(new) => (load(old, registry, streams), load(new, registry, streams)),
-        // What a file changes is read from the default to the file.
-        None => (default_config(registry), load(old, registry, streams)),
+    let (old, new) = match files {
+        [old, new] => (Some(old.as_path()), new),
+        [new] => (None, new),
+        _ => return Err(Failure::Message("expected one or two configurations".to_owned())),
     };
+    let first = load_or_default(old, registry, streams);
+    let second = load(new, registry, streams);
     let (first, second) = match (first, second) {
         (Ok(first), Ok(second)) => (first, second),
         (first, second) => {
@@ -167,14 +175,14 @@ fn compare(
         }
     };
     let changes = diff(&first, &second, registry);
-    if format == Format::Table {
-        for change in &changes {
-            write_change(change, streams)?;
-        }
-    } else {
+    let whole = || {
         let changes: Vec<Value> = changes.iter().map(change_as_json).collect();
-        let whole = json!({"oldHash": hash(&first), "newHash": hash(&second), "differences": changes});
-        write_value(&whole, format, 2, streams.out)?;
+        json!({"oldHash": hash(&first), "newHash": hash(&second), "differences": changes})
+    };
+    match format {
+        DiffFormat::Table => changes.iter().try_for_each(|change| write_change(change, streams))?,
+        DiffFormat::Json => write_value(&whole(), Format::Json, 2, streams.out)?,
+        DiffFormat::Yaml => write_value(&whole(), Format::Yaml, 2, streams.out)?,
     }
     Ok(if changes.is_empty() { Exit::Done } else { Exit::Pending })
 }
@@ -186,7 +194,27 @@ fn write_change(change: &Change, streams: &mut Streams<'_>) -> Result<(), Failur
         (_, None) => styles.bad,
         _ => styles.doubtful,
     };
-    writeln!(streams.out, "{style}{change}{style:#}")?;
+    let line = change.to_string();
+    if line.chars().count() <= View::READABLE.into() {
+        writeln!(streams.out, "{style}{line}{style:#}")?;
+        return Ok(());
+    }
+    // Too much for a line: the path first, and what is old and what is new in lines of their own.
+    let (head, values) = line.split_at(line.find(&change.path).unwrap_or_default() + change.path.len());
+    writeln!(streams.out, "{style}{head}:{style:#}")?;
+    let values = format!("      {}", values.trim_start_matches(": "));
+    if values.chars().count() <= View::READABLE.into() {
+        writeln!(streams.out, "{style}{values}{style:#}")?;
+        return Ok(());
+    }
+    for (mark, value) in [('-', &change.old), ('+', &change.new)] {
+        let Some(value) = value else { continue };
+        let mut yaml = Vec::new();
+        write_yaml(value, &mut yaml)?;
+        for line in String::from_utf8_lossy(&yaml).lines() {
+            writeln!(streams.out, "{style}{mark}     {line}{style:#}")?;
+        }
+    }
     Ok(())
 }
 
@@ -216,13 +244,7 @@ fn load_or_default(
 /// standard error.
 fn load(file: &Path, registry: &Registry, streams: &mut Streams<'_>) -> Result<Config, Vec<Problem>> {
     let name = name(file);
-    let text = if name == STDIN {
-        let mut text = String::new();
-        streams.stdin.read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    let text = text.map_err(|error| vec![Problem::of_file(&name, error.to_string())])?;
+    let text = read_text(file, streams.stdin).map_err(|problem| vec![problem])?;
     let loaded = parse(&text, &name, registry)?;
     for message in &loaded.warnings {
         // Standard error is gone: nobody is left to warn, and the work goes on.
@@ -277,8 +299,11 @@ pub(crate) mod testing {
 mod tests {
     use clap::Parser;
 
+    use std::fs;
+
     use super::testing::{Ran, on_buffers};
     use super::*;
+    use crate::input::STDIN;
 
     const HEAD: &str = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n";
 
@@ -373,13 +398,29 @@ mod tests {
         assert_eq!(
             differ.out,
             "~ parallelism: 2 -> 3\n\
-             - profiles[default-scheduler].plugins.score.enabled[ImageLocality]: {\"name\":\"ImageLocality\",\"weight\":1}\n"
+             - profiles[default-scheduler].plugins.score.enabled[ImageLocality]:\n      {\"name\":\"ImageLocality\",\"weight\":1}\n"
         );
         let same = ran(&["diff", "a.yaml", "a.yaml"], &files);
         assert_eq!((same.code, same.out.as_str()), (0, ""));
+        let from_default = ran(&["diff", "a.yaml"], &files);
+        assert_eq!(from_default.out, "~ parallelism: 16 -> 2\n");
         let from_default = ran(&["diff", "a.yaml", "-o", "json"], &files);
         let whole: Value = serde_json::from_str(&from_default.out).expect("it is JSON");
         assert_eq!(whole["differences"], json!([{"path": "parallelism", "old": 16, "new": 2}]));
+    }
+
+    #[test]
+    fn long_differences_are_laid_out() {
+        let files = [
+            ("a.yaml", ""),
+            (
+                "b.yaml",
+                "profiles: [{schedulerName: default-scheduler}, {schedulerName: batch, percentageOfNodesToScore: 7}]\n",
+            ),
+        ];
+        let differ = ran(&["diff", "a.yaml", "b.yaml"], &files);
+        assert!(differ.out.starts_with("+ profiles[batch]:\n+     percentageOfNodesToScore: 7\n"), "{}", differ.out);
+        assert!(differ.out.lines().all(|line| line.chars().count() <= 100 && line.starts_with('+')), "{}", differ.out);
     }
 
     #[test]

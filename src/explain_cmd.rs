@@ -14,11 +14,6 @@ use crate::progress::Bar;
 use crate::render::explain::Explained;
 use crate::render::lines;
 
-const NO_INPUT: &str = "\
-no input: this version does not read a live cluster yet. Give files with -f, or pipe what kubectl prints:
-  kubectl get nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
-daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses -A -o json | loadline explain -f -";
-
 /// JSON is spread over lines down to the fields of a decision's parts; a node is one line.
 const OPEN: usize = 4;
 /// How deep a decision stands in the list.
@@ -26,9 +21,7 @@ const DEPTH: usize = 2;
 
 /// Runs the command.
 pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
-    if args.input.paths.is_empty() {
-        return Err(Failure::Message(NO_INPUT.to_owned()));
-    }
+    input::require(&args.input, "explain")?;
     let format = args.input.output;
     let mut bar = Bar::new(streams.progress.draws(format));
     let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
@@ -200,17 +193,5 @@ mod tests {
     #[test]
     fn yaml_looks_like_kubectls() {
         insta::assert_snapshot!(streamed(&[placed()], Format::Yaml));
-    }
-
-    #[test]
-    fn the_hint_names_kinds_that_are_read() {
-        let kinds =
-            NO_INPUT.split("kubectl get ").nth(1).and_then(|rest| rest.split(' ').next()).expect("there is a command");
-        let read: Vec<String> = loadline_api::wire::Kind::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
-        for kind in kinds.split(',') {
-            let name = kind.split('.').next().unwrap_or(kind);
-            let singular = [name.strip_suffix('s'), name.strip_suffix("es")];
-            assert!(singular.into_iter().flatten().any(|name| read.iter().any(|known| known == name)), "{kind}");
-        }
     }
 }

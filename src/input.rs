@@ -2,6 +2,7 @@
 //! said at once.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use loadline_api::doc::Problem;
@@ -15,12 +16,48 @@ use crate::output::Streams;
 use crate::progress::Bar;
 use crate::render::count;
 
+/// The name of standard input on the command line.
+pub(crate) const STDIN: &str = "-";
+
+/// What kubectl is asked for: every kind that decisions depend on, with the groups of names that others may have too.
+pub(crate) const KINDS: &str = "nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
+daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses";
+
 /// Both, ready to run.
 pub(crate) struct Ready {
     /// The cluster and what was said about it.
     pub(crate) loaded: Loaded,
     /// The configuration.
     pub(crate) profiles: Profiles,
+}
+
+/// Sees that there is something to read, and only one reader of standard input.
+pub(crate) fn require(input: &Input, command: &str) -> Result<(), Failure> {
+    if input.paths.is_empty() {
+        return Err(Failure::Message(format!(
+            "no input: this version does not read a live cluster yet. Give files with -f, such as what kubectl prints:\n  \
+             kubectl get {KINDS} -A -o json > cluster.json\n  loadline {command} -f cluster.json"
+        )));
+    }
+    let stdin = Path::new(STDIN);
+    let readers = input.paths.iter().chain(&input.config).filter(|path| *path == stdin).count();
+    if readers > 1 {
+        return Err(Failure::Message(
+            "- is standard input, which can be read once: give one of them as a file".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// The text of a file, or of standard input for `-`.
+pub(crate) fn read_text(path: &Path, stdin: &mut dyn Read) -> Result<String, Problem> {
+    let text = if path == Path::new(STDIN) {
+        let mut text = String::new();
+        stdin.read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|error| Problem::of_file(&path.to_string_lossy(), error.to_string()))
 }
 
 /// Reads the configuration and the cluster. Warnings go to standard error.
@@ -51,7 +88,7 @@ fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'
         return loadline_config::compile(&loadline_config::default_config(registry)?, registry);
     };
     let file = path.to_string_lossy();
-    let text = fs::read_to_string(path).map_err(|error| vec![Problem::of_file(&file, error.to_string())])?;
+    let text = read_text(path, streams.stdin).map_err(|problem| vec![problem])?;
     let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
     let mut said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     said.extend(left_out(&config));
@@ -99,5 +136,26 @@ pub(crate) fn exit(input: &Input, partial: bool, pending: u64) -> Exit {
         Exit::Pending
     } else {
         Exit::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_same_command() {
+        let readme = include_str!("../README.md").replace("\\\n", "");
+        assert!(readme.contains(&format!("kubectl get {KINDS} -A -o json > cluster.json\n")));
+    }
+
+    #[test]
+    fn the_hint_names_kinds_that_are_read() {
+        let read: Vec<String> = loadline_api::wire::Kind::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
+        for kind in KINDS.split(',') {
+            let name = kind.split('.').next().unwrap_or(kind);
+            let singular = [name.strip_suffix('s'), name.strip_suffix("es")];
+            assert!(singular.into_iter().flatten().any(|name| read.iter().any(|known| known == name)), "{kind}");
+        }
     }
 }

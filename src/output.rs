@@ -20,6 +20,16 @@ pub(crate) enum Format {
     Yaml,
 }
 
+impl View {
+    /// The longest line that reads with ease.
+    pub(crate) const READABLE: u16 = 100;
+
+    /// For text that is all prose: wrapped wherever it goes.
+    pub(crate) fn for_prose(self) -> Self {
+        Self { width: Some(self.width.map_or(Self::READABLE, |width| width.min(Self::READABLE))), ..self }
+    }
+}
+
 /// The ends of the process, and what is known about them.
 pub(crate) struct Streams<'a> {
     /// Standard input.

@@ -7,7 +7,7 @@ use loadline_framework::{Descriptor, Registry};
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Streams, View, write_value};
+use crate::output::{Format, Streams, View, write_json, write_value};
 use crate::render::table::{Column, Table};
 
 /// JSON is spread over lines down to the fields of a plugin; an argument is one line.
@@ -21,7 +21,19 @@ pub(crate) struct PluginsArgs {
     names: Vec<String>,
     /// What to print.
     #[arg(short, long, value_name = "FORMAT", default_value_t, value_enum)]
-    output: Format,
+    output: PluginsFormat,
+}
+
+/// `-o` of `plugins`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum PluginsFormat {
+    /// A line for each plugin; for those that are named, their help.
+    #[default]
+    Table,
+    /// An array of plugins; for one that is named, an object.
+    Json,
+    /// As JSON, in YAML.
+    Yaml,
 }
 
 /// Runs the command.
@@ -31,22 +43,25 @@ pub(crate) fn run(args: &PluginsArgs, registry: &Registry, streams: &mut Streams
     } else {
         args.names.iter().map(|name| find(name, registry)).collect::<Result<_, _>>()?
     };
-    if args.output == Format::Table {
-        let text = if args.names.is_empty() {
-            list(&chosen, streams.view)
-        } else {
-            let pages: Vec<String> = chosen.iter().map(|plugin| describe(plugin, streams.view)).collect();
-            pages.join("\n")
-        };
-        streams.out.write_all(text.as_bytes())?;
-    } else {
+    let format = match args.output {
+        PluginsFormat::Table => None,
+        PluginsFormat::Json => Some(Format::Json),
+        PluginsFormat::Yaml => Some(Format::Yaml),
+    };
+    let view = streams.view.for_prose();
+    if let Some(format) = format {
         let plugins: Vec<Value> = chosen.iter().map(|plugin| reference::describe(plugin)).collect();
         // One plugin that is asked for by name is an object, as with kubectl.
         match <[Value; 1]>::try_from(plugins) {
-            Ok([plugin]) if !args.names.is_empty() => write_value(&plugin, args.output, OPEN - 1, streams.out)?,
-            Ok(plugins) => write_value(&plugins, args.output, OPEN, streams.out)?,
-            Err(plugins) => write_value(&plugins, args.output, OPEN, streams.out)?,
+            Ok([plugin]) if !args.names.is_empty() => write_value(&plugin, format, OPEN - 1, streams.out)?,
+            Ok(plugins) => write_value(&plugins, format, OPEN, streams.out)?,
+            Err(plugins) => write_value(&plugins, format, OPEN, streams.out)?,
         }
+    } else if args.names.is_empty() {
+        streams.out.write_all(list(&chosen, view).as_bytes())?;
+    } else {
+        let pages: Vec<String> = chosen.iter().map(|plugin| describe(plugin, view)).collect();
+        streams.out.write_all(pages.join("\n").as_bytes())?;
     }
     Ok(Exit::Done)
 }
@@ -90,9 +105,7 @@ fn describe(plugin: &'static Descriptor, view: View) -> String {
     }
     row("Events that may wake a pod:", or_none(reference::events(plugin).join(", ")));
     let mut text = format!("{head}{}{head:#}\n", plugin.name);
-    let mut help = Table::new(vec![Column::text("")]);
-    help.row([plugin.help.to_owned()]);
-    text += &help.render(view, 2);
+    text += &wrapped(plugin.help, view, 2);
     text.push('\n');
     text += &about.render(view, 2);
     let rows = reference::arg_rows(plugin);
@@ -100,18 +113,30 @@ fn describe(plugin: &'static Descriptor, view: View) -> String {
         text += "\n  It takes no arguments.\n";
         return text;
     }
-    let mut args = Table::new(vec![
-        Column::left("ARGUMENT"),
-        Column::text("TYPE"),
-        Column::text("DEFAULT"),
-        Column::text("MEANING"),
-    ]);
+    text += "\n  Arguments:\n";
     for row in rows {
-        args.row([row.path, row.kind, row.default.to_owned(), row.help.to_owned()]);
+        text += &wrapped(&format!("{}: {}", row.path, row.kind), view, 4);
+        text += &wrapped(row.help, view, 8);
+        if let Ok(default) = serde_json::from_str::<Value>(row.default) {
+            text += &wrapped(&format!("Default: {}", spaced(&default)), view, 8);
+        }
     }
-    text.push('\n');
-    text += &args.render(view, 2);
     text
+}
+
+fn wrapped(text: &str, view: View, indent: u16) -> String {
+    let mut table = Table::new(vec![Column::text("")]);
+    table.row([text.to_owned()]);
+    table.render(view, indent)
+}
+
+/// JSON on one line that can be wrapped where it has spaces.
+fn spaced(value: &Value) -> String {
+    let mut out = Vec::new();
+    match write_json(value, 0, 0, &mut out) {
+        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Err(_) => value.to_string(),
+    }
 }
 
 fn weight(plugin: &Descriptor) -> String {
@@ -131,47 +156,59 @@ mod tests {
     use super::*;
     use crate::config_cmd::testing::{Ran, on_buffers};
 
-    fn ran(names: &[&str], output: Format) -> Ran {
+    fn ran(names: &[&str], output: PluginsFormat) -> Ran {
         let args = PluginsArgs { names: names.iter().map(ToString::to_string).collect(), output };
         on_buffers("", |streams| run(&args, &loadline_plugins::registry(), streams))
     }
 
     #[test]
     fn all_are_listed() {
-        let listed = ran(&[], Format::Table);
+        let listed = ran(&[], PluginsFormat::Table);
         assert_eq!(listed.code, 0);
         let lines: Vec<&str> = listed.out.lines().collect();
-        assert_eq!(lines.len(), 1 + loadline_plugins::registry().iter().count());
+        let plugins = loadline_plugins::registry().iter().count();
+        // Long lists of extension points go on in lines of their own.
+        assert_eq!(lines.iter().filter(|line| !line.starts_with(' ')).count(), 1 + plugins);
+        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{}", listed.out);
         assert!(lines[0].starts_with("NAME "), "{}", lines[0]);
         let taints = lines.iter().find(|line| line.starts_with("TaintToleration ")).expect("it is listed");
         let words: Vec<&str> = taints.split_whitespace().collect();
         assert_eq!(words[1..3], ["yes", "3"], "{taints}");
         assert!(taints.ends_with("Score"), "{taints}");
-        let json: Value = serde_json::from_str(&ran(&[], Format::Json).out).expect("it is JSON");
-        assert_eq!(json.as_array().map(Vec::len), Some(lines.len() - 1));
+        let json: Value = serde_json::from_str(&ran(&[], PluginsFormat::Json).out).expect("it is JSON");
+        assert_eq!(json.as_array().map(Vec::len), Some(plugins));
     }
 
     #[test]
     fn one_is_described() {
-        let described = ran(&["InterPodAffinity"], Format::Table).out;
-        for part in
-            ["InterPodAffinity\n", "Default weight:", "ARGUMENT", "hardPodAffinityWeight", "whole number in [0, 100]"]
-        {
+        let described = ran(&["InterPodAffinity"], PluginsFormat::Table).out;
+        for part in [
+            "InterPodAffinity\n",
+            "Default weight:",
+            "Arguments:",
+            "hardPodAffinityWeight: ",
+            "whole number in [0, 100]",
+        ] {
             assert!(described.contains(part), "{part} in\n{described}");
         }
-        let json: Value = serde_json::from_str(&ran(&["InterPodAffinity"], Format::Json).out).expect("it is JSON");
+        let json: Value =
+            serde_json::from_str(&ran(&["InterPodAffinity"], PluginsFormat::Json).out).expect("it is JSON");
         assert_eq!(json["defaultWeight"], 2);
         assert_eq!(json["args"][0]["path"], "hardPodAffinityWeight");
-        let yaml = ran(&["InterPodAffinity"], Format::Yaml).out;
+        let yaml = ran(&["InterPodAffinity"], PluginsFormat::Yaml).out;
         assert!(yaml.contains("name: InterPodAffinity\n"), "{yaml}");
-        assert!(ran(&["NodeName"], Format::Table).out.contains("takes no arguments"));
+        for plugin in loadline_plugins::registry().iter() {
+            let page = ran(&[plugin.name], PluginsFormat::Table).out;
+            assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
+        }
+        assert!(ran(&["NodeName"], PluginsFormat::Table).out.contains("takes no arguments"));
     }
 
     #[test]
     fn others_are_refused() {
-        let near = ran(&["NodeAfinity"], Format::Table);
+        let near = ran(&["NodeAfinity"], PluginsFormat::Table);
         assert_eq!((near.code, near.out.as_str()), (2, ""));
         assert_eq!(near.err, "error: there is no plugin NodeAfinity; did you mean NodeAffinity?\n");
-        assert!(ran(&["Whatever"], Format::Json).err.contains("lists all"));
+        assert!(ran(&["Whatever"], PluginsFormat::Json).err.contains("lists all"));
     }
 }

@@ -32,9 +32,7 @@ pub(crate) struct SimulationReport {
 
 /// Runs the command.
 pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
-    if args.input.paths.is_empty() {
-        return Err(Failure::Message("no input: give files, folders or - for standard input with -f".to_owned()));
-    }
+    input::require(&args.input, "simulate")?;
     // The result comes at once, after the last progress.
     let mut bar = Bar::new(streams.progress.draws(Format::Table));
     let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;

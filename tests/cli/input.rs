@@ -17,10 +17,12 @@ fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
 
 #[test]
 fn without_input_the_way_to_a_cluster_is_shown() {
-    let done = loadline(&["explain"]);
-    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
-    assert!(done.err.contains("kubectl get nodes,pods,") && done.err.contains("| loadline explain -f -"), "{done}");
-    assert_eq!(loadline(&["simulate"]).code, 2);
+    for command in ["explain", "simulate"] {
+        let done = loadline(&[command]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        let then = format!("-o json > cluster.json\n  loadline {command} -f cluster.json\n");
+        assert!(done.err.contains("kubectl get nodes,pods,") && done.err.contains(&then), "{done}");
+    }
 }
 
 #[test]
@@ -102,6 +104,21 @@ fn a_pod_that_is_not_there_is_named() {
 }
 
 #[test]
+fn standard_input_is_read_once() {
+    let config = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nparallelism: 0\n";
+    let done = loadline_with(&["simulate", "-f", "examples/cluster", "--config", "-"], config);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.starts_with("-:3:1: parallelism: "), "{done}");
+    let done = loadline_with(&["simulate", "-f", "examples/cluster", "--config", "-"], &config.replace('0', "8"));
+    assert_eq!(done.code, 0, "{done}");
+    for twice in [&["explain", "-f", "-", "--config", "-"], &["simulate", "-f", "-", "-f", "-"]] {
+        let done = loadline_with(twice, NODE);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        assert!(done.err.contains("standard input, which can be read once"), "{done}");
+    }
+}
+
+#[test]
 fn what_kubernetes_does_not_have_is_refused_like_by_kubectl() {
     let text = NODE.to_owned() + &pod("good", "1") + &pod("bad", "1").replace("resources:", "resorces:");
     let done = loadline_with(&["simulate", "-f", "-"], &text);
@@ -126,4 +143,12 @@ fn a_later_file_replaces_when_it_is_meant_to() {
     assert_eq!(done.code, 1, "{done}");
     let said = format!("{later}:1: Pod default/web replaces the one in -:");
     assert!(done.err.starts_with(&said), "{done}");
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let done = loadline(&["help"]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{done}");
+    assert_eq!(done.out, loadline(&["--help"]).out);
+    assert!(loadline(&["help", "simulate"]).out.contains("--replace"));
 }

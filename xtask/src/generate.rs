@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{capture, cargo};
 use crate::root;
 
-/// Each generated file, and the name by which the `loadline` command's hidden `generate` prints it.
+/// Each generated file, and the name by which `loadline generate` prints it.
 const GENERATED: [(&str, &str); 2] =
     [("docs/plugins.md", "plugins-reference"), ("docs/decision-record.schema.json", "decision-schema")];
 
