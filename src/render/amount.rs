@@ -1,5 +1,7 @@
 //! Amounts of resources as people write them.
 
+use std::cmp::Ordering;
+
 const UNITS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 /// Cores: `1.5`, `0.1`, `24`.
@@ -25,9 +27,19 @@ pub(crate) fn of(resource: &str, amount: i64) -> String {
     if in_bytes { bytes(amount) } else { amount.to_string() }
 }
 
-/// A share in whole percent, rounded down as what is left matters: `99%` is not full. `None` without a whole.
+/// A share in whole percent, rounded; `100%` is full to the last bit, as what is left matters. `None` without a whole.
 pub(crate) fn percent(part: i64, whole: i64) -> Option<i64> {
-    (whole > 0).then(|| (i128::from(part) * 100 / i128::from(whole)) as i64)
+    if whole <= 0 {
+        return None;
+    }
+    let (part, whole) = (i128::from(part), i128::from(whole));
+    let rounded = (part * 200 + whole).div_euclid(whole * 2);
+    let honest = match part.cmp(&whole) {
+        Ordering::Less => rounded.min(99),
+        Ordering::Equal => 100,
+        Ordering::Greater => rounded.max(101),
+    };
+    Some(honest as i64)
 }
 
 fn trimmed(text: &str) -> String {
@@ -50,8 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_rounded_down() {
-        assert_eq!([percent(999, 1000), percent(1000, 1000), percent(1, 0)], [Some(99), Some(100), None]);
+    fn shares_are_rounded_but_full_is_full() {
+        assert_eq!([percent(344, 1000), percent(345, 1000), percent(0, 7)], [Some(34), Some(35), Some(0)]);
+        assert_eq!([percent(999, 1000), percent(1000, 1000), percent(1001, 1000)], [Some(99), Some(100), Some(101)]);
+        assert_eq!(percent(1, 0), None);
         assert_eq!(percent(i64::MAX, i64::MAX), Some(100));
     }
 }

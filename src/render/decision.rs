@@ -8,7 +8,7 @@ use loadline_framework::record::{DecidedBy, Decision, NodeRecord, Outcome, Preem
 use loadline_model::quantity::Quantity;
 
 use super::table::{Column, Table, clean};
-use super::{TOP, count, first_few, name_of, style_of};
+use super::{TOP, count, first_few, name_of, shown_of, style_of};
 use crate::output::View;
 
 /// Nodes named behind a reason.
@@ -108,7 +108,8 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     let mut table = Table::new(columns);
     let best = fit.iter().find(|node| is_chosen(node)).and_then(|node| node.total);
     let decided_by_score = decision.decided_by == Some(DecidedBy::Score);
-    for node in fit.iter().take(TOP) {
+    let shown = shown_of(fit.len(), TOP);
+    for node in fit.iter().take(shown) {
         let mark = match () {
             () if is_chosen(node) => "*",
             () if decided_by_score && node.total == best => "=",
@@ -121,8 +122,8 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     }
     let mut text = section(&format!("Fit: {} of {}", fit.len(), count(nodes.len() as u64, "node")), view);
     text += &table.render(view, 2);
-    if fit.len() > TOP {
-        let _ = writeln!(text, "  and {} more", fit.len() - TOP);
+    if fit.len() > shown {
+        let _ = writeln!(text, "  and {} more", fit.len() - shown);
     }
     let mut notes = Vec::new();
     if decision.node.is_some() {
@@ -226,13 +227,14 @@ fn nearest(nodes: &[NodeRecord], view: View) -> String {
     });
     let mut table =
         Table::new(vec![Column::left("NODE"), Column::left("WHAT"), Column::text("WANTED"), Column::text("FOUND")]);
-    for node in lacking.iter().take(NEAREST) {
+    let shown = shown_of(lacking.len(), NEAREST);
+    for node in lacking.iter().take(shown) {
         let mut name = node.name.clone();
         for detail in &node.detail {
             table.row([std::mem::take(&mut name), detail.what.clone(), detail.wanted.clone(), detail.found.clone()]);
         }
     }
-    let head = if lacking.len() > NEAREST { "What the nearest nodes lack" } else { "What they lack" };
+    let head = if lacking.len() > shown { "What the nearest nodes lack" } else { "What they lack" };
     section(head, view) + &table.render(view, 2)
 }
 
@@ -261,11 +263,12 @@ fn helps(remedies: &[Remedy], view: View) -> String {
         return String::new();
     }
     let mut text = section("What would remove the first obstacle", view);
-    for remedy in remedies.iter().take(REMEDIES) {
+    let shown = shown_of(remedies.len(), REMEDIES);
+    for remedy in remedies.iter().take(shown) {
         text += &paragraph(&format!("- {}", remedy.text), view);
     }
-    if remedies.len() > REMEDIES {
-        let _ = writeln!(text, "  and {} more, in -o json", remedies.len() - REMEDIES);
+    if remedies.len() > shown {
+        let _ = writeln!(text, "  and {} more, in -o json", remedies.len() - shown);
     }
     text
 }

@@ -46,9 +46,15 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{s}")
 }
 
+/// How many of a list are shown when it is cut to `most`. Whatever says that there is one more has the room to name it.
+pub(crate) const fn shown_of(number: usize, most: usize) -> usize {
+    if number <= most + 1 { number } else { most }
+}
+
 /// The first few of a list, and how many more there are.
-pub(crate) fn first_few<'a>(items: impl ExactSizeIterator<Item = &'a str>, shown: usize) -> String {
-    let more = items.len().saturating_sub(shown);
+pub(crate) fn first_few<'a>(items: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
+    let shown = shown_of(items.len(), most);
+    let more = items.len() - shown;
     let mut text = items.take(shown).collect::<Vec<_>>().join(", ");
     if more > 0 {
         let _ = write!(text, " and {more} more");
@@ -86,6 +92,7 @@ mod tests {
     #[test]
     fn long_lists_are_cut() {
         assert_eq!(first_few(["a", "b"].into_iter(), 2), "a, b");
+        assert_eq!(first_few(["a", "b", "c"].into_iter(), 2), "a, b, c");
         assert_eq!(first_few(["a", "b", "c", "d"].into_iter(), 2), "a, b and 2 more");
         assert_eq!([count(1, "pod"), count(0, "pod")], ["1 pod", "0 pods"]);
     }

@@ -6,7 +6,7 @@ use loadline_simulator::report::{Circling, PreemptedPod, Report};
 
 use super::decision::section;
 use super::table::{Column, Table};
-use super::{TOP, count, pending, placements, uses};
+use super::{TOP, count, pending, placements, shown_of, uses};
 use crate::output::View;
 
 /// What to show in full.
@@ -47,11 +47,11 @@ fn summary(report: &Report) -> String {
         parts.push(format!("{} left to other schedulers", report.not_ours));
     }
     let end = if report.at_rest { "nothing more would happen" } else { "stopped by --until while things still moved" };
-    let hash: String = report.config_hash.chars().take(12).collect();
     format!(
-        "{}. After {} of virtual time {end}.\nconfiguration {hash}, seed {}\n",
+        "{}. After {} of virtual time {end}.\nconfiguration {}, seed {}\n",
         parts.join(", "),
         seconds(report.elapsed_seconds),
+        report.config_hash,
         report.seed
     )
 }
@@ -59,8 +59,7 @@ fn summary(report: &Report) -> String {
 /// `0 s`, `1.5 s`, `2 min 5 s`, `1 h`.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
-        let text = format!("{seconds:.1}");
-        return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
+        return format!("{seconds} s");
     }
     let whole = seconds.round() as u64;
     let parts = [(whole / 3600, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
@@ -80,7 +79,8 @@ fn preempted(pods: &[PreemptedPod], view: View) -> String {
         Column::left("CAME BACK AS"),
         Column::right("AT"),
     ]);
-    for pod in pods.iter().take(TOP) {
+    let shown = shown_of(pods.len(), TOP);
+    for pod in pods.iter().take(shown) {
         let back = if pod.replaced_by.is_empty() { "-" } else { &pod.replaced_by };
         table.row([
             pod.victim.clone(),
@@ -92,8 +92,8 @@ fn preempted(pods: &[PreemptedPod], view: View) -> String {
     }
     let mut text = section(&format!("Preempted: {}", count(pods.len() as u64, "pod")), view);
     text += &table.render(view, 2);
-    if pods.len() > TOP {
-        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - TOP);
+    if pods.len() > shown {
+        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - shown);
     }
     text
 }
@@ -104,13 +104,14 @@ fn circling(pods: &[Circling], view: View) -> String {
     }
     let mut table =
         Table::new(vec![Column::left("POD"), Column::right("ATTEMPTS"), Column::text("WHAT KEEPS IT GOING")]);
-    for pod in pods.iter().take(TOP) {
+    let shown = shown_of(pods.len(), TOP);
+    for pod in pods.iter().take(shown) {
         table.row([pod.pod.clone(), pod.attempts.to_string(), pod.why.clone()]);
     }
     let mut text = section(&format!("In circles until the end: {}", count(pods.len() as u64, "pod")), view);
     text += &table.render(view, 2);
-    if pods.len() > TOP {
-        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - TOP);
+    if pods.len() > shown {
+        let _ = writeln!(text, "  and {} more, in -o json", pods.len() - shown);
     }
     text
 }

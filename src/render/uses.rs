@@ -7,7 +7,7 @@ use loadline_simulator::report::{NodeUse, Usage};
 use super::amount::{self, percent};
 use super::decision::section;
 use super::table::{Column, Table};
-use super::{TOP, count};
+use super::{TOP, count, shown_of};
 use crate::output::View;
 
 /// The sum over all nodes, and the fullest of them (or all).
@@ -18,12 +18,13 @@ pub(super) fn render(nodes: &[NodeUse], all: bool, view: View) -> String {
     let total = count(nodes.len() as u64, "node");
     let mut text = section(&format!("Requested on {total}"), view) + &sums(nodes).render(view, 2);
     let mut order: Vec<&NodeUse> = nodes.iter().collect();
-    let title = if all || nodes.len() <= TOP {
+    let shown = if all { nodes.len() } else { shown_of(nodes.len(), TOP) };
+    let title = if shown == nodes.len() {
         "Each node".to_owned()
     } else {
         order.sort_by_key(|node| (std::cmp::Reverse(fullness(node)), &node.name));
-        order.truncate(TOP);
-        format!("The {TOP} fullest nodes (--nodes shows all)")
+        order.truncate(shown);
+        format!("The {shown} fullest nodes (--nodes shows all)")
     };
     text += &section(&title, view);
     text += &each(&order).render(view, 2);

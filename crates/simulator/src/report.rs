@@ -1,6 +1,7 @@
 //! What a simulation found. Its JSON is a public contract, like the decision record's.
 
 use loadline_framework::record::{DecidedBy, Outcome};
+use loadline_model::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,15 @@ pub struct Placement {
     pub at_seconds: f64,
 }
 
+/// A point in virtual time as reports have it: seconds to the thousandth, to the millionth where that is all there is. Nanoseconds
+/// only tell apart what happens at once.
+pub(crate) fn seconds(at: Time) -> f64 {
+    const MICRO: f64 = 1e6;
+    let micros = (at as f64 / 1e3).round();
+    let millis = (micros / 1e3).round();
+    if millis > 0.0 { millis / 1e3 } else { micros / MICRO }
+}
+
 /// A pod deleted to make room for another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -142,4 +152,15 @@ pub struct Usage {
     /// Other resources by name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub others: std::collections::BTreeMap<String, i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_no_digits_that_say_nothing() {
+        let times = [0, 3, 70_000, 1_000_000_004, 1_234_567_890, 3_600_000_000_000].map(seconds);
+        assert_eq!(times.map(|time| time.to_string()), ["0", "0", "0.00007", "1", "1.235", "3600"]);
+    }
 }

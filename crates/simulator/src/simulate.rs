@@ -14,9 +14,7 @@ use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 use crate::Progress;
 use crate::cluster::Cluster;
 use crate::explain::{gate, judge, judge_from};
-use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage};
-
-const SECOND: f64 = 1e9;
+use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage, seconds};
 
 /// When pods are gone whose deletion had begun in the input: kube's default grace period.
 const GRACE: Time = 30 * loadline_model::duration::SECOND;
@@ -216,7 +214,7 @@ impl Simulation<'_> {
         (self.progress)(Progress::Simulating {
             placed: self.placements.len() as u64,
             waiting,
-            virtual_seconds: self.now as f64 / SECOND,
+            virtual_seconds: seconds(self.now),
         });
     }
 
@@ -239,7 +237,7 @@ impl Simulation<'_> {
                 decided_by,
                 feasible: cycle.feasible,
                 attempts: attempt.number,
-                at_seconds: self.now as f64 / SECOND,
+                at_seconds: seconds(self.now),
             });
         }
     }
@@ -326,7 +324,7 @@ impl Simulation<'_> {
                 node: node.to_string(),
                 preemptor: preemptor.full_name(),
                 replaced_by: successor.as_ref().map_or_else(String::new, |pod| pod.name.to_string()),
-                at_seconds: self.now as f64 / SECOND,
+                at_seconds: seconds(self.now),
             });
             if let Some(successor) = successor {
                 self.add(successor);
@@ -425,7 +423,7 @@ impl Simulation<'_> {
             kind: "SimulationReport".to_owned(),
             config_hash: engine.profiles().config_hash.to_string(),
             seed: self.seed,
-            elapsed_seconds: self.now as f64 / SECOND,
+            elapsed_seconds: seconds(self.now),
             at_rest,
             circling,
             placements: self.placements,
