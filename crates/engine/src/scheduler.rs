@@ -35,8 +35,8 @@ enum Stage {
     Permit { until: Vec<(&'static str, Time)> },
     /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
     PreBind { left: Vec<usize>, at: Time },
-    /// The Bind effect is out.
-    Bind,
+    /// The Bind effect of a plugin, by index, is out.
+    Bind { plugin: usize },
 }
 
 /// Engine, queue, and the pods between a decision and its confirmation.
@@ -198,7 +198,7 @@ impl Scheduler {
         let waiting = self.bindings.values().filter_map(|binding| match &binding.stage {
             Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
             Stage::PreBind { at, .. } => Some(*at),
-            Stage::Bind => None,
+            Stage::Bind { .. } => None,
         });
         self.queue.next_wakeup(now).into_iter().chain(waiting).min()
     }
@@ -338,9 +338,9 @@ impl Scheduler {
                     let part = &binding.profile.plugins[*plugin].plugin.bind;
                     part.as_ref().is_some_and(|part| part.binds(pod, node))
                 };
-                if binding.profile.bind.iter().any(binds) {
+                if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
                     effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
-                    binding.stage = Stage::Bind;
+                    binding.stage = Stage::Bind { plugin };
                 } else {
                     let text = "no Bind plugin takes the pod".to_owned();
                     self.unreserve(&binding.profile, pod, node, now);
@@ -355,10 +355,13 @@ impl Scheduler {
     /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes.
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let Some(binding) = self.bindings.remove(uid) else {
+        let Some(Binding { stage: Stage::Bind { plugin }, .. }) = self.bindings.get(uid) else {
             return effects;
         };
-        let Binding { queued, node, profile, .. } = binding;
+        let plugin = *plugin;
+        let Some(Binding { queued, node, profile, .. }) = self.bindings.remove(uid) else {
+            return effects;
+        };
         match result {
             Ok(()) => {
                 let pod = queued.pod;
@@ -372,7 +375,7 @@ impl Scheduler {
             }
             Err(error) => {
                 self.unreserve(&profile, &queued.pod, &node, now);
-                let text = format!("running Bind plugin \"DefaultBinder\": {error}");
+                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
                 self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
             }
         }

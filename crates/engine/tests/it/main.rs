@@ -1,5 +1,6 @@
 //! The engine with the real plugins under random events: what it must be like whatever happens.
 
+mod binding;
 mod cache;
 mod kept;
 mod outside;

@@ -1,0 +1,92 @@
+//! A pod that could not be bound, and what is said about it.
+
+use std::sync::Arc;
+
+use loadline_engine::{Effect, Event, Scheduler, Settings};
+use loadline_framework::{
+    Bind, DefaultProfile, Descriptor, ExtensionPoint, Plugin, Profile, ProfilePlugin, Profiles, QueueSort,
+    no_further_checks,
+};
+use loadline_model::{NodeSpec, PodInfo, Str, Time};
+
+/// Binds the pods with one name, or all.
+struct Binder(Option<&'static str>);
+
+impl Bind for Binder {
+    fn binds(&self, pod: &PodInfo, _: &Str) -> bool {
+        self.0.is_none_or(|name| pod.name.as_str() == name)
+    }
+}
+
+impl QueueSort for Binder {
+    fn compare(&self, a: (&PodInfo, Time), b: (&PodInfo, Time)) -> std::cmp::Ordering {
+        a.1.cmp(&b.1)
+    }
+}
+
+const fn descriptor(name: &'static str) -> Descriptor {
+    Descriptor {
+        name,
+        help: "",
+        points: &[ExtensionPoint::Bind],
+        default_profile: DefaultProfile::Absent,
+        args: &[],
+        validate: no_further_checks,
+        events: &[],
+        build: |_| Err(Vec::new()),
+    }
+}
+
+static PICKY: Descriptor = descriptor("PickyBinder");
+static LAST: Descriptor = descriptor("LastBinder");
+
+/// The text of the event after the API server refused to bind the pod of this name.
+fn refused(name: &str) -> String {
+    let plugin = |descriptor: &'static Descriptor, binder| ProfilePlugin {
+        plugin: Plugin::new(descriptor.name).with_queue_sort(Binder(None)).with_bind(binder),
+        descriptor,
+    };
+    let profile = Profile {
+        scheduler_name: "s".into(),
+        percentage_of_nodes_to_score: None,
+        plugins: vec![plugin(&PICKY, Binder(Some("picked"))), plugin(&LAST, Binder(None))],
+        pre_enqueue: vec![],
+        queue_sort: 0,
+        pre_filter: vec![],
+        filter: vec![],
+        post_filter: vec![],
+        pre_score: vec![],
+        score: vec![],
+        reserve: vec![],
+        permit: vec![],
+        pre_bind: vec![],
+        bind: vec![0, 1],
+        post_bind: vec![],
+    };
+    let profiles = Profiles {
+        profiles: vec![Arc::new(profile)],
+        config_hash: "".into(),
+        pod_initial_backoff: 1,
+        pod_max_backoff: 1,
+    };
+    let mut scheduler = Scheduler::new(profiles, Settings::default());
+    scheduler.apply(Event::Node(Arc::new(NodeSpec { name: "n".into(), ..NodeSpec::default() })), 0);
+    let pod = PodInfo { name: name.into(), uid: name.into(), scheduler_name: "s".into(), ..PodInfo::default() };
+    scheduler.apply(Event::Pod(Arc::new(pod)), 0);
+    let (_, effects) = scheduler.schedule_one(1).expect("the pod waits");
+    assert!(matches!(effects.as_slice(), [Effect::Bind { .. }]), "{effects:?}");
+    let effects = scheduler.bound(name, Err("it is gone".to_owned()), 2);
+    let note = effects.into_iter().find_map(|effect| match effect {
+        Effect::RecordEvent { note, .. } => Some(note),
+        _ => None,
+    });
+    // An answer that nobody waits for changes nothing.
+    assert_eq!(scheduler.bound(name, Ok(()), 3), []);
+    note.expect("there is an event")
+}
+
+#[test]
+fn the_binder_that_took_the_pod_is_named() {
+    assert_eq!(refused("picked"), "running Bind plugin \"PickyBinder\": it is gone");
+    assert_eq!(refused("other"), "running Bind plugin \"LastBinder\": it is gone");
+}
