@@ -43,7 +43,7 @@ pub struct Cycle {
     /// Number of feasible nodes that were found.
     pub feasible: usize,
     pub(crate) evaluation: Option<Evaluation>,
-    /// PreScore failed: there are no scores.
+    /// PreScore failed, or a score is outside of its bounds: there are no scores.
     pub(crate) unscored: bool,
     /// Who turned the pod's own nominated node down, when that happened.
     pub(crate) nominated_first: Option<Slot>,
@@ -234,13 +234,15 @@ impl Engine {
             cycle.nominated_first = refused.map(|(slot, ..)| slot);
             return cycle;
         }
-        let unscored = pre_score_error.is_some();
-        if let Some((plugin, error)) = pre_score_error.filter(|_| feasible > 1 && first.is_none()) {
+        let invalid_score = self.invalid_score(&evaluation);
+        let unscored = pre_score_error.is_some() || invalid_score.is_some();
+        // A node that has no rival is taken without scores.
+        let needs_scores = feasible > 1 && first.is_none();
+        if let Some((plugin, error)) = pre_score_error.filter(|_| needs_scores) {
             let message = format!("running PreScore plugin \"{}\": {error}", profile.name(plugin));
             return Cycle { evaluation: Some(evaluation), ..Cycle::failed(pod, index, Outcome::Error, message) };
         }
-        let invalid_score = self.invalid_score(&evaluation).filter(|_| feasible > 1 && first.is_none());
-        if let Some((plugin, score)) = invalid_score {
+        if let Some((plugin, score)) = invalid_score.filter(|_| needs_scores) {
             let message = format!(
                 "applying score defaultWeights on Score plugins: plugin \"{}\" returns an invalid score {score}, it \
                  should in the range of [0, 100] after normalizing",

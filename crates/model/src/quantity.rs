@@ -133,6 +133,19 @@ impl Quantity {
         if rounded > self && below < self { rounded } else { self }
     }
 
+    /// The same amount as its canonical text reads back, which is what an API server hands out. The two can be told apart only where
+    /// 64 bits end: thousandths of `500000000000000000` wrap around, those of its canonical form `500P` come out as 0.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        /// A thousand of these, in thousandths, fit into 64 bits however they are written.
+        const HARMLESS: u128 = i64::MAX as u128 / 1_000_000;
+        /// From here on there is no unit to print it with.
+        const UNPRINTED: u128 = 10_u128.pow(21);
+        let units = self.nanos().unsigned_abs() / NANO as u128;
+        let reads_back = (HARMLESS..UNPRINTED).contains(&units).then(|| Self::parse(&self.to_string()).ok());
+        reads_back.flatten().unwrap_or(self)
+    }
+
     /// True for 0.
     pub fn is_zero(&self) -> bool {
         match self.amount {
@@ -149,7 +162,7 @@ impl Quantity {
         }
     }
 
-    /// The exact sum, of amounts from 0 to 2^63.
+    /// The exact sum, of amounts from 0.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
         let format = if self.is_zero() { other.format } else { self.format };
@@ -161,15 +174,40 @@ impl Quantity {
                 let sum = checked_scale_up(a, sa.saturating_sub(scale))
                     .zip(checked_scale_up(b, sb.saturating_sub(scale)))
                     .and_then(|(a, b)| a.checked_add(b));
-                sum.map_or_else(|| self.dec_sum(other), |value| Amount::Int { value, scale })
+                let decimal = || Amount::Dec(self.to_dec().plus(other.to_dec()));
+                sum.map_or_else(decimal, |value| Amount::Int { value, scale })
             }
-            _ => self.dec_sum(other),
+            _ => Amount::Dec(self.to_dec().plus(other.to_dec())),
         };
         Self { amount, format }
     }
 
-    fn dec_sum(&self, other: &Self) -> Amount {
-        Amount::Dec(Dec::from_nanos(self.nanos().saturating_add(other.nanos())))
+    /// The greater amount. Go's comparison with a decimal turns what is compared into a decimal as well: `10E`, which alone comes out
+    /// as 0, then comes out as its lowest 64 bits.
+    #[must_use]
+    pub fn raised_to(self, other: Self) -> Self {
+        match self.amount {
+            _ if other <= self => self,
+            Amount::Dec(_) => Self { amount: Amount::Dec(other.to_dec()), format: other.format },
+            Amount::Int { .. } => other,
+        }
+    }
+
+    fn to_dec(self) -> Dec {
+        match self.amount {
+            Amount::Dec(dec) => dec,
+            Amount::Int { value, scale } => match u32::try_from(scale) {
+                // More than `nanos` can say, but the lowest 64 bits are known.
+                Ok(power) => Dec {
+                    negative: value < 0,
+                    whole: value.unsigned_abs().wrapping_mul(10_u64.wrapping_pow(power)),
+                    nano: 0,
+                    nanos: self.nanos(),
+                    capped: false,
+                },
+                Err(_) => Dec::from_nanos(self.nanos()),
+            },
+        }
     }
 
     /// In billionths; the nearest number that fits when it does not.
@@ -404,6 +442,17 @@ impl Dec {
         let billion = NANO as u128;
         let (whole, nano) = ((magnitude / billion) as u64, (magnitude % billion) as u32);
         Self { negative: nanos < 0, whole, nano, nanos, capped: false }
+    }
+
+    /// The sum; of numbers with one sign its lowest 64 bits are exact, however large it is.
+    fn plus(self, other: Self) -> Self {
+        let nanos = self.nanos.saturating_add(other.nanos);
+        if self.negative != other.negative {
+            return Self::from_nanos(nanos);
+        }
+        let nano = u64::from(self.nano) + u64::from(other.nano);
+        let whole = self.whole.wrapping_add(other.whole).wrapping_add(nano / NANO as u64);
+        Self { negative: self.negative, whole, nano: (nano % NANO as u64) as u32, nanos, capped: false }
     }
 
     /// In units of `10^scale`, 0 or -3, rounded up; the lowest 64 bits of it.

@@ -104,7 +104,8 @@ impl NodePlugin for NodeResourcesBalancedAllocation {
             }
         }
         // 75 where the pod changes nothing; 50 and 100 are the worst and the best that it can do.
-        MAX_SCORE / 2 + (MAX_SCORE / 2 + evenness(&with) - evenness(&without)) / 2
+        // Sums that wrapped around make fractions far below 0, and a score outside of its bounds.
+        MAX_SCORE / 2 + (MAX_SCORE / 2).wrapping_add(evenness(&with)).wrapping_sub(evenness(&without)) / 2
     }
 }
 

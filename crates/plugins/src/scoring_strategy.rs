@@ -149,11 +149,11 @@ impl Strategy {
     pub(crate) fn score(&self, asked: &[Asked], allocatable: &Resources, load: &NodeLoad) -> i64 {
         match self {
             Self::LeastAllocated => average(asked, allocatable, load, |requested, capacity| {
-                if requested > capacity { 0 } else { (capacity - requested).wrapping_mul(MAX_SCORE) / capacity }
+                if requested > capacity { 0 } else { percentage(capacity.wrapping_sub(requested), capacity) }
             }),
             Self::MostAllocated => average(asked, allocatable, load, |requested, capacity| {
                 // Pods without requests count as a little, so that the sum can exceed the capacity.
-                requested.min(capacity).wrapping_mul(MAX_SCORE) / capacity
+                percentage(requested.min(capacity), capacity)
             }),
             Self::RequestedToCapacityRatio(shape) => {
                 let (mut score, mut weights) = (0, 0);
@@ -163,7 +163,7 @@ impl Strategy {
                         continue;
                     }
                     let requested = resource.used_non_zero(load).wrapping_add(resource.amount);
-                    let utilization = if requested > capacity { 100 } else { requested.wrapping_mul(100) / capacity };
+                    let utilization = if requested > capacity { 100 } else { percentage(requested, capacity) };
                     let at = interpolate(shape, utilization);
                     // Resources that score nothing do not dilute the others.
                     if at > 0 {
@@ -185,10 +185,15 @@ fn average(asked: &[Asked], allocatable: &Resources, load: &NodeLoad, score: imp
             continue;
         }
         let requested = resource.used_non_zero(load).wrapping_add(resource.amount);
-        sum += score(requested, capacity) * resource.weight;
+        sum = score(requested, capacity).wrapping_mul(resource.weight).wrapping_add(sum);
         weights += resource.weight;
     }
-    if weights == 0 { 0 } else { sum / weights }
+    if weights == 0 { 0_i64 } else { sum / weights }
+}
+
+/// Wraps where 64 bits end, as kube-scheduler's does: such a score is outside of its bounds, which ends the attempt.
+fn percentage(part: i64, capacity: i64) -> i64 {
+    part.wrapping_mul(MAX_SCORE).wrapping_div(capacity)
 }
 
 /// Piecewise linear through the shape's points, in whole numbers; flat outside of them.
@@ -249,6 +254,23 @@ mod tests {
         let specs = r#"[{"name":"example.com/gpu","weight":5}]"#;
         assert_eq!(score(&Strategy::LeastAllocated, specs, 0, 0), 75);
         assert_eq!(score(&Strategy::LeastAllocated, r#"[{"name":"ephemeral-storage"}]"#, 0, 0), 0);
+    }
+
+    #[test]
+    fn amounts_beyond_64_bits_wrap_around() {
+        let specs = r#"[{"name":"cpu"}]"#;
+        let most = |capacity: i64, used: i64, strategy: &Strategy| {
+            let allocatable = Resources { milli_cpu: capacity, ..Resources::default() };
+            let load = NodeLoad { non_zero_milli_cpu: used, ..NodeLoad::default() };
+            strategy.score(&asked(&resources(specs), &Resources::default()), &allocatable, &load)
+        };
+        // 5000 - (2 - 2^63) wraps to a negative number, a hundred times that to a positive one.
+        let free = 5000_i64.wrapping_sub(2 + i64::MIN);
+        assert_eq!(most(5000, 2 + i64::MIN, &Strategy::LeastAllocated), free.wrapping_mul(100) / 5000);
+        assert_eq!(most(5000, i64::MIN / 4, &Strategy::MostAllocated), (i64::MIN / 4).wrapping_mul(100) / 5000);
+        // A quantity of 2^64-1 comes out as -1, and -2^63 divided by that does not fit: Go leaves it as it is.
+        assert_eq!(most(-1, i64::MIN / 4, &Strategy::MostAllocated), i64::MIN);
+        assert_eq!(most(-1, -1, &Strategy::LeastAllocated), 0);
     }
 
     #[test]

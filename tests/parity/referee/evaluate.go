@@ -148,8 +148,8 @@ func (cy *cycle) run(decision *Decision) error {
 	switch decision.Result {
 	case resultFeasible:
 		err := cy.score(state2, byHand.feasible, decision.Nodes)
-		// The algorithm does not score a node that has no rival, and so goes without PreScore's error.
-		if err != nil && !(errors.Is(err, errPreScore) && result.FeasibleNodes == 1) {
+		// The algorithm does not score a node that has no rival, and so goes without the error of PreScore or of Score.
+		if err != nil && !(errors.Is(err, errUnscored) && result.FeasibleNodes == 1) {
 			return err
 		}
 		return checkChoice(result.SuggestedHost, cy.pod, decision)

@@ -13,8 +13,8 @@ import (
 // setValues lists a set that may be nil.
 func setValues(set sets.Set[string]) iter.Seq[string] { return maps.Keys(set) }
 
-// errPreScore is in the chain of what PreScore says.
-var errPreScore = errors.New("PreScore")
+// errUnscored is in the chain of what PreScore and Score say when kube-scheduler itself has no scores.
+var errUnscored = errors.New("no scores")
 
 // score runs PreScore and Score over all feasible nodes and enters the scores into their decisions. state is the one that
 // PreFilter filled.
@@ -31,11 +31,11 @@ func (cy *cycle) score(state fwk.CycleState, feasible []fwk.NodeInfo, decisions 
 		return nil
 	}
 	if status := cy.profile.RunPreScorePlugins(cy.ctx, state, cy.pod, feasible); !status.IsSuccess() {
-		return fmt.Errorf("%w: %w", errPreScore, status.AsError())
+		return fmt.Errorf("%w: %w", errUnscored, status.AsError())
 	}
 	weighted, status := cy.profile.RunScorePlugins(cy.ctx, state, cy.pod, feasible)
 	if !status.IsSuccess() {
-		return status.AsError()
+		return fmt.Errorf("%w: %w", errUnscored, status.AsError())
 	}
 	weights := make(map[string]int64)
 	for _, plugin := range cy.profile.ListPlugins().Score.Enabled {

@@ -210,7 +210,7 @@ impl<'p> Amounts<'p> {
 
     fn raise(&mut self, other: &Self) {
         for (name, amount) in other.entries() {
-            self.update(name, amount, |own| own.max(amount));
+            self.update(name, amount, |own| own.raised_to(amount));
         }
     }
 

@@ -90,6 +90,19 @@ spec:
 }
 
 #[test]
+fn an_init_container_beside_a_decimal_is_worth_its_lowest_64_bits() {
+    // As the referee says: 10E alone comes out as 0; compared with 1Pi, a decimal, it becomes one itself.
+    let pod = |of: &str| {
+        format!(
+            "{{spec: {{initContainers: [{{name: i, resources: {{requests: {{memory: 10E}}}}}}], \
+             containers: [{{name: c, resources: {{requests: {{memory: {of}}}}}}}]}}}}"
+        )
+    };
+    assert_eq!(requests(&pod("1Pi")).usage.memory, 10_000_000_000_000_000_000_u64 as i64);
+    assert_eq!(requests(&pod("1Gi")).usage.memory, 0);
+}
+
+#[test]
 fn a_resize_counts_the_largest_until_it_is_infeasible() {
     let pod = |condition: &str| {
         requests(&format!(

@@ -74,8 +74,8 @@ pub fn system_namespaces(present: &[&str]) -> Vec<Namespace> {
 
 /// A node that says only what it has lets all of it be used.
 fn fill_node(node: &mut Node) {
-    node.status.capacity.round_up();
-    node.status.allocatable.round_up();
+    node.status.capacity.store();
+    node.status.allocatable.store();
     if node.status.allocatable.is_empty() {
         node.status.allocatable.clone_from(&node.status.capacity);
     }

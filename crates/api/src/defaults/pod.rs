@@ -51,11 +51,11 @@ fn containers(spec: &mut PodSpec) -> impl Iterator<Item = &mut Container> {
 
 /// Last, as the API server does: what is filled in for the pod as a whole is the sum of the amounts as they were given.
 fn round_up(spec: &mut PodSpec) {
-    spec.overhead.round_up();
+    spec.overhead.store();
     let containers = spec.containers.iter_mut().chain(&mut spec.init_containers);
     for resources in containers.map(|container| &mut container.resources).chain(&mut spec.resources) {
-        resources.requests.round_up();
-        resources.limits.round_up();
+        resources.requests.store();
+        resources.limits.store();
     }
 }
 

@@ -325,6 +325,16 @@ fn amounts_are_rounded_up_to_thousandths_one_by_one() {
 }
 
 #[test]
+fn amounts_are_stored_in_their_canonical_form() {
+    let pod = stored(
+        "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [\
+         {name: a, resources: {requests: {cpu: '500000000000000000'}}}]}}",
+    );
+    // `500P`, whose thousandths kube-scheduler takes for 0.
+    assert_eq!(pod.spec.containers[0].resources.requests["cpu"].milli_value(), 0);
+}
+
+#[test]
 fn pod_level_requests_are_filled_in_before_amounts_are_rounded() {
     let pod = stored(
         "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {resources: {limits: {cpu: 2}}, containers: [\

@@ -30,10 +30,10 @@ wire! {
 pub struct ResourceList(BTreeMap<String, Quantity>);
 
 impl ResourceList {
-    /// Rounds every amount up to thousandths, as the API server does.
-    pub fn round_up(&mut self) {
+    /// Makes every amount what comes back from an API server: rounded up to thousandths, in its canonical form.
+    pub fn store(&mut self) {
         for amount in self.0.values_mut() {
-            *amount = amount.round_up_to_milli();
+            *amount = amount.round_up_to_milli().canonical();
         }
     }
 }

@@ -221,6 +221,10 @@ fn one_feasible_node_needs_no_score() {
     engine.set_node(node("b", &[("no", "")]));
     let cycle = engine.decide(&pod("p"), 1, Depth::Decide);
     assert_eq!(cycle.node, Some("a".into()), "{}", cycle.message);
+    // kube-scheduler would have no scores for it either: it would fail.
+    let explained = engine.decide(&pod("p"), 1, Depth::Explain);
+    let nodes = engine.record(&explained).nodes.expect("it is explained");
+    assert!(nodes[0].feasible && nodes[0].scores.is_empty() && nodes[0].total.is_none(), "{:?}", nodes[0]);
 }
 
 #[test]

@@ -105,6 +105,55 @@ fn order_and_sum_are_exact() {
     assert!(q("-0.1Gi").is_negative() && !q("-0").is_negative() && q("0.0").is_zero());
 }
 
+#[test]
+fn the_greater_amount_is_a_decimal_beside_a_decimal() {
+    // As Go's Cmp leaves them: 9Ei and 1Pi are decimals, 1E is an integer.
+    for (own, other, value) in [
+        ("9Ei", "10E", 10_000_000_000_000_000_000_u64 as i64),
+        ("1Pi", "10E", 10_000_000_000_000_000_000_u64 as i64),
+        ("1E", "10E", 0),
+        ("10E", "9Ei", 0),
+        ("1", "2", 2),
+    ] {
+        assert_eq!(q(own).raised_to(q(other)).value(), value, "{own} and {other}");
+    }
+}
+
+#[test]
+fn sums_keep_their_lowest_64_bits() {
+    let low = |exact: i128| exact as i64;
+    for (a, b, value) in [
+        ("9223372036854775807", "9223372036854775807", -2),
+        ("10E", "9Ei", low(10_000_000_000_000_000_000 + i128::from(i64::MAX))),
+        ("9223372036854775807500m", "500m", low(9_223_372_036_854_775_808)),
+        ("1e30", "9223372036854775", low(10_i128.pow(30) + 9_223_372_036_854_775)),
+        // Beyond 128 bits in billionths.
+        ("1e60", "9223372036854775", 10_i64.wrapping_pow(60).wrapping_add(9_223_372_036_854_775)),
+    ] {
+        assert_eq!(q(a).add(&q(b)).value(), value, "{a} and {b}");
+        assert_eq!(q(b).add(&q(a)).value(), value, "{b} and {a}");
+    }
+    let thousandths = q("9223372036854775807m").add(&q("9223372036854775807m"));
+    assert_eq!((thousandths.milli_value(), thousandths.value()), (-2, 18_446_744_073_709_552));
+}
+
+#[test]
+fn the_canonical_form_is_what_its_text_reads_back() {
+    // (text, thousandths as it stands, thousandths of the canonical form)
+    for (text, milli, canonical) in [
+        ("500000000000000000", 500_000_000_000_000_000_i64.wrapping_mul(1000), 0),
+        ("1000000000000000000000m", 1_000_000_000_000_000_000_i64.wrapping_mul(1000), 0),
+        ("9223372036854775807m", i64::MAX, i64::MAX),
+        ("1e30", 0, 0),
+        ("1500m", 1500, 1500),
+        ("16Ti", (16 << 40) * 1000, (16 << 40) * 1000),
+        ("9Ei", -1000, -1000),
+    ] {
+        assert_eq!((q(text).milli_value(), q(text).canonical().milli_value()), (milli, canonical), "{text}");
+        assert_eq!(q(text).canonical(), q(text), "{text}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn agrees_with_plain_arithmetic(digits in 0_u64..1_000_000_000_000, places in 0_usize..12, unit in 0_usize..13) {
