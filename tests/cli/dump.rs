@@ -235,8 +235,7 @@ fn kept(object: &Object) -> Option<&Value> {
         | Object::VolumeAttachment(it)
         | Object::ResourceClaim(it)
         | Object::ResourceClaimTemplate(it)
-        | Object::ResourceSlice(it)
-        | Object::DeviceClass(it) => Some(&it.value),
+        | Object::ResourceSlice(it) => Some(&it.value),
         _ => None,
     }
 }

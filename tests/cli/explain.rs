@@ -44,6 +44,39 @@ fn what_is_missing_here_is_gated() {
 }
 
 #[test]
+fn a_pod_that_asks_for_devices_by_an_extended_resource_is_gated() {
+    let pod = |name: &str, resource: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{containers: [\
+             {{name: c, image: i, resources: {{limits: {{{resource}: '1'}}}}}}]}}}}\n"
+        )
+    };
+    // The class stands behind the pods that it concerns.
+    let text = [
+        "{apiVersion: v1, kind: Node, metadata: {name: node}, status: {allocatable: {cpu: '1', memory: 1Gi, pods: '9', \
+         example.com/gpu: '4', example.com/nic: '4'}}}\n",
+        &pod("mapped", "example.com/gpu"),
+        &pod("other", "example.com/nic"),
+        "---\n{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: set, uid: u}, spec: {replicas: 1, selector: {matchLabels: {a: b}}, \
+         template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i, resources: {limits: {example.com/gpu: '1'}}}]}}}}\n",
+        "---\n{apiVersion: resource.k8s.io/v1, kind: DeviceClass, metadata: {name: gpu}, spec: {extendedResourceName: example.com/gpu}}\n",
+        "---\n{apiVersion: resource.k8s.io/v1, kind: DeviceClass, metadata: {name: unnamed}, spec: {}}\n",
+    ]
+    .concat();
+    let done = loadline_with(&["explain", "-f", "-", "-o", "json"], &text);
+    let list: DecisionList = serde_json::from_str(&done.out).expect("a decision list");
+    for pod in &list.pods {
+        let wanted =
+            if pod.name == "other" { (Outcome::Feasible, None) } else { (Outcome::Gated, Some("DynamicResources")) };
+        assert_eq!((pod.result, pod.gated_by.as_deref()), wanted, "{}", pod.name);
+    }
+    assert_eq!(list.pods.len(), 3, "{done}");
+    let mapped = list.pods.iter().find(|pod| pod.name == "mapped").expect("it is pending");
+    let message = "devices are not supported by this version: the pod asks for example.com/gpu, which stands for devices of class \"gpu\"";
+    assert_eq!(mapped.message, message);
+}
+
+#[test]
 fn the_same_bytes_at_any_number_of_threads() {
     let one = explain(&["-o", "json", "--parallelism", "1"]).out;
     assert!(one.len() > 1000);

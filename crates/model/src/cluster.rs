@@ -61,6 +61,15 @@ pub struct Owner {
     pub uid: Str,
 }
 
+/// A DeviceClass, as far as pods may ask for its devices without a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceClass {
+    /// Name.
+    pub name: Str,
+    /// `spec.extendedResourceName`: the extended resource that stands for its devices.
+    pub extended_resource: Option<Str>,
+}
+
 /// A PodDisruptionBudget, as preemption reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisruptionBudget {

@@ -17,12 +17,12 @@ pub mod selector;
 pub mod str;
 pub mod taint;
 
-pub use cluster::{DisruptionBudget, Namespace, Owner, ServiceSelector, WorkloadKind, WorkloadSelector};
+pub use cluster::{DeviceClass, DisruptionBudget, Namespace, Owner, ServiceSelector, WorkloadKind, WorkloadSelector};
 pub use labels::Labels;
 pub use node::{Image, NodeInfo, NodeLoad, NodeSpec};
 pub use pod::{
-    Affinity, HostPort, NamespaceMatch, PodAffinityTerm, PodInfo, PodKey, PodMatcher, PodRequests, PreemptionPolicy,
-    Protocol, SpreadConstraint, UnsatisfiableAction, Volume, VolumeSource, Weighted,
+    Affinity, ExtendedDevice, HostPort, NamespaceMatch, PodAffinityTerm, PodInfo, PodKey, PodMatcher, PodRequests,
+    PreemptionPolicy, Protocol, SpreadConstraint, UnsatisfiableAction, Volume, VolumeSource, Weighted,
 };
 pub use resources::Resources;
 pub use selector::{FieldRequirement, NodeSelector, NodeSelectorTerm, Operator, Requirement, Selector};

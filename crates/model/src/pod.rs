@@ -181,6 +181,15 @@ pub enum VolumeSource {
     InlineCsi(Str),
 }
 
+/// An extended resource that stands for devices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExtendedDevice {
+    /// Name of the extended resource.
+    pub resource: Str,
+    /// Name of the DeviceClass.
+    pub class: Str,
+}
+
 /// A pod, compiled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodInfo {
@@ -238,6 +247,9 @@ pub struct PodInfo {
     pub volumes: Box<[Volume]>,
     /// Names of `spec.resourceClaims`.
     pub resource_claims: Box<[Str]>,
+    /// Extended resources that it requests and that stand for the devices of a DeviceClass. Known to whoever knows the classes: a pod
+    /// that is converted by itself has none.
+    pub devices: Box<[ExtendedDevice]>,
     /// `spec.hostNetwork` and `spec.hostUsers: false`, and container restart rules: node features that the pod needs,
     /// by their names in `status.declaredFeatures`, sorted.
     pub required_features: Box<[Str]>,

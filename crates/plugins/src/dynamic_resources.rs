@@ -1,7 +1,10 @@
 //! DynamicResources: devices that a pod asks for by ResourceClaims. Mirrors kube-scheduler's `dynamicresources`.
 //!
-//! This version gates pods with claims, and those that ask for a DeviceClass as an extended resource. For every other pod
-//! it does what kube-scheduler's does: PreFilter says Skip, the score is 0, and PostFilter has no claim to deallocate, or
+//! This version gates pods with claims, and those that ask for devices by an extended resource: by the name that every
+//! DeviceClass has as one, or by the one that it names itself. kube-scheduler makes a claim for such a pod on the nodes
+//! that do not report the resource (those that do have a device plugin, and NodeResourcesFit counts there); which nodes
+//! fit can not be said without the devices of the others, so the pod is gated even where some node reports the resource.
+//! For every other pod this does what kube-scheduler's does: PreFilter says Skip, the score is 0, and PostFilter has no claim to deallocate, or
 //! fails when its PreFilter was not reached.
 
 use std::sync::Arc;
@@ -26,7 +29,7 @@ const ADD_OR_UPDATE: Action = Action::ADD.and(Action::UPDATE);
 /// DynamicResources.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: NAME,
-    help: "Allocates the devices that a pod's ResourceClaims ask for. This version gates pods with claims and pods that request a DeviceClass by its own resource name.",
+    help: "Allocates the devices that a pod's ResourceClaims ask for. This version gates pods with claims and pods that request an extended resource which a DeviceClass stands for.",
     points: &[
         ExtensionPoint::PreEnqueue,
         ExtensionPoint::PreFilter,
@@ -89,6 +92,12 @@ fn unsupported(pod: &PodInfo) -> Option<String> {
     if let Some(claim) = pod.resource_claims.first() {
         return Some(format!("resource claims are not supported by this version: the pod uses claim \"{claim}\""));
     }
+    if let Some(device) = pod.devices.first() {
+        return Some(format!(
+            "devices are not supported by this version: the pod asks for {}, which stands for devices of class \"{}\"",
+            device.resource, device.class
+        ));
+    }
     let mut asked = pod.requests.spec.scalars.iter().filter(|(_, amount)| *amount != 0);
     let class = asked.find_map(|(name, _)| name.strip_prefix(DEVICE_CLASS))?;
     Some(format!("devices are not supported by this version: the pod asks for devices of class \"{class}\""))
@@ -142,6 +151,7 @@ mod tests {
     use crate::gate::testing::gated;
     use crate::testing::{FakeCluster, node, pod, requests};
     use loadline_framework::{Code, Score};
+    use loadline_model::ExtendedDevice;
     use serde_json::json;
 
     #[test]
@@ -178,6 +188,13 @@ mod tests {
         );
         assert_eq!(asking("deviceclass.resource.kubernetes.io/gpu", 0), None);
         assert_eq!(asking("example.com/gpu", 2), None);
+        let device = ExtendedDevice { resource: "example.com/gpu".into(), class: "gpu".into() };
+        assert_eq!(
+            gated(&DESCRIPTOR, &PodInfo { devices: [device].into(), ..pod("p") }).as_deref(),
+            Some(
+                "devices are not supported by this version: the pod asks for example.com/gpu, which stands for devices of class \"gpu\""
+            )
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! NodeResourcesFit: a node must have enough of every resource that a pod asks for, and scores by how full it is.
 //! Mirrors kube-scheduler's `noderesources.Fit`.
 //!
-//! Extended resources that a DeviceClass stands for (DRA) are taken as what the node's allocatable says: this version
-//! has no devices.
+//! Extended resources that a DeviceClass stands for are counted as the nodes report them, too: pods that request one
+//! do not come here, DynamicResources gates them.
 
 mod args;
 #[cfg(test)]

@@ -7,7 +7,9 @@ use loadline_api::expand;
 use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
-use loadline_model::{DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, WorkloadSelector};
+use loadline_model::{
+    DeviceClass, DisruptionBudget, ExtendedDevice, Namespace, NodeSpec, PodInfo, ServiceSelector, WorkloadSelector,
+};
 
 /// Compiled objects, in the order of the input.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,7 @@ pub(crate) struct Builder {
     services: Placed<ServiceSelector>,
     workloads: Placed<WorkloadSelector>,
     budgets: Placed<DisruptionBudget>,
+    device_classes: Vec<DeviceClass>,
 }
 
 impl Builder {
@@ -59,6 +62,7 @@ impl Builder {
             Object::ReplicaSet(set) => self.workloads.push((place, converter.replica_set(set))),
             Object::StatefulSet(set) => self.workloads.push((place, converter.stateful_set(set))),
             Object::PodDisruptionBudget(budget) => self.budgets.push((place, converter.disruption_budget(budget))),
+            Object::DeviceClass(class) => self.device_classes.push(converter.device_class(class)),
             // Used up by defaulting and expansion, or kept for later.
             Object::Deployment(_)
             | Object::DaemonSet(_)
@@ -75,17 +79,25 @@ impl Builder {
             | Object::VolumeAttachment(_)
             | Object::ResourceClaim(_)
             | Object::ResourceClaimTemplate(_)
-            | Object::ResourceSlice(_)
-            | Object::DeviceClass(_) => {}
+            | Object::ResourceSlice(_) => {}
         }
     }
 
     /// The cluster. `missing` are the pods that workloads still lack.
     pub(crate) fn finish(mut self, missing: &[expand::Missing]) -> Cluster {
-        let missing = missing
+        let mut missing: Vec<Missing> = missing
             .iter()
             .map(|missing| Missing { pods: missing.pods.iter().map(|pod| Arc::new(self.converter.pod(pod))).collect() })
             .collect();
+        // The classes may stand behind the pods in the input.
+        self.device_classes.retain(|class| class.extended_resource.is_some());
+        self.device_classes.sort_by(|a, b| a.name.cmp(&b.name));
+        if !self.device_classes.is_empty() {
+            let pods = self.pods.iter_mut().map(|(_, pod)| pod);
+            for pod in pods.chain(missing.iter_mut().flat_map(|missing| &mut missing.pods)) {
+                note_devices(pod, &self.device_classes);
+            }
+        }
         Cluster {
             nodes: in_order(self.nodes),
             pods: in_order(self.pods),
@@ -95,6 +107,20 @@ impl Builder {
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
         }
+    }
+}
+
+/// Notes which of a pod's requests are for devices of these classes.
+fn note_devices(pod: &mut Arc<PodInfo>, classes: &[DeviceClass]) {
+    let requested = pod.requests.spec.scalars.iter().filter(|(_, amount)| *amount != 0);
+    let devices: Box<[ExtendedDevice]> = requested
+        .filter_map(|(resource, _)| {
+            let class = classes.iter().find(|class| class.extended_resource.as_ref() == Some(resource))?;
+            Some(ExtendedDevice { resource: resource.clone(), class: class.name.clone() })
+        })
+        .collect();
+    if !devices.is_empty() {
+        Arc::make_mut(pod).devices = devices;
     }
 }
 

@@ -48,6 +48,8 @@ impl Converter {
             container_count: (spec.init_containers.len() + spec.containers.len()) as u32,
             volumes: spec.volumes.iter().filter_map(|volume| self.volume(volume)).collect(),
             resource_claims: spec.resource_claims.iter().map(|claim| self.strings.intern(&claim.name)).collect(),
+            // Whoever knows the DeviceClasses adds them.
+            devices: Box::default(),
             required_features: required_features(spec),
             pod_group: spec
                 .scheduling_group

@@ -1,6 +1,8 @@
 //! The smaller objects that plugins consult.
 
-use loadline_model::{DisruptionBudget, Namespace, Selector, ServiceSelector, WorkloadKind, WorkloadSelector};
+use loadline_model::{
+    DeviceClass, DisruptionBudget, Namespace, Selector, ServiceSelector, WorkloadKind, WorkloadSelector,
+};
 
 use super::Converter;
 use crate::wire;
@@ -40,6 +42,15 @@ impl Converter {
 
     fn workload(&mut self, kind: WorkloadKind, metadata: &wire::ObjectMeta, selector: Selector) -> WorkloadSelector {
         WorkloadSelector { kind, namespace: self.str(&metadata.namespace), name: self.str(&metadata.name), selector }
+    }
+
+    /// Compiles a DeviceClass.
+    pub fn device_class(&mut self, class: &wire::DeviceClass) -> DeviceClass {
+        let resource = class.spec.extended_resource_name.as_deref().filter(|name| !name.is_empty());
+        DeviceClass {
+            name: self.str(&class.metadata.name),
+            extended_resource: resource.map(|name| self.strings.intern(name)),
+        }
     }
 
     /// Compiles a PodDisruptionBudget.

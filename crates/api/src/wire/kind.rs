@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    DaemonSet, Deployment, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget, PriorityClass,
-    ReplicaSet, ReplicationController, RuntimeClass, Service, StatefulSet, StoredObject,
+    DaemonSet, Deployment, DeviceClass, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget,
+    PriorityClass, ReplicaSet, ReplicationController, RuntimeClass, Service, StatefulSet, StoredObject,
 };
 use crate::doc::nearest;
 
@@ -113,7 +113,7 @@ kinds! {
     ResourceClaim: StoredObject, "resource.k8s.io/v1", namespaced;
     ResourceClaimTemplate: StoredObject, "resource.k8s.io/v1", namespaced;
     ResourceSlice: StoredObject, "resource.k8s.io/v1", cluster;
-    DeviceClass: StoredObject, "resource.k8s.io/v1", cluster;
+    DeviceClass: DeviceClass, "resource.k8s.io/v1", cluster;
 }
 
 impl Kind {

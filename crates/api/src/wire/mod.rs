@@ -30,8 +30,8 @@ pub use pod::{
 };
 pub use pod_status::{ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus};
 pub use policy::{
-    LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget, PodDisruptionBudgetSpec,
-    PodDisruptionBudgetStatus, PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,
+    DeviceClass, DeviceClassSpec, LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget,
+    PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,
 };
 pub use resources::{ResourceList, ResourceRequirements};
 pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};

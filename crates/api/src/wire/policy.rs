@@ -50,6 +50,17 @@ wire! {
         disrupted_pods: DisruptedPods,
     }
 
+    /// `resource.k8s.io/v1` DeviceClass.
+    DeviceClass {
+        metadata: ObjectMeta,
+        spec: DeviceClassSpec,
+    }
+
+    /// DeviceClass `spec`.
+    DeviceClassSpec {
+        extended_resource_name: Option<String>,
+    }
+
     /// `node.k8s.io/v1` RuntimeClass.
     RuntimeClass {
         metadata: ObjectMeta,

@@ -1,6 +1,6 @@
 //! The wire types against the API's own: every field that a wire type has is a field of the API, by name and by type, and is read.
 
-use k8s_openapi::api::{apps, batch, core, node, policy, scheduling};
+use k8s_openapi::api::{apps, batch, core, node, policy, resource, scheduling};
 use loadline_api::wire;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,9 @@ fn small_ones() {
     same_fields::<wire::RuntimeClass, node::v1::RuntimeClass>(&format!(
         r#"{{{METADATA}, "handler": "h", "overhead": {{"podFixed": {{"cpu": "1"}}}}, "scheduling": {{"nodeSelector": {{"a": "b"}},
             "tolerations": [{{"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute", "tolerationSeconds": 30}}]}}}}"#
+    ));
+    same_fields::<wire::DeviceClass, resource::v1::DeviceClass>(&format!(
+        r#"{{{METADATA}, "spec": {{"extendedResourceName": "example.com/gpu"}}}}"#
     ));
     same_fields::<wire::LimitRange, core::v1::LimitRange>(&format!(
         r#"{{{METADATA}, "spec": {{"limits": [{{"type": "Container", "max": {{"cpu": "2"}}, "min": {{"cpu": "1"}}, "default": {{"cpu": "1"}},
