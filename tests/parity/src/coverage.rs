@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_framework::record::{NodeRecord, Outcome};
+use serde_json::Value;
 
 use crate::floors::{FLOORS, wanted};
 use crate::generate::Profile;
 use crate::protocol::{Answer, Expected, Request};
 
 /// Parts of messages that say which way PreFilter or PostFilter went.
-const PHRASES: [&str; 9] = [
+const PHRASES: [&str; 10] = [
     "not eligible due to preemptionPolicy=Never",
     "not eligible due to a terminating pod on the nominated node",
     "No preemption victims found for incoming pod",
@@ -20,6 +21,7 @@ const PHRASES: [&str; 9] = [
     "node(s) didn't satisfy plugin(s) [NodeAffinity ",
     "pod affinity terms conflict",
     ". not found",
+    "returns an invalid score",
 ];
 
 /// How often what occurred in the clusters of one profile.
@@ -46,6 +48,16 @@ impl Counts {
     fn cluster(&mut self, request: &Request, answer: &Answer) {
         self.clusters += 1;
         self.add(if request.config.is_empty() { "configuration: default" } else { "configuration: own" }, 1);
+        let nodes = request.objects.iter().filter(|object| object["kind"] == "Node");
+        let nodes: Vec<_> = nodes.map(|node| &node["status"]).collect();
+        self.add(
+            "node with an image twice",
+            nodes.iter().filter(|status| has_an_image_twice(&status["images"])).count() as u64,
+        );
+        self.add(
+            "node without allocatable",
+            nodes.iter().filter(|status| status["allocatable"].is_null()).count() as u64,
+        );
         let priorities = Priorities::of(request);
         for decision in &answer.decisions {
             self.decision(decision, &priorities);
@@ -108,6 +120,11 @@ impl Counts {
         // Of the pods with a lower priority, some may stay.
         self.add("preemption: spares a pod", any(&|node| priorities.lower_on(&node.node, own) > node.victims.len()));
     }
+}
+
+fn has_an_image_twice(images: &Value) -> bool {
+    let names = || images.as_array().into_iter().flatten().filter_map(|image| image["names"].as_array()).flatten();
+    names().count() > names().filter_map(Value::as_str).collect::<BTreeSet<_>>().len()
 }
 
 /// Priorities of a request's pods.

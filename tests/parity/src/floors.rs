@@ -24,6 +24,7 @@ pub const FLOORS: &[Floors] = &[
     Floors {
         profile: Profile::Resources,
         items: &[
+            ("node without allocatable", 5),
             ("result: Feasible", 95),
             ("result: Unschedulable", 60),
             ("preemption: helps", 20),
@@ -128,6 +129,7 @@ pub const FLOORS: &[Floors] = &[
     Floors {
         profile: Profile::Images,
         items: &[
+            ("node with an image twice", 80),
             ("result: Feasible", 160),
             ("result: Unschedulable", 25),
             ("preemption: helps", 6),
@@ -168,7 +170,7 @@ pub const FLOORS: &[Floors] = &[
             ("result: Feasible", 85),
             ("result: Unschedulable", 70),
             ("preemption: helps", 10),
-            ("preemption: candidates", 50),
+            ("preemption: candidates", 5),
             ("scores differ: NodeResourcesFit", 55),
             ("scores differ: NodeResourcesBalancedAllocation", 30),
             ("several reasons on a node", 120),

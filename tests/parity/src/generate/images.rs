@@ -42,6 +42,10 @@ pub(super) fn of_node(world: &mut World) -> Vec<Value> {
             names.push(format!("mirror.example.com/{name}"));
         }
         images.push(json!({"names": names, "sizeBytes": size}));
+        // The first of two entries for one image counts.
+        if dice.chance(0.05) {
+            images.push(json!({"names": [name], "sizeBytes": size * dice.range(2, 9) / 4}));
+        }
     }
     images
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::dice::Dice;
 use super::node_affinity::DISKS;
-use super::resources::{EXTENDED, cpu_text, memory_text};
+use super::resources::{EXTENDED, HUGE, cpu_text, memory_text};
 use super::world::{Amount, HOSTNAME, Machine, Object, World, ZONE, time};
 use super::{images, taints};
 
@@ -75,18 +75,29 @@ fn node(world: &mut World, number: usize, layout: &Layout) -> Value {
     // Nodes that have just registered, or are broken.
     if dice.chance(0.02) {
         machine.allowed_pods = 0;
-        match dice.count(0, 2) {
+        match dice.count(0, 4) {
             0 => allocatable["pods"] = json!("0"),
             1 => {
                 if let Some(fields) = allocatable.as_object_mut() {
                     fields.remove("pods");
                 }
             }
-            _ => {
+            2 => {
                 machine.allocatable = Amount::default();
                 allocatable = json!({"cpu": "0", "memory": "0", "pods": "0"});
             }
+            // Nothing at all; or what there is, all of which may be used.
+            by => {
+                machine.allocatable = Amount::default();
+                allocatable = Value::Null;
+                if by == 3 {
+                    capacity = Value::Null;
+                }
+            }
         }
+    } else if dice.chance(world.knobs.resources * 0.03) {
+        allocatable[*dice.pick(&["cpu", "memory", "ephemeral-storage"])] = json!(*dice.pick(&HUGE));
+        capacity.clone_from(&allocatable);
     }
     let mut spec = Object::new();
     let (taints, unschedulable) = taints::of_node(world);

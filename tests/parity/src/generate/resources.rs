@@ -40,6 +40,19 @@ const ODD_MEMORY: [(&str, i64); 11] = [
     ("128974848", 123 * MI),
 ];
 
+/// Amounts near the end of 64 bits, in the quantity's own unit or in thousandths, and beyond it: sums of them wrap.
+pub(super) const HUGE: [&str; 9] = [
+    "9223372036854775807m",
+    "9223372036854775807",
+    "9223372036854775808",
+    "4611686018427387904m",
+    "500000000000000000",
+    "10E",
+    "8Ei",
+    "7Ei",
+    "100Ti",
+];
+
 /// Containers and what else of a pod concerns resources.
 pub(super) struct PodResources {
     /// `resources` of each app container.
@@ -61,8 +74,12 @@ pub(super) fn pod(world: &mut World, most: Amount) -> PodResources {
     let app_count = dice.weighted(&[(14, 1), (4, 2), (2, 3)]);
     let mut app_sum = Amount::default();
     let mut containers = Vec::new();
+    let huge = dice.chance(unusual * 0.02);
     for _ in 0..app_count {
-        let (value, amount) = container(dice, unusual, most);
+        let (mut value, amount) = container(dice, unusual, most);
+        if huge {
+            make_huge(dice, &mut value);
+        }
         app_sum = app_sum.plus(amount);
         containers.push(value);
     }
@@ -82,7 +99,8 @@ pub(super) fn pod(world: &mut World, most: Amount) -> PodResources {
         }
     }
     let mut total = app_sum.plus(sidecars).most(peak);
-    let pod_level = dice.chance(unusual * 0.25).then(|| pod_level(dice, &mut total, most));
+    // The API server wants requests of the pod as a whole to be no less than its containers'.
+    let pod_level = (!huge && dice.chance(unusual * 0.25)).then(|| pod_level(dice, &mut total, most));
     // Not beside pod-level limits alone: kube-scheduler's sum shares a fraction of a byte with the pod that it was given, and
     // adds the overhead to it each time it looks, unless the pod came through an API server.
     let alone = pod_level.as_ref().is_some_and(|level| level.get("requests").is_none());
@@ -91,6 +109,19 @@ pub(super) fn pod(world: &mut World, most: Amount) -> PodResources {
         json!({"cpu": "50m", "memory": "32Mi"})
     });
     PodResources { containers, init, pod_level, overhead, total }
+}
+
+/// Has a container ask for more than anything has. What the pod asks for in all is not kept account of then.
+fn make_huge(dice: &mut Dice, container: &mut Value) {
+    let mut amounts = Object::new();
+    for resource in dice.some(&["cpu", "memory", "ephemeral-storage", EXTENDED[0]], 1, 2) {
+        amounts.insert(resource.to_owned(), json!(*dice.pick(&HUGE)));
+    }
+    // Extended resources are whole numbers.
+    if let Some(count) = amounts.get_mut(EXTENDED[0]) {
+        *count = json!(*dice.pick(&["9223372036854775807", "4611686018427387904", "5E"]));
+    }
+    *container = json!({"limits": amounts, "requests": amounts});
 }
 
 /// One container that asks for exactly this.
