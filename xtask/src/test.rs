@@ -25,9 +25,11 @@ fn all(steps: &mut Steps) -> Result<()> {
         command.arg(&example).env("CARGO_TARGET_DIR", tidy::metadata()?.target_directory());
         with_tools("example plugin", command)?;
     }
-    let mut vet = go::go(&root().join("tests/parity/referee"));
-    vet.args(["vet", "-mod=readonly", "./..."]);
-    with_tools("go vet", vet)?;
+    for (name, command) in [("go vet", "vet"), ("go test", "test")] {
+        let mut of_referee = go::go(&root().join("tests/parity/referee"));
+        of_referee.args([command, "-mod=readonly", "./..."]);
+        with_tools(name, of_referee)?;
+    }
     if instructions::is_possible() {
         return steps.step("instructions", || instructions::run(false));
     }
