@@ -30,7 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: the workspace, the example plugin, and `go vet` of the referee.
+    /// Run every test: the workspace, the example plugin, and the referee's own, with `go vet`.
     ///
     /// The tests need etcd, kube-apiserver, kubectl and the referee. They are built with Go the first time and kept in
     /// the user's cache folder; KUBEBUILDER_ASSETS names a folder that has the first three already.
