@@ -303,6 +303,10 @@ pub(super) fn in_short(decision: &Decision) -> String {
 
 fn choice_in_short(decision: &Decision) -> String {
     match decision.decided_by {
+        // It stands for others, which need not fit the same node: those of a DaemonSet have one each.
+        Some(DecidedBy::OnlyFeasible) if decision.count.is_some() => {
+            return "the only node that the first of them fits".to_owned();
+        }
         Some(DecidedBy::OnlyFeasible) => return "the only node that fits".to_owned(),
         Some(DecidedBy::Nominated) => return "nominated there".to_owned(),
         Some(DecidedBy::Score) | None => {}

@@ -1,6 +1,7 @@
 //! Pods without a node, grouped by what keeps them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use loadline_framework::record::Outcome;
 use loadline_simulator::report::PendingPod;
@@ -46,8 +47,9 @@ pub(super) fn render(pending: &[PendingPod], view: View) -> String {
     }
     let mut text = section(&format!("Pending: {}", count(pending.len() as u64, "pod")), view);
     text += &table.render(view, 2);
-    if pending.iter().any(|pod| pod.result == Outcome::Unschedulable) {
-        text += "  --explain NAMESPACE/POD shows what each node lacks, and what would help.\n";
+    if let Some(pod) = pending.iter().find(|pod| pod.result == Outcome::Unschedulable) {
+        let name = format!("{}/{}", pod.namespace, pod.name);
+        let _ = writeln!(text, "  --explain {name} shows what each node lacks for it, and what would help.");
     }
     text
 }

@@ -67,7 +67,8 @@ pub struct Decision {
     pub truncated: bool,
     /// Preemption, when it was tried and helps.
     pub preemption: Option<Preemption>,
-    /// What would make the pod fit: a few changes, the smallest first where they can be compared.
+    /// A few changes, at most five, each of which would remove what a node was turned down for first; another obstacle
+    /// may be behind it. The smallest first where they can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedy: Vec<Remedy>,
 }
@@ -124,7 +125,7 @@ pub struct Detail {
     pub found: String,
 }
 
-/// A change that would make the pod fit on a node.
+/// A change that would remove what a node was turned down for first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
     /// In words.

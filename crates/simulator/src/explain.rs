@@ -179,7 +179,8 @@ fn named(cluster: &Cluster, profiles: &Profiles, wanted: &str) -> Result<Subject
         .find(|pod| pod.name == *name && pod.namespace == *namespace)
         .ok_or_else(|| {
             let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
-            no_such_pod(namespace, name, cluster.pods.iter().chain(of_workloads).filter(|pod| is_pending(pod)))
+            let pending = cluster.pods.iter().chain(of_workloads).filter(|pod| is_pending(pod));
+            ExplainError::NoSuchPod(format!("{namespace}/{name}"), meant(namespace, name, pending))
         })?;
     if let Some(node) = &pod.node_name {
         return Err(ExplainError::Placed(wanted.to_owned(), node.to_string()));
@@ -193,15 +194,15 @@ fn named(cluster: &Cluster, profiles: &Profiles, wanted: &str) -> Result<Subject
     Ok(Subject { pod: pod.clone(), count: 1 })
 }
 
-/// The error for a name that is none, with the pending pod that is probably meant.
-fn no_such_pod<'p>(namespace: &str, name: &str, pending: impl Iterator<Item = &'p Arc<PodInfo>>) -> ExplainError {
-    let known: Vec<&Arc<PodInfo>> = pending.collect();
+/// Which pod is probably meant by a name that is none, as the end of a message.
+pub(crate) fn meant<'p>(namespace: &str, name: &str, known: impl Iterator<Item = &'p Arc<PodInfo>>) -> String {
+    let mut known: Vec<&Arc<PodInfo>> = known.collect();
+    known.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let elsewhere = known.iter().find(|pod| pod.name == *name).map(|pod| pod.full_name());
     let wanted = format!("{namespace}/{name}");
     let names: Vec<String> = known.iter().map(|pod| pod.full_name()).collect();
-    let meant = match elsewhere {
+    match elsewhere {
         Some(name) => format!("; did you mean \"{name}\"?"),
         None => did_you_mean(&wanted, names.iter().map(String::as_str)),
-    };
-    ExplainError::NoSuchPod(wanted, meant)
+    }
 }

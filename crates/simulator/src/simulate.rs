@@ -13,7 +13,7 @@ use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
-use crate::explain::{gate, judge, judge_from};
+use crate::explain::{gate, judge, judge_from, meant};
 use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage, seconds};
 
 /// When pods are gone whose deletion had begun in the input: kube's default grace period.
@@ -35,9 +35,12 @@ pub struct SimulateOptions {
 /// Why nothing was simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    /// A pod was asked for that never came to be.
-    #[error("there is no pod `{0}` in the input, nor did any controller make one of that name")]
-    NoSuchPod(String),
+    /// A pod was asked for that never came to be: its `namespace/name`, and which one may be meant.
+    #[error("there is no pod `{0}` in the input, nor did any controller make one of that name{1}")]
+    NoSuchPod(String, String),
+    /// A pod was asked for that no profile schedules: its name, and the scheduler that it asks for.
+    #[error("pod `{0}` asks for scheduler `{1}`, which is no profile of the configuration")]
+    NotOurs(String, String),
     /// A pod was asked for that was never decided: it was on a node in the input.
     #[error("pod `{0}` was on a node in the input; there is no decision to explain")]
     Placed(String),
@@ -372,8 +375,15 @@ impl Simulation<'_> {
             let pod = pod.ok_or_else(|| {
                 let was_placed = self.preempted.iter().any(|preempted| preempted.victim == name)
                     || self.pods.values().any(|pod| pod.full_name() == name);
-                if was_placed { SimulateError::Placed(name.clone()) } else { SimulateError::NoSuchPod(name.clone()) }
+                if was_placed {
+                    return SimulateError::Placed(name.clone());
+                }
+                let (namespace, of_it) = name.split_once('/').unwrap_or(("", &name));
+                SimulateError::NoSuchPod(name.clone(), meant(namespace, of_it, self.pods.values()))
             })?;
+            if self.scheduler.engine().profiles().get(&pod.scheduler_name).is_none() {
+                return Err(SimulateError::NotOurs(name, pod.scheduler_name.to_string()));
+            }
             decisions.push(judge(self.scheduler.engine_mut(), &pod));
         }
         Ok(decisions)
