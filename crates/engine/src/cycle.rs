@@ -285,10 +285,14 @@ impl Engine {
             Evaluation::Class(class) => {
                 self.kept.classes.get(*class).invalid_score().map(|invalid| (invalid.plugin, invalid.score))
             }
-            Evaluation::Direct(direct) => direct.scored.iter().find_map(|(member, scores)| {
-                let wrong = scores.iter().find(|score| !(0..=100).contains(&score.normalized))?;
-                Some((member.plugin, wrong.normalized))
-            }),
+            Evaluation::Direct(direct) => {
+                let of_all = direct.scored.iter().flat_map(|(member, scores)| {
+                    direct.feasible().zip(scores).map(|(slot, score)| (slot, member.plugin, score.normalized))
+                });
+                let wrong = of_all.filter(|(.., score)| !(0..=100).contains(score));
+                let first = wrong.min_by_key(|(slot, ..)| self.cluster.order().rank(*slot));
+                first.map(|(_, plugin, score)| (plugin, score))
+            }
         }
     }
 

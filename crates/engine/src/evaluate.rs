@@ -85,7 +85,10 @@ impl ClassStore {
 /// A node set that PreFilter narrowed to.
 #[derive(Debug)]
 pub(crate) struct Narrowed {
-    /// Plugins that narrowed, by name.
+    /// The first of the plugins that narrowed, by name: it is who turned down the nodes outside.
+    pub(crate) by: &'static str,
+    /// Plugins that the message about those nodes names, by name: those that narrowed, and the one that turned the nominated
+    /// node down, as in kube-scheduler.
     pub(crate) plugins: Vec<&'static str>,
     /// Nodes of the set that exist.
     pub(crate) slots: Vec<Slot>,
@@ -244,7 +247,7 @@ impl Kept {
         let narrowed = names.map(|names| {
             narrowing.sort_unstable();
             let slots = names.iter().filter_map(|name| cluster.slot(name)).collect();
-            Narrowed { plugins: narrowing, slots }
+            Narrowed { by: narrowing.first().copied().unwrap_or_default(), plugins: narrowing, slots }
         });
         Ok(Opened { columns, narrowed })
     }

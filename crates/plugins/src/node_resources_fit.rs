@@ -94,13 +94,16 @@ impl Wanted {
     /// Tells every resource of which a node has not enough left.
     #[inline]
     fn each_short(&self, allowed_pods: i64, allocatable: &Resources, load: &NodeLoad, mut tell: impl FnMut(Short)) {
+        // Counted up and not down: an amount of pods beyond 64 bits is below zero.
+        if load.pods + 1 > allowed_pods {
+            tell(Short { index: PODS, wanted: 1, allocatable: allowed_pods, used: load.pods });
+        }
+        let used = &load.requested;
         let mut check = |index: usize, wanted: i64, allocatable: i64, used: i64| {
             if wanted > allocatable.wrapping_sub(used) {
                 tell(Short { index, wanted, allocatable, used });
             }
         };
-        let used = &load.requested;
-        check(PODS, 1, allowed_pods, load.pods);
         // Asking for nothing fits even where more is used than there is.
         if self.milli_cpu > 0 {
             check(CPU, self.milli_cpu, allocatable.milli_cpu, used.milli_cpu);

@@ -115,15 +115,17 @@ fn decision(report: &mut Report<'_>, request: &Request, expected: &Expected, jud
     preemption::compare(report, expected, judged);
 }
 
-/// A message without the number of an invalid score: which of several kube-scheduler names depends on which node its threads found
-/// first.
+/// A message without the plugin and the number of an invalid score: which of several kube-scheduler names depends on which node its
+/// threads found first.
 fn without_score(message: &str) -> String {
-    const BEFORE: &str = "returns an invalid score ";
-    let Some((before, after)) = message.split_once(BEFORE) else {
+    const PLUGIN: &str = "plugin \"";
+    const SCORE: &str = "returns an invalid score ";
+    let Some((before, after)) = message.split_once(SCORE) else {
         return message.to_owned();
     };
+    let before = before.rfind(PLUGIN).map_or(before, |at| &before[..at]);
     let rest = after.trim_start_matches('-').trim_start_matches(|digit: char| digit.is_ascii_digit());
-    format!("{before}{BEFORE}_{rest}")
+    format!("{before}{PLUGIN}_\" {SCORE}_{rest}")
 }
 
 /// Where the pod goes. kube-scheduler takes any of the best nodes, so ours must be one of them.

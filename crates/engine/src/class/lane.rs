@@ -189,10 +189,10 @@ impl Lane {
         Score { raw, normalized: i64::from(self.normalized[rank]) }
     }
 
-    /// A feasible node whose score is none: the score.
-    pub(super) fn invalid(&self, rejected: &Bits) -> Option<InvalidScore> {
+    /// The first feasible node whose score is none: its rank, and the score.
+    pub(super) fn invalid(&self, rejected: &Bits) -> Option<(usize, InvalidScore)> {
         let feasible = self.invalid.iter().filter(|(rank, _)| self.active && !rejected.has(*rank));
-        feasible.min().map(|(_, score)| InvalidScore { plugin: self.member.plugin, score: *score })
+        feasible.min().map(|(rank, score)| (*rank, InvalidScore { plugin: self.member.plugin, score: *score }))
     }
 
     /// The slots whose raw score changed since the last call; `None` when all have to be looked at, also when they are

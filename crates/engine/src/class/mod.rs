@@ -147,9 +147,10 @@ impl Class {
         })
     }
 
-    /// A score that a plugin should not have given, if any.
+    /// A score that a plugin should not have given, if any: of the first such node, the first plugin's.
     pub(crate) fn invalid_score(&self) -> Option<InvalidScore> {
-        self.lanes.iter().find_map(|lane| lane.invalid(&self.rejected))
+        let found = self.lanes.iter().filter_map(|lane| lane.invalid(&self.rejected));
+        found.min_by_key(|(rank, _)| *rank).map(|(_, invalid)| invalid)
     }
 
     /// Score plugins that scored, with the scores of the node at a rank.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loadline_framework::{CarriedTerm, Counts, MatchedTerm, Query, QueryId, Slot, TermKind, TopologyId};
 use loadline_model::{Affinity, Labels, Map, Namespace, PodInfo, PodMatcher, Selector, Str};
 
-use super::label_sets::{LabelSet, LabelSets};
+use super::label_sets::{Label, LabelSet, LabelSets, labels_of};
 
 /// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
 const MEMO_LIMIT: usize = 262_144;
@@ -16,9 +16,9 @@ const MEMO_LIMIT: usize = 262_144;
 pub(super) struct CountIndex {
     entries: Vec<Entry>,
     ids: Map<Query, QueryId>,
-    /// Matching queries and carried terms by the namespaces that they can mean.
-    matching: ByNamespace,
-    carried: ByNamespace,
+    /// Matching queries and carried terms by the pods that they can mean.
+    matching: ByPods,
+    carried: ByPods,
     sets: LabelSets,
     carrying_memo: Map<Arc<Affinity>, Arc<[QueryId]>>,
 }
@@ -31,36 +31,51 @@ struct Entry {
     topology: Option<TopologyId>,
 }
 
-/// Queries by namespace; those with a namespace selector apart.
+/// Queries by what a pod has that they mean. Each stands once for each namespace and label that a pod can have.
 #[derive(Debug, Default)]
-struct ByNamespace {
-    named: Map<Str, Vec<QueryId>>,
-    selected: Vec<QueryId>,
+struct ByPods {
+    /// In the order of their ids.
+    lists: Map<Meant, Vec<QueryId>>,
+    /// How many queries there were when the last one was added.
+    version: u32,
 }
 
-impl ByNamespace {
+/// The pods that the queries of a list mean; `None` is any.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Meant {
+    namespace: Option<Str>,
+    label: Option<Label>,
+}
+
+impl ByPods {
     fn insert(&mut self, id: QueryId, first: &PodMatcher) {
-        if first.namespaces.selector == Selector::Nothing {
-            for name in &first.namespaces.names {
-                self.named.entry_ref(name).or_default().push(id);
+        self.version = id.0 + 1;
+        let any = first.namespaces.selector != Selector::Nothing;
+        let namespaces = first.namespaces.names.iter().map(|name| Some(name.clone())).filter(|_| !any);
+        for namespace in namespaces.chain(any.then_some(None)) {
+            let list_of = |label: Option<&Label>| Meant { namespace: namespace.clone(), label: label.cloned() };
+            let labels = labels_of(&first.selector, |label| self.lists.get(&list_of(Some(label))).map_or(0, Vec::len));
+            if labels.is_empty() {
+                self.lists.entry(list_of(None)).or_default().push(id);
             }
-        } else {
-            self.selected.push(id);
+            for label in &labels {
+                self.lists.entry(list_of(Some(label))).or_default().push(id);
+            }
         }
     }
 
-    /// What was added for a namespace after the first `seen` ones of both lists.
-    fn since(&self, namespace: &Str, seen: (usize, usize)) -> impl Iterator<Item = QueryId> + '_ {
-        let named = self.named.get(namespace).map_or(&[][..], Vec::as_slice);
-        named[seen.0..].iter().chain(&self.selected[seen.1..]).copied()
-    }
-
-    fn seen(&self, namespace: &Str) -> (usize, usize) {
-        (self.named.get(namespace).map_or(0, Vec::len), self.selected.len())
+    /// The queries from the id `seen` on that may mean a pod, each once.
+    fn since<'s>(&'s self, pod: &'s PodInfo, seen: u32) -> impl Iterator<Item = QueryId> + 's {
+        let namespaces = [Some(pod.namespace.clone()), None];
+        let lists = namespaces.into_iter().flat_map(move |namespace| {
+            let labels = std::iter::once(None).chain(pod.labels.iter().cloned().map(Some));
+            labels.filter_map(move |label| self.lists.get(&Meant { namespace: namespace.clone(), label }))
+        });
+        lists.flat_map(move |list| list[list.partition_point(|id| id.0 < seen)..].iter().copied())
     }
 }
 
-fn labels_of<'a>(namespaces: &'a Map<Str, Namespace>, name: &Str, none: &'a Labels) -> &'a Labels {
+fn namespace_labels<'a>(namespaces: &'a Map<Str, Namespace>, name: &Str, none: &'a Labels) -> &'a Labels {
     namespaces.get(name).map_or(none, |namespace| &namespace.labels)
 }
 
@@ -112,17 +127,21 @@ impl CountIndex {
         };
         let none = Labels::default();
         let mut found: Map<Slot, u32> = Map::default();
-        let mut count = |namespace: &Str| {
-            let namespace_labels = labels_of(namespaces, namespace, &none);
-            let matching =
-                sets.within(namespace).filter(|(labels, _)| all_match(all, namespace, namespace_labels, labels));
-            for (slot, pods) in matching.flat_map(|(_, set)| set.pods(*skip_terminating)) {
-                *found.entry(slot).or_insert(0) += pods;
-            }
+        let Some(first) = all.first() else { return };
+        let count = |namespace: &Str| {
+            let of_namespace = namespace_labels(namespaces, namespace, &none);
+            sets.for_each_candidate(namespace, &first.selector, |labels, set| {
+                if all_match(all, namespace, of_namespace, labels) {
+                    for (slot, pods) in set.pods(*skip_terminating) {
+                        *found.entry(slot).or_insert(0) += pods;
+                    }
+                }
+            });
         };
-        match all.first().map(|first| &first.namespaces) {
-            Some(first) if first.selector == Selector::Nothing => first.names.iter().for_each(&mut count),
-            _ => sets.namespaces().for_each(&mut count),
+        if first.namespaces.selector == Selector::Nothing {
+            first.namespaces.names.iter().for_each(count);
+        } else {
+            sets.namespaces().for_each(count);
         }
         entry.counts.replace(found);
     }
@@ -212,19 +231,19 @@ impl CountIndex {
     ) -> Arc<[MatchedTerm]> {
         let Self { entries, carried, sets, .. } = self;
         let known = &mut sets.of(pod).matched;
-        let now = carried.seen(&pod.namespace);
+        let now = carried.version;
         if let Some(answer) = known.answer.as_ref().filter(|_| known.seen == now) {
             return answer.clone();
         }
         let mut answer: Vec<MatchedTerm> = known.answer.as_ref().map_or_else(Vec::new, |known| known.to_vec());
         let none = Labels::default();
-        let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
-        for id in carried.since(&pod.namespace, known.seen) {
+        let of_namespace = namespace_labels(namespaces, &pod.namespace, &none);
+        for id in carried.since(pod, known.seen) {
             let entry = &mut entries[id.0 as usize];
             let Query::Carrying(carried) = &entry.query else {
                 continue;
             };
-            if carried.term.pods.matches(&pod.namespace, namespace_labels, &pod.labels) {
+            if carried.term.pods.matches(&pod.namespace, of_namespace, &pod.labels) {
                 let topology = *entry.topology.get_or_insert_with(|| topology(&carried.term.topology_key));
                 answer.push(MatchedTerm { query: id, kind: carried.kind, topology });
             }
@@ -239,21 +258,21 @@ impl CountIndex {
 fn learn_matching(
     set: &mut LabelSet,
     pod: &PodInfo,
-    matching: &ByNamespace,
+    matching: &ByPods,
     entries: &[Entry],
     namespaces: &Map<Str, Namespace>,
 ) {
     let known = &mut set.matching;
-    let now = matching.seen(&pod.namespace);
+    let now = matching.version;
     if known.seen == now {
         return;
     }
     let none = Labels::default();
-    let namespace_labels = labels_of(namespaces, &pod.namespace, &none);
+    let of_namespace = namespace_labels(namespaces, &pod.namespace, &none);
     let means = |id: &QueryId| match &entries[id.0 as usize].query {
-        Query::Matching { all, .. } => all_match(all, &pod.namespace, namespace_labels, &pod.labels),
+        Query::Matching { all, .. } => all_match(all, &pod.namespace, of_namespace, &pod.labels),
         Query::Carrying(_) => false,
     };
-    known.answer.extend(matching.since(&pod.namespace, known.seen).filter(means));
+    known.answer.extend(matching.since(pod, known.seen).filter(means));
     known.seen = now;
 }

@@ -56,6 +56,16 @@ fn every_insufficient_resource_is_told() {
 }
 
 #[test]
+fn pods_beyond_64_bits_are_too_many() {
+    let mut wrapped = node("a", &[]);
+    wrapped.allowed_pods = i64::MIN;
+    let mut cluster = FakeCluster::new([wrapped]);
+    cluster.add_pod("a", asking("running", 0, 0, &[]));
+    let answer = first(&mut cluster, &plugin(&json!({})), &asking("p", 0, 0, &[]));
+    assert_eq!(answer, (Code::Unschedulable, vec!["Too many pods".to_owned()]));
+}
+
+#[test]
 fn more_than_the_empty_node_has_can_not_be_preempted() {
     let plugin = plugin(&json!({}));
     let mut cluster = FakeCluster::new([node("a", &[])]);

@@ -49,7 +49,8 @@ fn an_invalid_score_may_be_that_of_another_node() {
     let text = |plugin: &str, score: &str| format!("plugin \"{plugin}\" returns an invalid score {score}, it should");
     let same = |a: &str, b: &str| super::without_score(a) == super::without_score(b);
     assert!(same(&text("Fit", "-7"), &text("Fit", "101")));
-    assert!(!same(&text("Fit", "-7"), &text("Balanced", "-7")));
+    assert!(same(&text("Fit", "-7"), &text("Balanced", "-7")));
+    assert!(!same(&text("Fit", "-7"), "running PreScore plugin \"Fit\": -7"));
     assert!(!same("1 Insufficient cpu", "2 Insufficient cpu"));
 }
 
