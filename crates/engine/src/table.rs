@@ -98,7 +98,7 @@ impl Engine {
         let absent = |slot: &Slot| {
             let mut record = NodeRecord { name: self.name(*slot), ..NodeRecord::default() };
             if let (Some(narrowed), Some(reason)) = (&direct.narrowed, direct.absent_reason()) {
-                record.rejected_by = narrowed.by.to_owned();
+                narrowed.by.clone_into(&mut record.rejected_by);
                 record.code = loadline_framework::Code::UnschedulableAndUnresolvable.to_string();
                 record.reasons = vec![reason];
             }
