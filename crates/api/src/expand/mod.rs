@@ -15,10 +15,11 @@ mod tests;
 
 use loadline_model::NodeSpec;
 
+use self::replicas::OfDeployments;
 use crate::wire::{Kind, Object, Pod, ReplicaSet};
 
 pub use make::new_name;
-pub(crate) use present::is_of_absent_set;
+pub(crate) use present::named_for;
 pub use present::{Present, PresentPod};
 
 /// Pods of one workload that are not there yet.
@@ -66,7 +67,7 @@ pub struct Expansion {
 /// DaemonSets choose from.
 pub fn expand<'o>(
     objects: impl Iterator<Item = &'o Object> + Clone,
-    present: &Present,
+    present: &'o Present,
     nodes: &[NodeSpec],
 ) -> Expansion {
     expand_within(MOST_PODS, objects, present, nodes)
@@ -75,25 +76,23 @@ pub fn expand<'o>(
 fn expand_within<'o>(
     most: usize,
     objects: impl Iterator<Item = &'o Object> + Clone,
-    present: &Present,
+    present: &'o Present,
     nodes: &[NodeSpec],
 ) -> Expansion {
     let mut expansion = Expansion::default();
     let mut room = most;
-    let sets: Vec<&ReplicaSet> = objects
-        .clone()
-        .filter_map(|object| match object {
-            Object::ReplicaSet(set) => Some(&**set),
-            _ => None,
-        })
-        .collect();
+    let sets = objects.clone().filter_map(|object| match object {
+        Object::ReplicaSet(set) => Some(&**set),
+        _ => None,
+    });
+    let owned = OfDeployments::new(sets, present);
     for object in objects {
         let metadata = object.metadata();
         if metadata.deletion_timestamp.is_some() {
             continue;
         }
         // Before they are made: a typing error in a number must not take all memory.
-        let lacking = lacking(object, &sets, present);
+        let lacking = lacking(object, &owned, present);
         if lacking > room {
             let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
             expansion.too_many.push(TooMany { kind: object.kind(), namespace, name, pods: lacking });
@@ -103,7 +102,7 @@ fn expand_within<'o>(
             Object::ReplicaSet(set) => replicas::of_replica_set(set, present),
             Object::ReplicationController(controller) => replicas::of_controller(controller, present),
             Object::Deployment(deployment) => {
-                let (pods, new_set) = replicas::of_deployment(deployment, &sets, present);
+                let (pods, new_set) = replicas::of_deployment(deployment, &owned, present);
                 expansion.replica_sets.extend(new_set);
                 pods
             }
@@ -122,14 +121,14 @@ fn expand_within<'o>(
 }
 
 /// How many pods a workload lacks.
-fn lacking(object: &Object, sets: &[&ReplicaSet], present: &Present) -> usize {
+fn lacking<'o>(object: &'o Object, owned: &OfDeployments<'o>, present: &Present) -> usize {
     match object {
         Object::ReplicaSet(set) => replicas::lacking(Kind::ReplicaSet, &set.metadata, set.spec.replicas, present),
         Object::ReplicationController(controller) => {
             let replicas = controller.spec.replicas;
             replicas::lacking(Kind::ReplicationController, &controller.metadata, replicas, present)
         }
-        Object::Deployment(deployment) => replicas::deployment_lacking(deployment, sets, present),
+        Object::Deployment(deployment) => replicas::deployment_lacking(deployment, owned, present),
         Object::StatefulSet(set) => stateful_set::lacking(set, present),
         Object::Job(job) => job::lacking(job, present),
         // A DaemonSet never has more than there are nodes.

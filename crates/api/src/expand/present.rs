@@ -68,29 +68,29 @@ impl Present {
         self.of(kind, owner).filter(|pod| pod.active).count()
     }
 
-    /// Number of active pods of a Deployment's ReplicaSets that are not in the input themselves: their names are the Deployment's and
-    /// the pod's template hash.
-    pub(super) fn active_of_absent_sets(&self, deployment: &ObjectMeta, has_set: impl Fn(&str) -> bool) -> usize {
-        let sets = self.by_owner.iter().filter(|((namespace, kind, set), _)| {
-            *namespace == deployment.namespace && kind == Kind::ReplicaSet.name() && !has_set(set)
-        });
-        let belongs = |set: &str, pod: &PresentPod| is_named_for(&deployment.name, set, pod.template_hash.as_deref());
-        sets.map(|((.., set), pods)| pods.iter().filter(|pod| pod.active && belongs(set, pod)).count()).sum()
+    /// Active pods that are named for a ReplicaSet of a Deployment, whether that ReplicaSet is in the input or not: namespace and name of
+    /// the Deployment, and name of the ReplicaSet, for each pod.
+    pub(super) fn named_for_deployments(&self) -> impl Iterator<Item = ((&str, &str), &str)> {
+        self.by_owner.iter().filter(|((_, kind, _), _)| kind == Kind::ReplicaSet.name()).flat_map(
+            |((namespace, _, set), pods)| {
+                let active = pods.iter().filter(|pod| pod.active);
+                let deployments = active.filter_map(|pod| deployment_of(set, pod.template_hash.as_deref()));
+                deployments.map(move |deployment| ((&**namespace, deployment), &**set))
+            },
+        )
     }
 }
 
-/// Whether a pod belongs to a ReplicaSet of a Deployment (of the pod's namespace) that is not in the input itself.
-pub(crate) fn is_of_absent_set(pod: &Pod, deployment: &str, has_set: impl Fn(&str) -> bool) -> bool {
+/// The Deployment that the ReplicaSet of a pod is named for, in the pod's namespace, and the name of the ReplicaSet.
+pub(crate) fn named_for(pod: &Pod) -> Option<(&str, &str)> {
+    let owner = pod.metadata.controller().filter(|owner| owner.kind == Kind::ReplicaSet.name())?;
     let hash = pod.metadata.labels.get(TEMPLATE_HASH).map(String::as_str);
-    pod.metadata.controller().is_some_and(|owner| {
-        owner.kind == Kind::ReplicaSet.name() && !has_set(&owner.name) && is_named_for(deployment, &owner.name, hash)
-    })
+    Some((deployment_of(&owner.name, hash)?, &owner.name))
 }
 
-/// Whether a ReplicaSet has the name of a Deployment and a template's hash.
-fn is_named_for(deployment: &str, set: &str, hash: Option<&str>) -> bool {
-    let rest = set.strip_prefix(deployment).and_then(|rest| rest.strip_prefix('-'));
-    rest.is_some() && rest == hash
+/// A ReplicaSet has the name of its Deployment and the hash of the template, which its pods have as a label.
+fn deployment_of<'s>(set: &'s str, hash: Option<&str>) -> Option<&'s str> {
+    set.strip_suffix(hash?)?.strip_suffix('-')
 }
 
 /// The node that a pod is on or, by its node affinity, must go to.

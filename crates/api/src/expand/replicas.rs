@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use loadline_model::Set;
+use loadline_model::{Map, Set};
 
 use super::make::{self, owner_reference};
 use super::present::{Present, TEMPLATE_HASH};
@@ -59,18 +59,18 @@ fn replicated(
 
 /// The pods that a Deployment lacks beyond those that its ReplicaSets stand for, and the ReplicaSet that it would create for them when
 /// the input has none.
-pub(super) fn of_deployment(
-    deployment: &Deployment,
-    sets: &[&ReplicaSet],
+pub(super) fn of_deployment<'o>(
+    deployment: &'o Deployment,
+    owned: &OfDeployments<'o>,
     present: &Present,
 ) -> (Vec<Pod>, Option<ReplicaSet>) {
     let metadata = &deployment.metadata;
-    let missing = deployment_lacking(deployment, sets, present);
+    let missing = deployment_lacking(deployment, owned, present);
     if missing == 0 {
         return (Vec::new(), None);
     }
     // The newest ReplicaSet is the one that grows.
-    let newest = own_sets(sets, metadata).max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
+    let newest = owned.sets(metadata).max_by_key(|set| set.metadata.creation_timestamp.map(|time| time.0));
     let (set, new) = match newest {
         Some(set) => (set.clone(), false),
         None => (new_replica_set(deployment), true),
@@ -84,32 +84,60 @@ pub(super) fn of_deployment(
 }
 
 /// How many pods a Deployment lacks beyond those that its ReplicaSets stand for.
-pub(super) fn deployment_lacking(deployment: &Deployment, sets: &[&ReplicaSet], present: &Present) -> usize {
+pub(super) fn deployment_lacking<'o>(
+    deployment: &'o Deployment,
+    owned: &OfDeployments<'o>,
+    present: &Present,
+) -> usize {
     let metadata = &deployment.metadata;
-    let own: Vec<&ReplicaSet> = own_sets(sets, metadata).collect();
-    let of_sets: usize = own
-        .iter()
+    let of_sets: usize = owned
+        .sets(metadata)
         .map(|set| {
             let active = present.active(Kind::ReplicaSet, &set.metadata);
             if set.metadata.deletion_timestamp.is_some() { active } else { active.max(wanted(set.spec.replicas)) }
         })
         .sum();
-    let of_absent_sets =
-        present.active_of_absent_sets(metadata, |name| own.iter().any(|set| set.metadata.name == name));
-    wanted(deployment.spec.replicas).saturating_sub(of_sets + of_absent_sets)
+    wanted(deployment.spec.replicas).saturating_sub(of_sets + owned.pods_of_absent_sets(metadata))
 }
 
-fn own_sets<'s>(sets: &'s [&ReplicaSet], deployment: &'s ObjectMeta) -> impl Iterator<Item = &'s ReplicaSet> {
-    sets.iter().copied().filter(|set| belongs(set, deployment))
+/// What belongs to Deployments, by their namespaces and names.
+#[derive(Default)]
+pub(super) struct OfDeployments<'o> {
+    sets: Map<(&'o str, &'o str), Vec<&'o ReplicaSet>>,
+    /// The ReplicaSet of each active pod, by name.
+    pods: Map<(&'o str, &'o str), Vec<&'o str>>,
 }
 
-fn belongs(set: &ReplicaSet, deployment: &ObjectMeta) -> bool {
-    set.metadata.namespace == deployment.namespace
-        && set.metadata.controller().is_some_and(|owner| {
-            owner.kind == Kind::Deployment.name()
-                && owner.name == deployment.name
-                && (owner.uid.is_empty() || owner.uid == deployment.uid)
+impl<'o> OfDeployments<'o> {
+    pub(super) fn new(sets: impl Iterator<Item = &'o ReplicaSet>, present: &'o Present) -> Self {
+        let mut owned = Self::default();
+        for set in sets {
+            let controller = set.metadata.controller().filter(|owner| owner.kind == Kind::Deployment.name());
+            if let Some(owner) = controller {
+                owned.sets.entry((&set.metadata.namespace, &owner.name)).or_default().push(set);
+            }
+        }
+        for (deployment, set) in present.named_for_deployments() {
+            owned.pods.entry(deployment).or_default().push(set);
+        }
+        owned
+    }
+
+    /// The ReplicaSets of a Deployment in the order of the input.
+    fn sets(&self, deployment: &'o ObjectMeta) -> impl Iterator<Item = &'o ReplicaSet> {
+        let named = self.sets.get(&(&*deployment.namespace, &*deployment.name)).map_or(&[][..], Vec::as_slice);
+        named.iter().copied().filter(|set| {
+            let uid = set.metadata.controller().map_or("", |owner| &owner.uid);
+            uid.is_empty() || uid == deployment.uid
         })
+    }
+
+    /// Number of active pods of a Deployment's ReplicaSets that are not in the input themselves.
+    fn pods_of_absent_sets(&self, deployment: &'o ObjectMeta) -> usize {
+        let Some(named) = self.pods.get(&(&*deployment.namespace, &*deployment.name)) else { return 0 };
+        let own: Set<&str> = self.sets(deployment).map(|set| &*set.metadata.name).collect();
+        named.iter().filter(|set| !own.contains(*set)).count()
+    }
 }
 
 fn new_replica_set(deployment: &Deployment) -> ReplicaSet {

@@ -9,7 +9,7 @@
 use loadline_model::{Map, Set};
 
 use crate::defaults::{admit_job, fill_stored};
-use crate::expand::is_of_absent_set;
+use crate::expand::named_for;
 use crate::wire::{Kind, Object, ObjectMeta, PodTemplate};
 
 /// Kind, namespace and name.
@@ -112,7 +112,7 @@ impl Replacing {
                     || (*kind == Kind::Deployment
                         && it.0 < *source
                         && pod.metadata.namespace == *namespace
-                        && is_of_absent_set(pod, name, has_set));
+                        && named_for(pod).is_some_and(|(deployment, set)| deployment == name && !has_set(set)));
                 taken.pods += usize::from(goes);
                 !goes
             });
