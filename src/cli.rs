@@ -101,10 +101,16 @@ pub(crate) struct Input {
     pub(crate) paths: Vec<PathBuf>,
     /// Let an object of a later -f take the place of one of an earlier -f, as when a changed manifest is applied.
     ///
-    /// It takes the place of the object with its kind, namespace and name, and stands as it is written. A workload goes
-    /// on owning the pods of the one that it replaces while its pod template is the same, also when it wants fewer. With
-    /// another template they are taken out, with their ReplicaSets, and it stands for all of its pods anew: the end of a
-    /// rollout, without the steps. Each replacement is told on standard error.
+    /// It takes the place of the object with its kind, namespace and name, and stands as it is written, but for what
+    /// kubectl apply leaves as it is where a manifest says nothing: replicas (parallelism and completions of a Job),
+    /// whether it is paused, updateStrategy, status, owners, and the node of a Pod. A workload goes on owning the pods of
+    /// the one that it replaces, also when it wants fewer.
+    ///
+    /// With another pod template they are taken out, with their ReplicaSets, and it stands for all of its pods anew: the
+    /// end of a rollout, without the steps. That is where Kubernetes would do one: for a Deployment that is not paused,
+    /// and a StatefulSet (from its partition on) or DaemonSet whose updateStrategy is not OnDelete. A template that is the
+    /// same in what a scheduler reads changes nothing, as a rollout would end with the same requests. Each replacement is
+    /// told on standard error.
     #[arg(long)]
     pub(crate) replace: bool,
     /// A KubeSchedulerConfiguration, as kube-scheduler takes it, - for standard input; without it, kube-scheduler's

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use loadline_model::NodeSpec;
 
-use self::replace::{Replaced, Replacing};
+use self::replace::Replacing;
 use crate::check::object_name;
 use crate::convert::Converter;
 use crate::defaults::{Admission, admit_job, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
@@ -59,10 +59,9 @@ pub fn load(paths: &[PathBuf], replace: bool, stdin: &mut dyn Read, sink: &mut d
     }
     let replaced = replaced
         .into_iter()
-        .map(|Replaced { key, taken, .. }| {
-            let taken = taken.unwrap_or_default();
-            summary.objects -= taken.replica_sets + taken.pods;
-            places.replacement(&key) + &taken.in_words()
+        .map(|replaced| {
+            summary.objects -= replaced.taken();
+            places.replacement(&replaced.key) + &replaced.in_words()
         })
         .collect();
     let Finished { missing, refused } = intake.finish(sink);

@@ -21,6 +21,7 @@ use crate::wire::{Kind, Object, Pod, ReplicaSet};
 pub use make::new_name;
 pub(crate) use present::named_for;
 pub use present::{Present, PresentPod};
+pub(crate) use stateful_set::ordinal_of;
 
 /// Pods of one workload that are not there yet.
 #[derive(Debug, Clone, PartialEq)]

@@ -35,12 +35,16 @@ fn there(set: &StatefulSet, present: &Present) -> Set<i32> {
     present
         .of(Kind::StatefulSet, &set.metadata)
         .filter(|pod| pod.active)
-        .filter_map(|pod| {
-            let text = pod.name.strip_prefix(&*set.metadata.name)?.strip_prefix('-')?;
-            // No other spelling, such as 01, is the pod's name.
-            text.parse().ok().filter(|ordinal: &i32| ordinals.contains(ordinal) && ordinal.to_string() == text)
-        })
+        .filter_map(|pod| ordinal_of(&pod.name, &set.metadata.name))
+        .filter(|ordinal| ordinals.contains(ordinal))
         .collect()
+}
+
+/// The ordinal of a pod of a StatefulSet, from their names.
+pub(crate) fn ordinal_of(pod: &str, set: &str) -> Option<i32> {
+    let text = pod.strip_prefix(set)?.strip_prefix('-')?;
+    // No other spelling, such as 01, is the pod's name.
+    text.parse().ok().filter(|ordinal: &i32| ordinal.to_string() == text)
 }
 
 fn pod(set: &StatefulSet, ordinal: i32, name: &str) -> Pod {

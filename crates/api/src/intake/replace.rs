@@ -1,16 +1,23 @@
 //! Objects of a later path in the place of those of an earlier one: a changed manifest beside a dump of the cluster that it is meant
 //! for.
 //!
-//! The later object stands as it is written, in the place of the earlier one. A workload goes on owning what the earlier one owned, as
-//! after `kubectl apply`. If its pods would be others, because the template is, the ReplicaSets and pods that stood for the earlier one
-//! are taken out, and it lacks all of its pods: the end of a rollout, without the way there. With the same template they stay, also
-//! when fewer are wanted, as which of them would go is the controller's choice.
+//! The later object stands as it is written, in the place of the earlier one, but for what `kubectl apply` leaves as it is where a
+//! manifest says nothing (`keep`): replicas, status, the node of a pod. A workload goes on owning what the earlier one owned, also when
+//! fewer pods are wanted, as which of them would go is the controller's choice.
+//!
+//! Where the controller would replace pods because the template is another (`rollout`), the ReplicaSets and pods that stood for the
+//! earlier one are taken out, and the later one lacks all of its pods: the end of a rollout, without the way there. Templates that are
+//! the same in what a scheduler reads change nothing here: a rollout for another environment variable ends with the same requests.
+
+mod keep;
+mod rollout;
 
 use loadline_model::{Map, Set};
 
-use crate::defaults::{admit_job, fill_stored};
+use self::rollout::{Counts, Outcome};
+use crate::defaults::fill_stored;
 use crate::expand::named_for;
-use crate::wire::{Kind, Object, ObjectMeta, PodTemplate};
+use crate::wire::{Kind, Object};
 
 /// Kind, namespace and name.
 pub(super) type Key = (Kind, String, String);
@@ -18,146 +25,150 @@ pub(super) type Key = (Kind, String, String);
 /// Holds all objects, since what comes late may have a say in what came early.
 #[derive(Debug, Default)]
 pub(super) struct Replacing {
-    /// With the number of the path that each comes from.
-    objects: Vec<(usize, Object)>,
+    objects: Vec<Held>,
     places: Map<Key, usize>,
     /// In the order in which they came.
     replaced: Vec<Replaced>,
+}
+
+/// An object, with the number of the path that it comes from.
+#[derive(Debug)]
+struct Held {
+    source: usize,
+    object: Object,
 }
 
 /// An object that took the place of another.
 #[derive(Debug)]
 pub(super) struct Replaced {
     pub(super) key: Key,
-    /// What was taken out with the other one, if the pods of the two differ.
-    pub(super) taken: Option<Taken>,
     source: usize,
+    /// Of the earlier object.
     uid: String,
+    outcome: Option<Outcome>,
+    counts: Counts,
+    /// The node that a pod keeps although it does not name it.
+    stays_on: Option<String>,
 }
 
-/// How much was taken out.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) replica_sets: usize,
-    pub(super) pods: usize,
-}
+impl Replaced {
+    /// Number of objects that were taken out with the earlier one.
+    pub(super) fn taken(&self) -> usize {
+        self.counts.replica_sets + self.counts.pods
+    }
 
-impl Taken {
     /// The end of a message, or nothing.
     pub(super) fn in_words(&self) -> String {
-        let count = |number: usize, thing: &str| match number {
-            0 => None,
-            1 => Some(format!("1 {thing}")),
-            _ => Some(format!("{number} {thing}s")),
-        };
-        let parts: Vec<String> =
-            [count(self.replica_sets, "ReplicaSet"), count(self.pods, "pod")].into_iter().flatten().collect();
-        if parts.is_empty() {
-            return String::new();
+        match (&self.stays_on, self.outcome) {
+            (Some(node), _) => format!("; it stays on node {node}"),
+            (None, Some(outcome)) => outcome.in_words(self.counts),
+            (None, None) => String::new(),
         }
-        format!("; its pod template is another, so what that one owned is taken out: {}", parts.join(", "))
+    }
+
+    /// Whether an object that was held, and names its owner's uid, was the earlier one's.
+    fn owned(&self, held: &Held, uid: &str) -> bool {
+        held.source < self.source && (uid.is_empty() || uid == self.uid)
     }
 }
 
 impl Replacing {
     /// Takes an object of the path with this number.
     pub(super) fn push(&mut self, source: usize, mut object: Object) {
-        let key = key_of(&object);
+        let metadata = object.metadata();
+        let key = (object.kind(), metadata.namespace.clone(), metadata.name.clone());
         let Some(&place) = self.places.get(&key) else {
             self.places.insert(key, self.objects.len());
-            self.objects.push((source, object));
+            self.objects.push(Held { source, object });
             return;
         };
-        let (_, earlier) = &self.objects[place];
+        let earlier = &mut self.objects[place].object;
+        fill_stored(earlier);
+        let is_same = keep::is_same_object(&object, earlier);
+        let is_nowhere = node_of(&object).is_none();
+        if is_same {
+            keep::take_over(&mut object, earlier);
+        }
+        fill_stored(&mut object);
+        let outcome = Outcome::of(&object, earlier, is_same);
+        let stays_on = node_of(&object).filter(|_| is_nowhere).map(str::to_owned);
         let uid = earlier.metadata().uid.clone();
-        keep_identity(&mut object, earlier);
-        let stays = object.metadata().uid == uid && is_same_template(&object, earlier);
-        let taken = (template(&object).is_some() && !stays).then(Taken::default);
-        self.replaced.push(Replaced { key, taken, source, uid });
-        self.objects[place] = (source, object);
+        self.replaced.push(Replaced { key, source, uid, outcome, counts: Counts::default(), stays_on });
+        self.objects[place] = Held { source, object };
     }
 
     /// What is left, in the order of the input, and what was replaced.
     pub(super) fn finish(self) -> (impl Iterator<Item = Object>, Vec<Replaced>) {
-        let Self { mut objects, mut replaced, .. } = self;
-        let sets: Set<(String, String)> = objects
-            .iter()
-            .filter(|(_, object)| object.kind() == Kind::ReplicaSet)
-            .map(|(_, object)| (object.metadata().namespace.clone(), object.metadata().name.clone()))
-            .collect();
-        for of in &mut replaced {
-            let Replaced { key: (kind, namespace, name), taken: Some(taken), source, uid } = of else { continue };
-            let is_owned = |(from, object): &(usize, Object), kind: Kind, name: &str, uid: &str| {
-                let metadata = object.metadata();
-                *from < *source
-                    && metadata.namespace == *namespace
-                    && metadata.controller().is_some_and(|owner| {
-                        owner.kind == kind.name() && owner.name == name && (owner.uid.is_empty() || owner.uid == uid)
-                    })
-            };
-            let mut owners = vec![(*kind, name.clone(), uid.clone())];
-            objects.retain(|it| {
-                let goes = it.1.kind() == Kind::ReplicaSet && is_owned(it, *kind, name, uid);
-                if goes {
-                    let metadata = it.1.metadata();
-                    owners.push((Kind::ReplicaSet, metadata.name.clone(), metadata.uid.clone()));
-                    taken.replica_sets += 1;
-                }
-                !goes
-            });
-            objects.retain(|it| {
-                let Object::Pod(pod) = &it.1 else { return true };
-                let has_set = |set: &str| sets.contains(&(namespace.clone(), set.to_owned()));
-                let goes = owners.iter().any(|(kind, name, uid)| is_owned(it, *kind, name, uid))
-                    || (*kind == Kind::Deployment
-                        && it.0 < *source
-                        && pod.metadata.namespace == *namespace
-                        && named_for(pod).is_some_and(|(deployment, set)| deployment == name && !has_set(set)));
-                taken.pods += usize::from(goes);
-                !goes
-            });
+        let Self { objects, mut replaced, .. } = self;
+        let mut counts = vec![Counts::default(); replaced.len()];
+        let gone = taken_out(&objects, &replaced, &mut counts);
+        for (replaced, counts) in replaced.iter_mut().zip(counts) {
+            replaced.counts = counts;
         }
-        (objects.into_iter().map(|(_, object)| object), replaced)
+        let left = objects.into_iter().zip(gone).filter(|(_, gone)| !gone);
+        (left.map(|(held, _)| held.object), replaced)
     }
 }
 
-fn key_of(object: &Object) -> Key {
-    let metadata = object.metadata();
-    (object.kind(), metadata.namespace.clone(), metadata.name.clone())
-}
-
-/// A workload that does not say who it is, is the earlier one.
-fn keep_identity(object: &mut Object, earlier: &Object) {
-    let ObjectMeta { uid, creation_timestamp, .. } = earlier.metadata().clone();
-    if template(object).is_none() || !object.metadata().uid.is_empty() || uid.is_empty() {
-        return;
-    }
-    object.metadata_mut().uid = uid;
-    object.metadata_mut().creation_timestamp = creation_timestamp;
-    if let Object::Job(job) = object {
-        admit_job(job);
-    }
-}
-
-/// Whether the pods would be the same, as far as a scheduler reads them.
-fn is_same_template(object: &Object, earlier: &Object) -> bool {
-    let (mut object, mut earlier) = (object.clone(), earlier.clone());
-    fill_stored(&mut object);
-    fill_stored(&mut earlier);
-    match (template(&object), template(&earlier)) {
-        (Some(a), Some(b)) => a.metadata.labels == b.metadata.labels && a.spec == b.spec,
-        (a, b) => a.is_none() && b.is_none(),
-    }
-}
-
-fn template(object: &Object) -> Option<&PodTemplate> {
+fn node_of(object: &Object) -> Option<&str> {
     match object {
-        Object::Deployment(it) => Some(&it.spec.template),
-        Object::ReplicaSet(it) => Some(&it.spec.template),
-        Object::StatefulSet(it) => Some(&it.spec.template),
-        Object::ReplicationController(it) => Some(&it.spec.template),
-        Object::DaemonSet(it) => Some(&it.spec.template),
-        Object::Job(it) => Some(&it.spec.template),
+        Object::Pod(pod) => Some(&*pod.spec.node_name).filter(|node| !node.is_empty()),
         _ => None,
     }
+}
+
+/// Something that owned pods: a workload that was replaced, or a ReplicaSet of one.
+#[derive(Clone, Copy)]
+struct Owner<'r> {
+    uid: &'r str,
+    /// The number of the workload that was replaced.
+    replaced: usize,
+    outcome: Outcome,
+}
+
+/// For each object, whether it goes with the workload that owned it. Counts what goes and what stays for each workload.
+fn taken_out(objects: &[Held], replaced: &[Replaced], counts: &mut [Counts]) -> Vec<bool> {
+    let mut owners: Map<(&str, &str, &str), Vec<Owner<'_>>> = Map::default();
+    for (number, of) in replaced.iter().enumerate() {
+        let Replaced { key: (kind, namespace, name), outcome: Some(outcome), uid, .. } = of else { continue };
+        let owner = Owner { uid, replaced: number, outcome: *outcome };
+        owners.entry((namespace, kind.name(), name)).or_default().push(owner);
+    }
+    let mut gone = vec![false; objects.len()];
+    let mut sets: Set<(&str, &str)> = Set::default();
+    // All of them before the pods, which may stand in front of them.
+    for (held, gone) in objects.iter().zip(&mut gone) {
+        let Object::ReplicaSet(set) = &held.object else { continue };
+        let metadata = &set.metadata;
+        sets.insert((&metadata.namespace, &metadata.name));
+        let Some(owner) = metadata.controller() else { continue };
+        let of = owners.get(&(&*metadata.namespace, &*owner.kind, &*owner.name)).map_or(&[][..], Vec::as_slice);
+        let of: Vec<Owner<'_>> =
+            of.iter().filter(|of| replaced[of.replaced].owned(held, &owner.uid)).copied().collect();
+        if let Some(by) = of.iter().find(|of| of.outcome.takes_replica_sets()) {
+            *gone = true;
+            counts[by.replaced].replica_sets += 1;
+        }
+        let own = owners.entry((&metadata.namespace, Kind::ReplicaSet.name(), &metadata.name)).or_default();
+        own.extend(of.into_iter().map(|of| Owner { uid: &metadata.uid, ..of }));
+    }
+    for (held, gone) in objects.iter().zip(&mut gone) {
+        let Object::Pod(pod) = &held.object else { continue };
+        let Some(owner) = pod.metadata.controller() else { continue };
+        let namespace = &*pod.metadata.namespace;
+        let direct = owners.get(&(namespace, &*owner.kind, &*owner.name)).into_iter().flatten();
+        let direct = direct.filter(|of| owner.uid.is_empty() || owner.uid == of.uid);
+        let absent = named_for(pod).filter(|(_, set)| !sets.contains(&(namespace, *set)));
+        let by_name = absent.and_then(|(name, _)| owners.get(&(namespace, Kind::Deployment.name(), name)));
+        let mut of =
+            direct.chain(by_name.into_iter().flatten()).filter(|of| held.source < replaced[of.replaced].source);
+        let mut candidates = of.clone();
+        if let Some(by) = candidates.find(|of| of.outcome.takes(pod, &owner.name)) {
+            *gone = true;
+            counts[by.replaced].pods += 1;
+        } else if let Some(by) = of.next() {
+            counts[by.replaced].kept += 1;
+        }
+    }
+    gone
 }

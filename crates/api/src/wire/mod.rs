@@ -40,9 +40,9 @@ pub use volume::{
     PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
 };
 pub use workload::{
-    DaemonSet, DaemonSetSpec, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec,
-    ReplicationController, ReplicationControllerSpec, StatefulSet, StatefulSetOrdinals, StatefulSetSpec,
-    VolumeClaimTemplate,
+    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet,
+    ReplicaSetSpec, ReplicationController, ReplicationControllerSpec, RollingUpdateStatefulSetStrategy, StatefulSet,
+    StatefulSetOrdinals, StatefulSetSpec, StatefulSetUpdateStrategy, VolumeClaimTemplate,
 };
 
 use serde::{Deserialize, Deserializer};

@@ -14,7 +14,7 @@ wire! {
         replicas: Option<i32>,
         selector: Option<LabelSelector>,
         template: PodTemplate,
-        paused: bool,
+        paused: Option<bool>,
     }
 
     /// `apps/v1` ReplicaSet.
@@ -55,6 +55,7 @@ wire! {
         selector: Option<LabelSelector>,
         template: PodTemplate,
         ordinals: Option<StatefulSetOrdinals>,
+        update_strategy: Option<StatefulSetUpdateStrategy>,
         volume_claim_templates: Vec<VolumeClaimTemplate>,
     }
 
@@ -74,10 +75,29 @@ wire! {
         spec: DaemonSetSpec,
     }
 
+    /// StatefulSet `spec.updateStrategy`.
+    StatefulSetUpdateStrategy {
+        #[serde(rename = "type")]
+        kind: String,
+        rolling_update: Option<RollingUpdateStatefulSetStrategy>,
+    }
+
+    /// StatefulSet `spec.updateStrategy.rollingUpdate`.
+    RollingUpdateStatefulSetStrategy {
+        partition: i32,
+    }
+
     /// DaemonSet `spec`.
     DaemonSetSpec {
         selector: Option<LabelSelector>,
         template: PodTemplate,
+        update_strategy: Option<DaemonSetUpdateStrategy>,
+    }
+
+    /// DaemonSet `spec.updateStrategy`.
+    DaemonSetUpdateStrategy {
+        #[serde(rename = "type")]
+        kind: String,
     }
 
     /// `batch/v1` Job.

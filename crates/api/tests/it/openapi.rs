@@ -171,10 +171,11 @@ fn workloads() {
     ));
     same_fields::<wire::StatefulSet, apps::v1::StatefulSet>(&format!(
         r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}, "ordinals": {{"start": 2}},
+            "updateStrategy": {{"type": "RollingUpdate", "rollingUpdate": {{"partition": 1}}}},
             "volumeClaimTemplates": [{{"apiVersion": "v1", "kind": "PersistentVolumeClaim", {METADATA}}}]}}}}"#
     ));
     same_fields::<wire::DaemonSet, apps::v1::DaemonSet>(&format!(
-        r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}}}}}"#
+        r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}, "updateStrategy": {{"type": "OnDelete"}}}}}}"#
     ));
     same_fields::<wire::Job, batch::v1::Job>(&format!(
         r#"{{{METADATA}, "spec": {{"parallelism": 2, "completions": 3, "completionMode": "Indexed", "suspend": true, "manualSelector": true, "selector": {SELECTOR}, "template": {template}}},
