@@ -72,8 +72,8 @@ struct Dec {
     nano: u32,
     /// All of it in billionths, with its sign; the nearest that fits when it does not.
     nanos: i128,
-    /// It was cut at 2^63-1.
-    capped: bool,
+    /// The lowest 64 bits, signed, of the integer that Go multiplies by this power of ten; `None` where it divides one.
+    integer: Option<(i64, u32)>,
 }
 
 const NANO: i64 = 1_000_000_000;
@@ -203,7 +203,7 @@ impl Quantity {
                     whole: value.unsigned_abs().wrapping_mul(10_u64.wrapping_pow(power)),
                     nano: 0,
                     nanos: self.nanos(),
-                    capped: false,
+                    integer: Some((value, power)),
                 },
                 Err(_) => Dec::from_nanos(self.nanos()),
             },
@@ -434,14 +434,16 @@ impl Dec {
         let nanos = exact
             .and_then(|exact| exact.checked_mul(i128::from(NANO))?.checked_add(i128::from(nano)))
             .unwrap_or(i128::MAX);
-        Self { negative, whole, nano, nanos: if negative { -nanos } else { nanos }, capped }
+        let sign = if negative { -1 } else { 1 };
+        let integer = capped.then_some((sign * i64::MAX, 0));
+        Self { negative, whole, nano, nanos: i128::from(sign) * nanos, integer }
     }
 
     fn from_nanos(nanos: i128) -> Self {
         let magnitude = nanos.unsigned_abs();
         let billion = NANO as u128;
         let (whole, nano) = ((magnitude / billion) as u64, (magnitude % billion) as u32);
-        Self { negative: nanos < 0, whole, nano, nanos, capped: false }
+        Self { negative: nanos < 0, whole, nano, nanos, integer: None }
     }
 
     /// The sum; of numbers with one sign its lowest 64 bits are exact, however large it is.
@@ -452,15 +454,21 @@ impl Dec {
         }
         let nano = u64::from(self.nano) + u64::from(other.nano);
         let whole = self.whole.wrapping_add(other.whole).wrapping_add(nano / NANO as u64);
-        Self { negative: self.negative, whole, nano: (nano % NANO as u64) as u32, nanos, capped: false }
+        let integer = self.integer.zip(other.integer).map(|((a, a_power), (b, b_power))| {
+            let power = a_power.min(b_power);
+            let up = |value: i64, own: u32| value.wrapping_mul(10_i64.wrapping_pow(own - power));
+            (up(a, a_power).wrapping_add(up(b, b_power)), power)
+        });
+        Self { negative: self.negative, whole, nano: (nano % NANO as u64) as u32, nanos, integer }
     }
 
     /// In units of `10^scale`, 0 or -3, rounded up; the lowest 64 bits of it.
     fn scaled(self, scale: i32) -> i64 {
         let per_unit = 10_i64.pow(scale.unsigned_abs());
-        if self.capped {
-            let cap = if self.negative { -i64::MAX } else { i64::MAX };
-            return cap.wrapping_mul(per_unit);
+        if let Some((value, power)) = self.integer {
+            // Go takes the power from a floating-point number, and one that does not fit becomes -2^63 on amd64.
+            let power = power.saturating_add(scale.unsigned_abs());
+            return value.wrapping_mul(10_i64.checked_pow(power).unwrap_or(i64::MIN));
         }
         let step = NANO / per_unit;
         if self.negative {

@@ -120,6 +120,31 @@ fn the_greater_amount_is_a_decimal_beside_a_decimal() {
 }
 
 #[test]
+fn a_power_of_ten_that_does_not_fit_is_the_smallest_number() {
+    // As Go has them: (amount, value and thousandths once it was compared with a decimal, both of its sum with the next, the next)
+    for (text, beside, sum, other) in [
+        ("1E", (1_000_000_000_000_000_000, i64::MIN), (4_000_000_000_000_000_000, 0), "3E"),
+        ("2E", (2_000_000_000_000_000_000, 0), (5_000_000_000_000_000_000, i64::MIN), "3E"),
+        (
+            "15P",
+            (15_000_000_000_000_000, -3_446_744_073_709_551_616),
+            (3_015_000_000_000_000_000, 8_180_715_985_343_086_592),
+            "3E",
+        ),
+        ("7e16", (70_000_000_000_000_000, i64::MIN), (3_070_000_000_000_000_000, i64::MIN), "3E"),
+        ("1e30", (i64::MIN, i64::MIN), (8_076_944_270_305_263_616, i64::MIN), "3E"),
+        ("3e400", (i64::MIN, i64::MIN), (3_000_000_000_000_000_000, i64::MIN), "3E"),
+        ("1E", (1_000_000_000_000_000_000, i64::MIN), (1_000_000_000_000_000_002, 3_875_820_019_684_214_236), "1500m"),
+        ("10E", (-8_446_744_073_709_551_616, 0), (776_627_963_145_224_191, 1_864_712_049_423_023_128), "9Ei"),
+    ] {
+        let numbers = |quantity: Quantity| (quantity.value(), quantity.milli_value());
+        let decimal = q("1Pi").raised_to(q(text));
+        let added = decimal.add(&q(other));
+        assert_eq!((numbers(decimal), numbers(added)), (beside, sum), "{text}, and {other}");
+    }
+}
+
+#[test]
 fn sums_keep_their_lowest_64_bits() {
     let low = |exact: i128| exact as i64;
     for (a, b, value) in [
