@@ -21,6 +21,7 @@ pub use decode::{DecodeError, decode, decode_all};
 pub use json::read_json;
 pub use node::{Entry, Node, Value};
 pub use problem::{At, FieldPath, Problem, Segment};
+pub(crate) use suggest::is_slip;
 pub use suggest::{did_you_mean, nearest};
 pub use yaml::read_yaml;
 

@@ -27,6 +27,11 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether two names are the same but for one letter, or for letter case.
+pub(crate) fn is_slip(name: &str, of: &str) -> bool {
+    name.len().abs_diff(of.len()) <= 1 && edits(&name.to_lowercase(), &of.to_lowercase()) <= 1
+}
+
 /// Levenshtein's distance.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

@@ -2,7 +2,7 @@
 
 use super::Level;
 use super::table::{Below, Table, TypeId};
-use crate::doc::{At, FieldPath, did_you_mean};
+use crate::doc::{At, FieldPath, did_you_mean, is_slip};
 
 /// How far below a field is looked for: from a Deployment to the container's fields in its template.
 const DEEPEST: usize = 4;
@@ -20,8 +20,11 @@ pub(super) fn hint(table: &Table, level: &Level<'_>, name: &str) -> String {
             at => format!("; it belongs under {}", at.to_path()),
         };
     }
-    let here = || did_you_mean(name, table.fields(level.found).iter().map(|(field, _)| *field));
-    below(table, level, name, 1)
+    let fields = || table.fields(level.found).iter().map(|(field, _)| *field);
+    let here = || did_you_mean(name, fields());
+    // `request` is `requests` and not what is called so elsewhere.
+    let slip = fields().find(|field| is_slip(name, field)).map(|_| here());
+    slip.or_else(|| below(table, level, name, 1))
         .or_else(|| Some(here()).filter(|near| !near.is_empty()))
         .or_else(|| below(table, level, name, DEEPEST))
         .or_else(|| above().find_map(|level| below(table, level, name, 1)))

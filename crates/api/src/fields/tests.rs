@@ -75,6 +75,11 @@ fn fields_in_the_wrong_place() {
     assert_eq!(hint(Kind::Pod, &pod("requests: {cpu: 1}")), "it belongs under spec.containers[1].resources");
     assert_eq!(hint(Kind::Deployment, "replicas: 3"), "it belongs under spec");
     assert_eq!(hint(Kind::Deployment, "spec: {containers: []}"), "it belongs under spec.template.spec");
+    // A slip of the pen here is nearer than the same name there.
+    for (wrong, right) in [("request: {cpu: 1}", "requests"), ("limit: {cpu: 1}", "limits")] {
+        let found = hint(Kind::Pod, &pod(&format!("resources: {{{wrong}}}")));
+        assert_eq!(found, format!("did you mean \"{right}\"?"));
+    }
     // Beside.
     assert_eq!(hint(Kind::Deployment, "metadata: {template: {}}"), "it belongs under spec");
     // One of several.
