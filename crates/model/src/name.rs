@@ -56,7 +56,8 @@ fn is_label_text(text: &str) -> bool {
     bytes.first().is_some_and(ends) && bytes.last().is_some_and(ends) && bytes.iter().all(inner)
 }
 
-fn is_dns_subdomain(text: &str) -> bool {
+/// Whether a text is a DNS subdomain, as the names of most objects are.
+pub fn is_dns_subdomain(text: &str) -> bool {
     let ends = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let label = |label: &str| {
         let bytes = label.as_bytes();

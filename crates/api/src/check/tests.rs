@@ -191,3 +191,53 @@ fn resources_that_there_are_not() {
     Reader::new(|_| claims += 1).read_text(&range("PersistentVolumeClaim"), "f");
     assert_eq!(claims, 1);
 }
+
+#[test]
+fn workloads_know_their_own_pods() {
+    let workload = |api_version: &str, kind: &str, selector: &str| {
+        let text = format!(
+            "apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: web}}\nspec:\n  {selector}\n  template:\n    metadata:\n      labels: {{app: web, tier: front}}\n    spec: {{}}\n"
+        );
+        let mut reader = Reader::new(drop);
+        reader.read_text(&text, "f");
+        reader.finish().problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let others = ["f:8:7: spec.template.metadata.labels: expected labels that spec.selector matches, found others"];
+    let none = "expected a selector that matches the labels of the template, found none";
+    for kind in ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"] {
+        let found = |selector: &str| workload("apps/v1", kind, selector);
+        assert_eq!(found("selector: {matchLabels: {app: web}}"), [""; 0], "{kind}");
+        assert_eq!(found("selector: {matchLabels: {app: wbe}}"), others, "{kind}");
+        assert_eq!(found("selector: {matchExpressions: [{key: tier, operator: NotIn, values: [front]}]}"), others);
+        assert_eq!(found("selector: {}"), [format!("f:5:3: spec.selector: {none}")], "{kind}");
+        assert_eq!(found("minReadySeconds: 0").len(), 1, "{kind}");
+    }
+    for (selector, number) in [("selector: {matchLabels: {app: wbe}}", 0), ("suspend: true", 0)] {
+        assert_eq!(workload("batch/v1", "Job", selector).len(), number);
+        assert_eq!(workload("batch/v1", "Job", &format!("manualSelector: true\n  {selector}")).len(), 1);
+    }
+    assert_eq!(workload("v1", "ReplicationController", "selector: {app: web}"), [""; 0]);
+    assert_eq!(workload("v1", "ReplicationController", "replicas: 1"), [""; 0]);
+    assert_eq!(workload("v1", "ReplicationController", "selector: {app: wbe}"), others);
+}
+
+#[test]
+fn names_are_those_that_the_api_server_takes() {
+    let refused = |api_version: &str, kind: &str, metadata: &str| {
+        let mut reader = Reader::new(drop);
+        reader.read_text(&format!("{{apiVersion: {api_version}, kind: {kind}, metadata: {{{metadata}}}}}\n"), "f");
+        let problems = reader.finish().problems;
+        problems.into_iter().find(|problem| problem.path == "metadata.name").map(|problem| problem.message)
+    };
+    assert_eq!(refused("v1", "Pod", "name: a.b-c"), None);
+    let wanted = "expected a name of lower case letters, digits, `-` and `.`, 253 at most, found `Web_1`";
+    assert_eq!(refused("v1", "Pod", "name: Web_1").as_deref(), Some(wanted));
+    assert_eq!(refused("v1", "Pod", "name: Web_1, uid: u"), None, "it is stored");
+    for (api_version, kind) in [("v1", "Namespace"), ("v1", "Service"), ("apps/v1", "StatefulSet")] {
+        let wanted = "expected a name of lower case letters, digits, `-`, 63 at most, found `a.b`";
+        assert_eq!(refused(api_version, kind, "name: a.b").as_deref(), Some(wanted));
+        assert_eq!(refused(api_version, kind, &format!("name: {}", "a".repeat(63))), None);
+        assert!(refused(api_version, kind, &format!("name: {}", "a".repeat(64))).is_some());
+    }
+    assert_eq!(refused("policy/v1", "PodDisruptionBudget", "name: Web_1"), None);
+}

@@ -125,7 +125,7 @@ fn a_deployment_alone_brings_its_replica_set() {
 fn a_deployment_counts_its_replica_sets_and_their_pods() {
     let set = |name: &str, replicas: u32, created: u32| {
         format!(
-            "---\n{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: {name}, creationTimestamp: '{created}-01-01T00:00:00Z', ownerReferences: [{{kind: Deployment, name: web, controller: true}}]}}, spec: {{replicas: {replicas}, template: {{metadata: {{labels: {{of: {name}}}}}}}}}}}\n"
+            "---\n{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: {name}, creationTimestamp: '{created}-01-01T00:00:00Z', ownerReferences: [{{kind: Deployment, name: web, controller: true}}]}}, spec: {{replicas: {replicas}, selector: {{matchLabels: {{of: {name}}}}}, template: {{metadata: {{labels: {{of: {name}}}}}}}}}}}\n"
         )
     };
     // In the middle of a rollout: 2 of the new one are wanted (1 is there), 3 of the old one are there and 2 wanted.
@@ -164,7 +164,7 @@ fn a_deployment_counts_its_replica_sets_and_their_pods() {
 #[test]
 fn stateful_sets_fill_their_ordinals() {
     let text = [
-        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, ordinals: {start: 2}, volumeClaimTemplates: [{metadata: {name: data}}], template: {spec: {volumes: [{name: data, ephemeral: {}}, {name: other, ephemeral: {}}]}}}}\n".to_owned(),
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, ordinals: {start: 2}, volumeClaimTemplates: [{metadata: {name: data}}], selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {volumes: [{name: data, ephemeral: {}}, {name: other, ephemeral: {}}]}}}}\n".to_owned(),
         pod("db-3", "StatefulSet/db", ""),
         pod("db-4", "StatefulSet/db", ", deletionTimestamp: '2026-01-01T00:00:00Z'"),
         pod("db-0", "StatefulSet/db", ""),
@@ -204,6 +204,7 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: agent}
 spec:
+  selector: {matchLabels: {a: b}}
   template:
     metadata: {labels: {a: b}}
     spec:
@@ -327,7 +328,7 @@ fn workloads_are_refused_by_the_pods_that_they_lack() {
     };
     let set = |spec: &str| {
         format!(
-            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{spec}, template: {{}}}}}}\n"
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{spec}, selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}}}}}}}\n"
         )
     };
     let job = |spec: &str| {
@@ -364,7 +365,7 @@ fn many_pods_take_no_time_for_each_pair() {
     let replicas = format!("replicas: {PODS}");
     let present: String = (0..PODS / 2).map(|number| pod(&format!("db-{number}"), "StatefulSet/db", "")).collect();
     let stateful = format!(
-        "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{replicas}, template: {{}}}}}}\n{present}"
+        "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{{replicas}, selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}}}}}}}\n{present}"
     );
     for (text, missing) in [(DEPLOYMENT.replace("replicas: 5", &replicas), PODS), (stateful, PODS / 2)] {
         // Looking through all of them for each of them would take minutes.

@@ -85,7 +85,7 @@ fn what_the_api_server_would_refuse_is_a_problem() {
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: c, uid: u}, spec: {runtimeClassName: gone, priorityClassName: gone, priority: 3}}
 ---
-{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2, template: {spec: {priorityClassName: gone}}}}
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {priorityClassName: gone}}}}
 ";
     let (objects, loaded) = loaded(text);
     let problems: Vec<String> = loaded.summary.problems.iter().map(ToString::to_string).collect();

@@ -4,9 +4,9 @@ use loadline_api::doc::Document;
 use loadline_api::read::Reader;
 
 const SEEDS: [&str; 3] = [
-    r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p\u00e4\ud83d\ude00", "labels": {"a": "ö"}},
+    r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "annotations": {"a": "p\u00e4\ud83d\ude00"}, "labels": {"a": "ö"}},
         "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "100m", "memory": 1.5e9}}}], "priority": -3, "hostNetwork": true}}]}"#,
-    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: &m {name: pä, labels: {a: 'ö', \"b\": x}}\n  spec:\n    containers:\n    - name: |-\n        c\n      resources: {requests: {cpu: 0x10, memory: 1_000}}\n- kind: Pod\n  apiVersion: v1\n  metadata: *m\n",
+    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: &m {name: p, annotations: {a: pä}, labels: {a: 'ö', \"b\": x}}\n  spec:\n    containers:\n    - name: |-\n        c\n      resources: {requests: {cpu: 0x10, memory: 1_000}}\n- kind: Pod\n  apiVersion: v1\n  metadata: *m\n",
     "--- !!map\nkind: NodeList\napiVersion: v1\nitems:\n- metadata: {name: node-a}\n  spec: {taints: [{key: k, effect: NoSchedule}]}\n  status: {<<: {allocatable: {cpu: 4}}}\n...\n---\n? [a, b]\n: c\n",
 ];
 
