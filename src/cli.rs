@@ -1,8 +1,9 @@
 //! The command line as it is typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint, value_parser};
 use loadline_model::Time;
 
@@ -165,6 +166,18 @@ fn duration(text: &str) -> Result<Time, String> {
     loadline_model::duration::parse(text)
         .filter(|nanos| *nanos > 0)
         .ok_or_else(|| "not a duration above zero, such as 90s, 10m or 1h30m".to_owned())
+}
+
+/// What to say about a file that stands where none can.
+pub(crate) const FILES: &str = "give files with -f, each with its own, or the folder that they are in";
+
+/// Adds a tip to the error about an argument that is a file: shells expand `-f *.yaml` to one `-f` and several files.
+pub(crate) fn suggest_files(error: &mut clap::Error) {
+    let is_file = error.kind() == ErrorKind::UnknownArgument
+        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if Path::new(text).exists());
+    if is_file {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![FILES.into()]));
+    }
 }
 
 impl Input {

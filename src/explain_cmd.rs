@@ -1,12 +1,13 @@
 //! `loadline explain`.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use loadline_framework::Registry;
 use loadline_framework::record::{API_VERSION, Decision, DecisionList, Outcome};
 use loadline_simulator::{ExplainError, ExplainOptions, explain};
 
-use crate::cli::Explain;
+use crate::cli::{Explain, FILES};
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Ready};
 use crate::output::{Format, Streams, write_json, write_value, write_yaml};
@@ -21,7 +22,7 @@ const DEPTH: usize = 2;
 
 /// Runs the command.
 pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
-    input::require(&args.input, "explain")?;
+    input::require(&args.input, "explain").map_err(|failure| with_files(failure, &args.pods))?;
     let format = args.input.output;
     let mut bar = Bar::new(streams.progress.draws(format));
     let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
@@ -48,14 +49,21 @@ pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>
     bar.clear();
     let summary = result.map_err(|error| match error {
         ExplainError::Output(error) => Failure::Output(error),
-        other => Failure::message(&other),
+        other => with_files(Failure::message(&other), &args.pods),
     })?;
     sink.finish(streams.out)?;
-    if summary.not_ours > 0 {
-        let pods = crate::render::count(summary.not_ours, "pending pod");
-        writeln!(streams.err, "Left alone: {pods} of other schedulers")?;
-    }
+    input::warn_of_others(&summary.other_schedulers, &profiles, streams)?;
     Ok(input::exit(&args.input, !loaded.problems.is_empty(), pending))
+}
+
+/// Adds what to do with files that were given as pods.
+fn with_files(failure: Failure, pods: &[String]) -> Failure {
+    match (failure, pods.iter().find(|pod| Path::new(pod).exists())) {
+        (Failure::Message(message), Some(file)) => {
+            Failure::Message(format!("{message}\n`{file}` is a file or folder: {FILES}"))
+        }
+        (failure, _) => failure,
+    }
 }
 
 /// Where decisions go, one at a time.

@@ -1,11 +1,12 @@
 //! What `explain` and `simulate` begin with: the configuration and the cluster, with everything that is wrong in either
 //! said at once.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
-use loadline_api::doc::Problem;
+use loadline_api::doc::{Problem, did_you_mean};
 use loadline_config::Config;
 use loadline_framework::{Profiles, Registry};
 use loadline_simulator::{LoadOptions, Loaded, load};
@@ -123,6 +124,23 @@ fn say(loaded: &Loaded, streams: &mut Streams<'_>) -> Result<(), Failure> {
         list_problems(&loaded.problems, streams.err)?;
         let problems = count(loaded.problems.len() as u64, "problem");
         let message = format!("{problems} found; the objects with problems are left out (--keep-going)");
+        warning(&message, streams.err, streams.err_styles)?;
+    }
+    Ok(())
+}
+
+/// Pods of other schedulers are no pending pods here: a name that is misspelt must not pass unseen.
+pub(crate) fn warn_of_others(
+    others: &BTreeMap<String, u64>,
+    profiles: &Profiles,
+    streams: &mut Streams<'_>,
+) -> io::Result<()> {
+    let names: Vec<&str> = profiles.profiles.iter().map(|profile| &*profile.scheduler_name).collect();
+    for (name, pods) in others {
+        let (pods, ask) = (count(*pods, "pod"), if *pods == 1 { "asks" } else { "ask" });
+        let (known, meant) = (names.join(", "), did_you_mean(name, names.iter().copied()));
+        let message =
+            format!("left alone: {pods} {ask} for scheduler `{name}`, and the configuration has {known}{meant}");
         warning(&message, streams.err, streams.err_styles)?;
     }
     Ok(())

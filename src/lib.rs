@@ -28,7 +28,8 @@ use output::Streams;
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            cli::suggest_files(&mut error);
             // Help goes to standard output, a wrong command line to standard error; if that is closed, so be it.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Refused } else { Exit::Done };

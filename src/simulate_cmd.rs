@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
     let (report, decisions) = result.map_err(|error| Failure::message(&error))?;
     let pending = report.pending.len() as u64;
     let circling = report.circling.len() as u64;
+    let others = report.other_schedulers.clone();
     match args.input.output {
         Format::Table => {
             let shown = Shown { placements: args.placements, nodes: args.nodes };
@@ -65,5 +66,6 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
         let message = format!("{pods} went in circles until the limit of virtual time (--until)");
         crate::exit::warning(&message, streams.err, streams.err_styles)?;
     }
+    input::warn_of_others(&others, &profiles, streams)?;
     Ok(input::exit(&args.input, partial, pending))
 }

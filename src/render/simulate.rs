@@ -29,7 +29,7 @@ pub(crate) fn render(report: &Report, shown: Shown, view: View) -> String {
     text += &pending::render(&report.pending, view);
     text += &preempted(&report.preempted, view);
     text += &circling(&report.circling, view);
-    text += &uses::render(&report.nodes, shown.nodes, view);
+    text += &uses::render(report, shown.nodes, view);
     text
 }
 

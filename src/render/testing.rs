@@ -235,6 +235,8 @@ pub(crate) fn report() -> Report {
             pending("db-1", "StatefulSet/db", &gated),
         ],
         not_ours: 1,
+        other_schedulers: [("other".to_owned(), 1)].into(),
+        vacated: 3,
         nodes: nodes.collect(),
     }
 }

@@ -1,8 +1,9 @@
 //! How full the cluster and its nodes are, before and after.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-use loadline_simulator::report::{NodeUse, Usage};
+use loadline_simulator::report::{NodeUse, Report, Usage};
 
 use super::amount::{self, percent};
 use super::decision::section;
@@ -11,12 +12,17 @@ use super::{TOP, count, shown_of};
 use crate::output::View;
 
 /// The sum over all nodes, and the fullest of them (or all).
-pub(super) fn render(nodes: &[NodeUse], all: bool, view: View) -> String {
+pub(super) fn render(report: &Report, all: bool, view: View) -> String {
+    let nodes = &report.nodes;
     if nodes.is_empty() {
         return "\nThere are no nodes.\n".to_owned();
     }
     let total = count(nodes.len() as u64, "node");
     let mut text = section(&format!("Requested on {total}"), view) + &sums(nodes).render(view, 2);
+    if report.vacated > 0 {
+        let pods = count(report.vacated, "pod");
+        let _ = writeln!(text, "  BEFORE is without {pods} that --replace took from the nodes.");
+    }
     let mut order: Vec<&NodeUse> = nodes.iter().collect();
     let shown = if all { nodes.len() } else { shown_of(nodes.len(), TOP) };
     let title = if shown == nodes.len() {

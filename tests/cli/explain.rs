@@ -102,9 +102,11 @@ fn a_list_from_standard_input_is_read() {
 #[test]
 fn no_object_at_all_is_an_error() {
     for nothing in ["", "---\n", r#"{"apiVersion": "v1", "kind": "List", "items": []}"#] {
-        let done = loadline_with(&["explain", "-f", "-", "--fail-on-pending"], nothing);
-        assert_eq!((done.code, &*done.out), (2, ""), "{done}");
-        assert!(done.err.contains("no Kubernetes object in the input"), "{done}");
+        for keep_going in [&["--keep-going"][..], &[]] {
+            let done = loadline_with(&[&["explain", "-f", "-", "--fail-on-pending"], keep_going].concat(), nothing);
+            assert_eq!((done.code, &*done.out), (2, ""), "{done}");
+            assert!(done.err.starts_with("-: no Kubernetes object "), "{done}");
+        }
     }
 }
 

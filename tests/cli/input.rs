@@ -75,6 +75,38 @@ fn keep_going_leaves_out_what_is_wrong_and_says_so_by_3() {
     }
 }
 
+/// The second path is often what a command is to make: nothing in it must not pass for "nothing is wrong".
+#[test]
+fn each_path_has_something_in_it() {
+    let cluster = ["simulate", "-f", "examples/cluster", "-f", "-"];
+    let done = loadline_with(&cluster, "");
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.starts_with("-: no Kubernetes object on standard input\n"), "{done}");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("empty.yaml");
+    fs::write(&path, "---\n# nothing\n").expect("a file can be written");
+    let path = path.to_string_lossy();
+    let done = loadline(&["explain", "-f", "examples/cluster", "-f", &path]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    assert!(done.err.starts_with(&format!("{path}: no Kubernetes object in this file\n")), "{done}");
+    assert_eq!(loadline(&["explain", "-f", "examples/cluster", "-f", &path, "--keep-going"]).code, 3);
+    // What kubectl prints when there is nothing.
+    let list = r#"{"apiVersion": "v1", "kind": "List", "items": []}"#;
+    assert_eq!(loadline_with(&cluster, list).code, 0);
+    // A folder of what is left out already.
+    let config_map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n";
+    fs::write(folder.path().join("empty.yaml"), config_map).expect("a file can be written");
+    let folder = folder.path().to_string_lossy();
+    assert_eq!(loadline_with(&["explain", "-f", "-", "-f", &folder], &(NODE.to_owned() + config_map)).code, 0);
+}
+
+#[test]
+fn kinds_that_are_not_followed_are_warned_of() {
+    let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}}\n";
+    let done = loadline_with(&["simulate", "-f", "-"], &(NODE.to_owned() + quota));
+    assert_eq!((done.code, done.err.as_str()), (0, "warning: 1 ResourceQuota: not checked\n"), "{done}");
+}
+
 #[test]
 fn pending_pods_fail_only_when_asked_to() {
     let fits = NODE.to_owned() + &pod("fits", "1");
@@ -151,4 +183,64 @@ fn help_is_a_command_too() {
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done}");
     assert_eq!(done.out, loadline(&["--help"]).out);
     assert!(loadline(&["help", "simulate"]).out.contains("--replace"));
+}
+
+/// Shells make `-f a.yaml b.yaml` of `-f *.yaml`.
+#[test]
+fn files_without_f_are_told_where_they_go() {
+    let file = "examples/cluster/nodes.yaml";
+    let tip = "give files with -f, each with its own, or the folder that they are in\n";
+    for args in [
+        &["simulate", "-f", "examples/cluster", file][..],
+        &["simulate", file],
+        &["explain", "-f", "examples/cluster", file],
+        &["explain", file],
+    ] {
+        let done = loadline(args);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        assert!(done.err.contains(tip), "{done}");
+    }
+    let done = loadline(&["simulate", "no-such-file"]);
+    assert!(!done.err.contains(tip), "{done}");
+}
+
+#[test]
+fn pods_that_count_for_nothing_are_told() {
+    let text = NODE.to_owned()
+        + &pod("fits", "1")
+        + &pod("elsewhere", "1").replace("spec:\n", "spec:\n  nodeName: nowhere\n")
+        + &pod("misspelt", "1").replace("spec:\n", "spec:\n  schedulerName: defualt-scheduler\n");
+    for command in ["explain", "simulate"] {
+        let done = loadline_with(&[command, "-f", "-", "--fail-on-pending"], &text);
+        assert_eq!(done.code, 0, "{done}");
+        assert_eq!(
+            done.err,
+            "warning: 1 pod is on node `nowhere`, which is not in the input; it takes no room\n\
+             warning: left alone: 1 pod asks for scheduler `defualt-scheduler`, and the configuration has \
+             default-scheduler; did you mean \"default-scheduler\"?\n"
+        );
+    }
+    let done = loadline_with(&["simulate", "-f", "-", "-o", "json"], &text);
+    let report: serde_json::Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(report["otherSchedulers"], serde_json::json!({"defualt-scheduler": 1}), "{done}");
+    let elsewhere = |number: u32| {
+        let pod = pod(&format!("pod-{number}"), "1");
+        pod.replace("spec:\n", &format!("spec:\n  nodeName: nowhere-{number}\n"))
+    };
+    let text = NODE.to_owned() + &(0..5).map(elsewhere).collect::<String>();
+    let done = loadline_with(&["explain", "-f", "-"], &text);
+    let said = "warning: 5 pods are on nodes that are not in the input (`nowhere-0`, `nowhere-1`, `nowhere-2` and 2 more); they take no room\n";
+    assert_eq!(done.err, said);
+}
+
+#[test]
+fn what_a_replacement_took_from_nodes_is_noted() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("later.yaml");
+    fs::write(&path, pod("web", "2")).expect("a file can be written");
+    let text = NODE.to_owned() + &pod("web", "1").replace("spec:\n", "spec:\n  nodeName: node-a\n");
+    let args = ["simulate", "-f", "-", "-f", &path.to_string_lossy(), "--replace"];
+    let done = loadline_with(&args, &text);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.out.contains("is without 1 pod that --replace took from the nodes.\n"), "{done}");
 }

@@ -3,6 +3,7 @@
 //! Most of a large input are pods that an API server has admitted before; these go through one by one. What depends on other objects,
 //! wherever they stand in the input, waits for its end.
 
+mod namespaces;
 mod replace;
 
 use std::cell::Cell;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 
 use loadline_model::NodeSpec;
 
-use self::replace::Replacing;
+use self::namespaces::Namespaces;
+use self::replace::{Replaced, Replacing};
 use crate::check::object_name;
 use crate::convert::Converter;
 use crate::defaults::{Admission, admit_job, derived_uid, fill_stored, fill_uid, is_admitted, system_namespaces};
@@ -28,6 +30,10 @@ pub struct Loaded {
     pub summary: Summary,
     /// What took the place of something else, a line each.
     pub replaced: Vec<String>,
+    /// Pods that left their nodes by that.
+    pub vacated: usize,
+    /// What a user should know although nothing is wrong, a line each.
+    pub warnings: Vec<String>,
 }
 
 /// Reads everything that `paths` name, as [`crate::read::read_paths`] does, and hands complete objects to `sink` with their place in
@@ -38,9 +44,11 @@ pub struct Loaded {
 /// objects are held for that until the last one is read.
 pub fn load(paths: &[PathBuf], replace: bool, stdin: &mut dyn Read, sink: &mut dyn FnMut(usize, Object)) -> Loaded {
     let mut intake = Intake::new();
+    let mut namespaces = Namespaces::default();
     let mut replacing = Replacing::default();
     let number = Cell::new(0);
     let mut reader = Reader::new(|object| {
+        namespaces.observe(&object);
         if replace {
             replacing.push(number.get(), object);
         } else {
@@ -53,10 +61,16 @@ pub fn load(paths: &[PathBuf], replace: bool, stdin: &mut dyn Read, sink: &mut d
         reader.read_path(path, stdin);
     }
     let (mut summary, places) = reader.finish_with_places();
+    let mut warnings: Vec<String> = summary.warnings().collect();
+    warnings.extend(namespaces.warnings());
+    if replace {
+        warnings.extend(replacing.nothing_replaced(paths));
+    }
     let (held, replaced) = replacing.finish();
     for object in held {
         intake.push(object, sink);
     }
+    let vacated = replaced.iter().map(Replaced::vacated).sum();
     let replaced = replaced
         .into_iter()
         .map(|replaced| {
@@ -69,7 +83,7 @@ pub fn load(paths: &[PathBuf], replace: bool, stdin: &mut dyn Read, sink: &mut d
     summary.problems.extend(
         refused.iter().map(|refusal| places.problem(refusal.kind, &refusal.namespace, &refusal.name, &refusal.message)),
     );
-    Loaded { missing, summary, replaced }
+    Loaded { missing, summary, replaced, vacated, warnings }
 }
 
 /// Completes objects that are pushed into it in the order of the input.

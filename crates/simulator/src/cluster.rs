@@ -1,5 +1,6 @@
 //! A cluster read from files: its objects, compiled, before any engine looks at them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_api::convert::Converter;
@@ -8,7 +9,7 @@ use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{
-    DeviceClass, DisruptionBudget, ExtendedDevice, Namespace, NodeSpec, PodInfo, ServiceSelector, WorkloadSelector,
+    DeviceClass, DisruptionBudget, ExtendedDevice, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector,
 };
 
 /// Compiled objects, in the order of the input.
@@ -22,6 +23,8 @@ pub struct Cluster {
     pub(crate) services: Vec<ServiceSelector>,
     pub(crate) workloads: Vec<WorkloadSelector>,
     pub(crate) budgets: Vec<DisruptionBudget>,
+    /// Pods that were taken from their nodes before all this.
+    pub(crate) vacated: u64,
 }
 
 /// Pods of one kind that a workload still lacks.
@@ -106,6 +109,7 @@ impl Builder {
             services: in_order(self.services),
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
+            vacated: 0,
         }
     }
 }
@@ -163,6 +167,16 @@ impl Cluster {
     /// Pods on nodes that have not finished, in the order of the input.
     pub fn placed(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
         self.pods.iter().filter(|pod| !pod.finished && pod.node_name.is_some())
+    }
+
+    /// Nodes that pods are on and that are not in the input, with the number of pods.
+    pub(crate) fn unknown_nodes(&self) -> BTreeMap<&str, u64> {
+        let known: Set<&str> = self.nodes.iter().map(|node| &*node.name).collect();
+        let mut unknown = BTreeMap::new();
+        for name in self.placed().filter_map(|pod| pod.node_name.as_deref()).filter(|name| !known.contains(name)) {
+            *unknown.entry(name).or_default() += 1;
+        }
+        unknown
     }
 
     /// An engine that knows the cluster: everything but the pods that wait.

@@ -1,5 +1,6 @@
 //! Each pending pod judged on its own against the same cluster: nothing is committed between pods.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -24,14 +25,14 @@ pub struct ExplainOptions {
 }
 
 /// What an explanation came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Pods that were explained; those that a decision stands for with its `count` included.
     pub pods: u64,
     /// Of these, pods with a node.
     pub feasible: u64,
-    /// Pending pods that no profile schedules: left alone.
-    pub not_ours: u64,
+    /// Pending pods that no profile schedules, by the scheduler that they ask for: left alone.
+    pub other_schedulers: BTreeMap<String, u64>,
 }
 
 /// Why nothing was explained.
@@ -161,7 +162,10 @@ fn subjects(
     }));
     subjects.retain(|subject| {
         let ours = profiles.get(&subject.pod.scheduler_name).is_some();
-        summary.not_ours += if ours { 0 } else { u64::from(subject.count) };
+        if !ours {
+            let scheduler = subject.pod.scheduler_name.to_string();
+            *summary.other_schedulers.entry(scheduler).or_default() += u64::from(subject.count);
+        }
         ours
     });
     // Queue order: priority, creation, place in the input (the sort is stable).

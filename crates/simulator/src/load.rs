@@ -58,25 +58,47 @@ pub fn load(
         builder.add(place, &object);
     });
     progress(Progress::Reading { file, objects, bytes_total });
-    if !found.summary.problems.is_empty() && !options.keep_going {
-        return Err(found.summary.problems);
-    }
-    if found.summary.objects == 0 && found.summary.ignored.is_empty() && found.summary.problems.is_empty() {
+    let mut summary = found.summary;
+    if summary.is_empty() && summary.problems.is_empty() {
         // A pipe from a command that failed looks like this: it must not pass for a cluster in which all is well.
         let input = options.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        return Err(vec![Problem::of_file(&input, "no Kubernetes object in the input")]);
+        summary.problems.push(Problem::of_file(&input, "no Kubernetes object in the input"));
     }
-    let cluster = builder.finish(&found.missing);
-    let mut warnings = Vec::new();
+    if !summary.problems.is_empty() && (!options.keep_going || summary.is_empty()) {
+        return Err(summary.problems);
+    }
+    let mut cluster = builder.finish(&found.missing);
+    cluster.vacated = found.vacated as u64;
+    let mut warnings = found.warnings;
     if cluster.node_count() == 0 {
         warnings.push("no Node in the input: no pod can be placed".to_owned());
+    } else {
+        warnings.extend(on_unknown_nodes(&cluster));
     }
     Ok(Loaded {
         cluster,
-        ignored: found.summary.ignored.into_iter().map(|(kind, count)| (kind, count as u64)).collect(),
-        problems: found.summary.problems,
+        ignored: summary.ignored.into_iter().map(|(kind, count)| (kind, count as u64)).collect(),
+        problems: summary.problems,
         replaced: found.replaced,
         warnings,
+    })
+}
+
+/// Pods of nodes that are not in the input count for nothing.
+fn on_unknown_nodes(cluster: &Cluster) -> Option<String> {
+    const NAMED: usize = 3;
+    let unknown = cluster.unknown_nodes();
+    let (pods, verb) = match unknown.values().sum() {
+        0_u64 => return None,
+        1 => ("1 pod is".to_owned(), "it takes"),
+        pods => (format!("{pods} pods are"), "they take"),
+    };
+    let names: Vec<String> = unknown.keys().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let (names, more) = (names.join(", "), unknown.len().saturating_sub(NAMED));
+    Some(match unknown.len() {
+        1 => format!("{pods} on node {names}, which is not in the input; {verb} no room"),
+        _ if more == 0 => format!("{pods} on nodes that are not in the input ({names}); {verb} no room"),
+        _ => format!("{pods} on nodes that are not in the input ({names} and {more} more); {verb} no room"),
     })
 }
 

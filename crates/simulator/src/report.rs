@@ -1,5 +1,7 @@
 //! What a simulation found. Its JSON is a public contract, like the decision record's.
 
+use std::collections::BTreeMap;
+
 use loadline_framework::record::{DecidedBy, Outcome};
 use loadline_model::Time;
 use schemars::JsonSchema;
@@ -36,6 +38,12 @@ pub struct Report {
     /// Pods that other schedulers are to place: left alone.
     #[serde(default)]
     pub not_ours: u64,
+    /// Which schedulers these are, with the number of pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_schedulers: BTreeMap<String, u64>,
+    /// Pods that `--replace` took from their nodes: what was requested before is without them.
+    #[serde(default)]
+    pub vacated: u64,
     /// Every node, by name.
     pub nodes: Vec<NodeUse>,
 }
@@ -150,8 +158,8 @@ pub struct Usage {
     /// Pods.
     pub pods: i64,
     /// Other resources by name.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub others: std::collections::BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, i64>,
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ struct Simulation<'a> {
     terminating: Vec<PodKey>,
     terminated: u64,
     replaced: u64,
-    not_ours: u64,
+    other_schedulers: BTreeMap<String, u64>,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -114,14 +114,14 @@ pub fn simulate(
         terminating: Vec::new(),
         terminated: 0,
         replaced: 0,
-        not_ours: 0,
+        other_schedulers: BTreeMap::new(),
         progress,
     };
     simulation.load(cluster);
     let before = usages(simulation.scheduler.engine().cluster().node_infos());
     let at_rest = simulation.run();
     let decisions = simulation.explained(options, &full_name)?;
-    Ok((simulation.report(at_rest, &before), decisions))
+    Ok((simulation.report(at_rest, &before, cluster.vacated), decisions))
 }
 
 impl Simulation<'_> {
@@ -150,7 +150,7 @@ impl Simulation<'_> {
 
     fn add(&mut self, pod: Arc<PodInfo>) {
         if self.scheduler.engine().profiles().get(&pod.scheduler_name).is_none() {
-            self.not_ours += 1;
+            *self.other_schedulers.entry(pod.scheduler_name.to_string()).or_default() += 1;
         }
         self.pods.insert(pod.uid.clone(), pod.clone());
         self.names.insert(pod.name.clone());
@@ -389,7 +389,7 @@ impl Simulation<'_> {
         Ok(decisions)
     }
 
-    fn report(self, at_rest: bool, before: &BTreeMap<Str, Usage>) -> Report {
+    fn report(self, at_rest: bool, before: &BTreeMap<Str, Usage>, vacated: u64) -> Report {
         let engine = self.scheduler.engine();
         let mut waiting: Vec<_> = self.scheduler.queue().pending().collect();
         waiting.sort_by_key(|pending| (std::cmp::Reverse(pending.queued.pod.priority), pending.queued.timestamp));
@@ -440,7 +440,9 @@ impl Simulation<'_> {
             preempted: self.preempted,
             terminated: self.terminated,
             pending,
-            not_ours: self.not_ours,
+            not_ours: self.other_schedulers.values().sum(),
+            other_schedulers: self.other_schedulers,
+            vacated,
             nodes,
         }
     }

@@ -22,7 +22,7 @@ pub use workload::admit_job;
 use crate::wire::{Kind, LimitRange, Namespace, Node, Object, ObjectMeta};
 
 /// Namespaces that every cluster has.
-const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 /// Every namespace is labelled with its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 

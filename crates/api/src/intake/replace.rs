@@ -12,9 +12,12 @@
 mod keep;
 mod rollout;
 
+use std::path::PathBuf;
+
 use loadline_model::{Map, Set};
 
-use self::rollout::{Counts, Outcome};
+use self::rollout::{Counts, Outcome, wanted};
+use crate::check::object_name;
 use crate::defaults::fill_stored;
 use crate::expand::named_for;
 use crate::wire::{Kind, Object};
@@ -47,6 +50,8 @@ pub(super) struct Replaced {
     uid: String,
     outcome: Option<Outcome>,
     counts: Counts,
+    /// How many pods the later one wants, where that is a number.
+    wanted: Option<usize>,
     /// The node that a pod keeps although it does not name it.
     stays_on: Option<String>,
 }
@@ -57,12 +62,28 @@ impl Replaced {
         self.counts.replica_sets + self.counts.pods
     }
 
+    /// Number of pods that left their nodes by it.
+    pub(super) fn vacated(&self) -> usize {
+        self.counts.vacated
+    }
+
     /// The end of a message, or nothing.
     pub(super) fn in_words(&self) -> String {
         match (&self.stays_on, self.outcome) {
             (Some(node), _) => format!("; it stays on node {node}"),
-            (None, Some(outcome)) => outcome.in_words(self.counts),
+            (None, Some(outcome)) => outcome.in_words(self.counts) + &self.too_many(),
             (None, None) => String::new(),
+        }
+    }
+
+    fn too_many(&self) -> String {
+        let exist = self.counts.kept;
+        match self.wanted.and_then(|wanted| exist.checked_sub(wanted)) {
+            None | Some(0) => String::new(),
+            Some(more) => {
+                let stay = if more == 1 { "stays" } else { "stay" };
+                format!("; it wants {} of the {exist} pods that there are: the {more} too many {stay}", exist - more)
+            }
         }
     }
 
@@ -92,15 +113,41 @@ impl Replacing {
         fill_stored(&mut object);
         let outcome = Outcome::of(&object, earlier, is_same);
         let stays_on = node_of(&object).filter(|_| is_nowhere).map(str::to_owned);
+        let vacated = usize::from(node_of(earlier).is_some() && node_of(&object).is_none());
+        let counts = Counts { vacated, ..Counts::default() };
         let uid = earlier.metadata().uid.clone();
-        self.replaced.push(Replaced { key, source, uid, outcome, counts: Counts::default(), stays_on });
+        self.replaced.push(Replaced { key, source, uid, outcome, counts, wanted: wanted(&object), stays_on });
         self.objects[place] = Held { source, object };
+    }
+
+    /// What a user should know if nothing was replaced although there are later paths: where something of that name stands.
+    pub(super) fn nothing_replaced(&self, paths: &[PathBuf]) -> Option<String> {
+        const NAMED: usize = 3;
+        let (_, later) = paths.split_first().filter(|(_, later)| !later.is_empty())?;
+        if !self.replaced.is_empty() {
+            return None;
+        }
+        let mut names: Map<(Kind, &str), &Held> = Map::default();
+        let mut namesakes = Vec::new();
+        for held in &self.objects {
+            let called =
+                |object: &Object| object_name(object.kind(), &object.metadata().namespace, &object.metadata().name);
+            let key = (held.object.kind(), &*held.object.metadata().name);
+            let earlier = names.entry(key).or_insert(held);
+            if earlier.source < held.source {
+                namesakes.push(format!("{} has the name of {}", called(&held.object), called(&earlier.object)));
+            }
+        }
+        let later: Vec<String> = later.iter().map(|path| path.display().to_string()).collect();
+        namesakes.truncate(NAMED);
+        namesakes.insert(0, format!("nothing was replaced by {} (--replace)", later.join(", ")));
+        Some(namesakes.join("; "))
     }
 
     /// What is left, in the order of the input, and what was replaced.
     pub(super) fn finish(self) -> (impl Iterator<Item = Object>, Vec<Replaced>) {
         let Self { objects, mut replaced, .. } = self;
-        let mut counts = vec![Counts::default(); replaced.len()];
+        let mut counts: Vec<Counts> = replaced.iter().map(|replaced| replaced.counts).collect();
         let gone = taken_out(&objects, &replaced, &mut counts);
         for (replaced, counts) in replaced.iter_mut().zip(counts) {
             replaced.counts = counts;
@@ -166,6 +213,7 @@ fn taken_out(objects: &[Held], replaced: &[Replaced], counts: &mut [Counts]) -> 
         if let Some(by) = candidates.find(|of| of.outcome.takes(pod, &owner.name)) {
             *gone = true;
             counts[by.replaced].pods += 1;
+            counts[by.replaced].vacated += usize::from(node_of(&held.object).is_some());
         } else if let Some(by) = of.next() {
             counts[by.replaced].kept += 1;
         }

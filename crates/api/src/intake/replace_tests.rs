@@ -55,8 +55,12 @@ fn pods_of_the_same_template_stay() {
     assert_eq!(names, ["Pod web-5d4-a", "Pod web-5d4-b", "Pod other", "ReplicaSet web-5d4", "Deployment web"]);
     assert_eq!(missing, [("web".to_owned(), 3)]);
     assert_eq!(said, ["new.yaml:1: Deployment default/web replaces the one in old.yaml:10"]);
-    let (names, missing, _) = loaded(DUMP, &changed(1, ""));
+    let (names, missing, said) = loaded(DUMP, &changed(1, ""));
     assert_eq!((names.len(), missing), (5, Vec::new()));
+    assert!(said[0].ends_with("; it wants 1 of the 2 pods that there are: the 1 too many stays"), "{said:?}");
+    let without: Vec<&str> = DUMP.split("---").filter(|text| !text.contains("kind: ReplicaSet, metadata")).collect();
+    let (_, _, said) = loaded(&without.join("---"), &changed(0, ""));
+    assert!(said[0].ends_with("; it wants 0 of the 2 pods that there are: the 2 too many stay"), "{said:?}");
 }
 
 #[test]
@@ -70,7 +74,7 @@ fn pods_of_another_template_are_taken_out() {
     assert_eq!(
         said,
         [
-            "new.yaml:1: Deployment default/web replaces the one in old.yaml:10; its pod template is another, so what that one owned is taken out: 1 ReplicaSet, 2 pods"
+            "new.yaml:1: Deployment default/web replaces the one in old.yaml:10; its pod template is another in what a scheduler reads, so what that one owned is taken out: 1 ReplicaSet, 2 pods"
         ]
     );
     // A dump without ReplicaSets says by names and hashes whose pods they are.
@@ -280,4 +284,46 @@ fn the_same_twice_in_one_path_is_a_problem_all_the_same() {
     let loaded = load(&["-".into()], true, &mut text.as_bytes(), &mut |_, _| {});
     assert_eq!(loaded.summary.problems.len(), 1);
     assert!(loaded.summary.problems[0].message.ends_with("first in -:1"), "{:?}", loaded.summary.problems);
+}
+
+#[test]
+fn a_later_path_that_replaces_nothing_is_told() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("a file can be written");
+        folder.path().join(name)
+    };
+    let (dump, other) = (write("dump.yaml", DUMP), changed(1, "").replace("name: web}", "name: web, namespace: shop}"));
+    let warnings = |later: &str, replace: bool| {
+        let paths = [dump.clone(), write("later.yaml", later)];
+        let loaded = load(&paths, replace, &mut std::io::empty(), &mut |_, _| {});
+        assert_eq!(loaded.summary.problems, []);
+        loaded
+            .warnings
+            .iter()
+            .map(|said| said.replace(&format!("{}/", folder.path().display()), ""))
+            .collect::<Vec<_>>()
+    };
+    let nothing = "nothing was replaced by later.yaml (--replace)";
+    let namesake = format!("{nothing}; Deployment shop/web has the name of Deployment default/web");
+    assert_eq!(warnings(&other, true), [namesake]);
+    assert_eq!(warnings(&other, false), [""; 0]);
+    assert_eq!(warnings(&other.replace("name: web,", "name: wbe,"), true), [nothing]);
+    assert_eq!(warnings(&changed(1, ""), true), [""; 0]);
+    assert_eq!(load(&[dump], true, &mut std::io::empty(), &mut |_, _| {}).warnings, [""; 0]);
+}
+
+#[test]
+fn pods_that_leave_their_nodes_are_counted() {
+    let vacated = |later: &str| {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let paths = [("old.yaml", DUMP), ("new.yaml", later)].map(|(name, text)| {
+            fs::write(folder.path().join(name), text).expect("a file can be written");
+            folder.path().join(name)
+        });
+        load(&paths, true, &mut std::io::empty(), &mut |_, _| {}).vacated
+    };
+    assert_eq!(vacated(&changed(1, "")), 0);
+    assert_eq!(vacated(&changed(1, "cpu: 1")), 2);
+    assert_eq!(vacated("{apiVersion: v1, kind: Pod, metadata: {name: other}, spec: {containers: [{name: c}]}}\n"), 1);
 }

@@ -118,3 +118,23 @@ fn a_number_of_pods_that_no_memory_holds_is_a_problem() {
     assert_eq!(loaded.missing.len(), 1);
     assert_eq!(loaded.missing[0].pods.len(), 3);
 }
+
+#[test]
+fn namespaces_that_are_not_there_are_told() {
+    let pod = |namespace: &str, uid: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {namespace}-{uid}p, namespace: {namespace}, uid: '{uid}'}}, spec: {{containers: [{{name: c}}]}}}}\n"
+        )
+    };
+    let text =
+        ["shop", "shopp", "other", "kube-system"].map(|namespace| pod(namespace, "")).concat() + &pod("other", "u");
+    assert_eq!(loaded(&text).1.warnings, [""; 0], "nothing is known of namespaces");
+    let text = text + "---\n{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n";
+    let said =
+        "1 object is in namespace `shopp`, which is not among the Namespaces of the input; did you mean \"shop\"?";
+    assert_eq!(loaded(&text).1.warnings, [said]);
+    let many: String = (0..9).map(|number| pod(&format!("away-{number}"), "")).collect();
+    let warnings = loaded(&(text + &many)).1.warnings;
+    assert_eq!(warnings.len(), 6);
+    assert_eq!(warnings[5], "5 more namespaces of objects are not among the Namespaces of the input");
+}

@@ -12,18 +12,23 @@ impl<S: FnMut(Object)> Reader<S> {
     /// Reads a file, a folder with all that is in it but hidden files and folders, or `-` for `stdin`.
     pub fn read_path(&mut self, path: &Path, stdin: &mut dyn Read) {
         self.path += 1;
-        if path.as_os_str() == "-" {
+        self.is_empty = true;
+        let problems = self.summary.problems.len();
+        let nothing = if path.as_os_str() == "-" {
             let mut bytes = Vec::new();
             let result = stdin.read_to_end(&mut bytes).map(|_| bytes);
             self.read_bytes(result, "-");
+            "no Kubernetes object on standard input"
         } else if path.is_dir() {
-            let before = self.summary.objects + self.summary.problems.len() + self.summary.ignored.len();
             self.read_folder(path);
-            if before == self.summary.objects + self.summary.problems.len() + self.summary.ignored.len() {
-                self.problem(path, "no objects found in the .yaml, .yml and .json files of this folder");
-            }
+            "no objects found in the .yaml, .yml and .json files of this folder"
         } else {
             self.read_bytes(fs::read(path), &path.to_string_lossy());
+            "no Kubernetes object in this file"
+        };
+        // What a command leaves behind that failed; when there is nothing to list, kubectl writes a list of nothing.
+        if self.is_empty && self.summary.problems.len() == problems {
+            self.problem(path, nothing);
         }
     }
 

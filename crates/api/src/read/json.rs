@@ -52,6 +52,7 @@ impl<S: FnMut(Object)> Reader<S> {
         let mut cursor = Cursor { text, file: file.clone(), path: self.path, at: 0, line: 1, line_start: 0 };
         let mut rest = text;
         while !rest.trim_start().is_empty() {
+            self.is_empty = false;
             rest = rest.trim_start();
             match self.read_root(rest, &mut cursor) {
                 Ok(end) => rest = &rest[end..],

@@ -6,6 +6,7 @@
 mod files;
 mod head;
 mod json;
+mod not_followed;
 mod object;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use loadline_model::Map;
 
+use self::not_followed::is_not_followed;
 use crate::check::object_name;
 use crate::doc::{Node, Piece, Problem, Value, read_yaml};
 use crate::wire::{Kind, Object};
@@ -28,8 +30,22 @@ pub struct Summary {
     pub objects: usize,
     /// How many objects there were of each kind that a scheduler has no use for: `ConfigMap`, `Service.serving.knative.dev`.
     pub ignored: BTreeMap<String, usize>,
+    /// How many there were of each kind that is not read either, and has a say in which pods there are: `CronJob`.
+    pub not_followed: BTreeMap<String, usize>,
     /// Everything that is wrong, file by file. Objects that are named here were left out.
     pub problems: Vec<Problem>,
+}
+
+impl Summary {
+    /// No object was found in which nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.objects == 0 && self.ignored.is_empty() && self.not_followed.is_empty()
+    }
+
+    /// What a user should know of objects that are not followed, a line for each kind.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.not_followed.iter().map(|(name, number)| not_followed::in_words(name, *number))
+    }
 }
 
 /// Objects that were read, and what became of the rest.
@@ -62,6 +78,8 @@ pub struct Reader<S> {
     uids: Map<(Kind, String), (String, String)>,
     /// Number of the path that is being read, from 1.
     path: usize,
+    /// Nothing was found in that path so far, not even a list of nothing.
+    is_empty: bool,
     /// An object of a later path takes the place of the one like it of an earlier path.
     replace: bool,
     /// Where the objects stand that others have replaced.
@@ -136,6 +154,7 @@ impl<S: FnMut(Object)> Reader<S> {
             seen: Map::default(),
             uids: Map::default(),
             path: 0,
+            is_empty: true,
             replace: false,
             replaced: Map::default(),
         }
@@ -171,28 +190,32 @@ impl<S: FnMut(Object)> Reader<S> {
     fn read_yaml(&mut self, text: &str, file: &Arc<str>) {
         // Elements that do not say what they are wait for the end of their list, which does.
         let mut waiting = Vec::new();
-        read_yaml(text, file, true, &mut |piece| match piece {
-            Piece::Broken(problem) => {
-                waiting.clear();
-                self.summary.problems.push(problem);
-            }
-            Piece::Item { node, problems } => {
-                if problems.is_empty() && head::says_kind(&node) {
-                    self.read_node(node, problems, &ItemDefault::default(), file);
-                } else {
-                    waiting.push((node, problems));
-                }
-            }
-            Piece::Root { node, problems } => {
-                let is_list = node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_) | Value::Null));
-                if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
-                    self.summary.problems.extend(problems);
-                    for (node, problems) in waiting.drain(..) {
-                        self.read_node(node, problems, item, file);
-                    }
-                } else {
+        read_yaml(text, file, true, &mut |piece| {
+            self.is_empty = false;
+            match piece {
+                Piece::Broken(problem) => {
                     waiting.clear();
-                    self.read_node(node, problems, &ItemDefault::default(), file);
+                    self.summary.problems.push(problem);
+                }
+                Piece::Item { node, problems } => {
+                    if problems.is_empty() && head::says_kind(&node) {
+                        self.read_node(node, problems, &ItemDefault::default(), file);
+                    } else {
+                        waiting.push((node, problems));
+                    }
+                }
+                Piece::Root { node, problems } => {
+                    let is_list =
+                        node.get("items").is_some_and(|items| matches!(items.value, Value::Seq(_) | Value::Null));
+                    if let Some(item) = &head::list_of(&node).filter(|_| is_list) {
+                        self.summary.problems.extend(problems);
+                        for (node, problems) in waiting.drain(..) {
+                            self.read_node(node, problems, item, file);
+                        }
+                    } else {
+                        waiting.clear();
+                        self.read_node(node, problems, &ItemDefault::default(), file);
+                    }
                 }
             }
         });
@@ -261,14 +284,21 @@ impl<S: FnMut(Object)> Reader<S> {
         (self.sink)(object);
     }
 
-    fn ignore(&mut self, api_version: &str, kind: &str) {
-        *self.summary.ignored.entry(ignored_name(api_version, kind)).or_default() += 1;
+    /// Counts an object of a kind that is not read.
+    fn pass_over(&mut self, api_version: &str, kind: &str, has_pod_template: impl FnOnce() -> bool) {
+        let counts = if is_not_followed(api_version, kind, has_pod_template) {
+            &mut self.summary.not_followed
+        } else {
+            &mut self.summary.ignored
+        };
+        *counts.entry(ignored_name(api_version, kind)).or_default() += 1;
     }
 
     /// The kind that one which is not read most probably stands for.
     fn misspelt(&self, api_version: &str, kind: &str) -> Option<&'static str> {
         // There are many of the same kind; one look is enough.
-        let known = self.summary.ignored.contains_key(&ignored_name(api_version, kind));
+        let name = ignored_name(api_version, kind);
+        let known = self.summary.ignored.contains_key(&name) || self.summary.not_followed.contains_key(&name);
         if known { None } else { Kind::misspelt(api_version, kind) }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::head::Head;
+use super::not_followed::{has_pod_template, has_pod_template_in_json};
 use super::{ItemDefault, Place, Reader};
 use crate::check::check;
 use crate::doc::{At, DecodeError, FieldPath, Node, Problem, decode, decode_all};
@@ -64,7 +65,7 @@ impl<S: FnMut(Object)> Reader<S> {
                         Some(near) => {
                             Found::Wrong("kind", format!("unknown kind \"{kind}\"; did you mean \"{near}\"?"))
                         }
-                        None => return self.ignore(&api_version, &kind),
+                        None => return self.pass_over(&api_version, &kind, || has_pod_template(&node)),
                     },
                 },
                 found => found,
@@ -113,7 +114,7 @@ impl<S: FnMut(Object)> Reader<S> {
         let kind = head.kind.as_deref().unwrap_or(&default.kind);
         match find(api_version, kind) {
             Found::Ignored if !kind.ends_with("List") && self.misspelt(api_version, kind).is_none() => {
-                self.ignore(api_version, kind);
+                self.pass_over(api_version, kind, || has_pod_template_in_json(json));
             }
             Found::Ignored | Found::Wrong(..) => return false,
             Found::Known(kind) => match kind.read(FromJson(json)) {

@@ -296,3 +296,32 @@ fn kinds_that_kubernetes_does_not_have() {
     let stored = read(&yaml.replace("name: d", "name: d, uid: u"));
     assert_eq!((stored.summary.problems, stored.summary.ignored), (Vec::new(), [("Deploymnt".to_owned(), 1)].into()));
 }
+
+#[test]
+fn kinds_that_have_a_say_in_which_pods_there_are() {
+    let template = r#""spec": {"template": {"spec": {"containers": []}}}"#;
+    let list = [
+        format!(r#"{{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", {template}}}"#),
+        r#"{"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "spec": {"template": 3}}"#.to_owned(),
+        r#"{"apiVersion": "batch/v1", "kind": "CronJob", "spec": {}}"#.to_owned(),
+        r#"{"apiVersion": "v1", "kind": "ResourceQuota"}"#.to_owned(),
+        r#"{"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"uid": "u"}}"#.to_owned(),
+        r#"{"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}"#.to_owned(),
+    ];
+    let json = format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{}]}}"#, list.join(", "));
+    for text in [json.clone(), format!("---\n{json}")] {
+        let summary = read(&text).summary;
+        assert_eq!(summary.problems, []);
+        assert_eq!(summary.ignored, [("AppProject.argoproj.io".to_owned(), 1)].into());
+        assert_eq!(
+            summary.warnings().collect::<Vec<_>>(),
+            [
+                "1 CronJob: no Jobs are made",
+                "1 HorizontalPodAutoscaler: not followed, replicas stay as they are written",
+                "1 KubeSchedulerConfiguration.kubescheduler.config.k8s.io: no effect here, a scheduler's configuration is given with --config",
+                "1 ResourceQuota: not checked",
+                "1 Rollout.argoproj.io: pods that are still to be made of the template are not counted",
+            ]
+        );
+    }
+}

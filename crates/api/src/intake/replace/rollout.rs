@@ -10,6 +10,8 @@ const IS_ON_DELETE: &str = "spec.updateStrategy.type: OnDelete";
 /// What happens to what the earlier object owned, if anything does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
+    /// The pods are alike and stay.
+    Same,
     /// All of it goes: the later object is another one, by its uid.
     Gone,
     /// All of it goes: the controller replaces it by pods of the later template.
@@ -29,7 +31,7 @@ impl Outcome {
         }
         // As far as a scheduler reads them.
         if new.metadata.labels == old.metadata.labels && new.spec == old.spec {
-            return None;
+            return Some(Self::Same);
         }
         Some(match later {
             Object::Deployment(it) if it.spec.paused == Some(true) => Self::Left("spec.paused"),
@@ -63,13 +65,16 @@ impl Outcome {
             Self::ReplacedFrom(first) => {
                 ordinal_of(&pod.metadata.name, workload).is_none_or(|ordinal| ordinal >= first)
             }
-            Self::Left(_) => false,
+            Self::Same | Self::Left(_) => false,
         }
     }
 
     /// Tells what was taken out and what stayed, as the end of a message; or nothing.
     pub(super) fn in_words(self, counts: Counts) -> String {
-        let Counts { replica_sets, pods, kept } = counts;
+        if self == Self::Same {
+            return String::new();
+        }
+        let Counts { replica_sets, pods, kept, .. } = counts;
         let count = |number: usize, thing: &str| match number {
             0 => None,
             1 => Some(format!("1 {thing}")),
@@ -91,12 +96,26 @@ impl Outcome {
     }
 }
 
-/// How much was taken out, and how many pods were not.
+/// How much was taken out, and how many pods were not and stay.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) replica_sets: usize,
     pub(super) pods: usize,
     pub(super) kept: usize,
+    /// How many of those that were taken out had a node.
+    pub(super) vacated: usize,
+}
+
+/// How many pods a workload wants, where that is a number of its own. Its defaults are filled in.
+pub(super) fn wanted(object: &Object) -> Option<usize> {
+    let replicas = match object {
+        Object::Deployment(it) => it.spec.replicas,
+        Object::ReplicaSet(it) => it.spec.replicas,
+        Object::StatefulSet(it) => it.spec.replicas,
+        Object::ReplicationController(it) => it.spec.replicas,
+        _ => None,
+    };
+    replicas.and_then(|replicas| usize::try_from(replicas).ok())
 }
 
 /// The template of a workload's pods.
