@@ -142,8 +142,9 @@ fn a_later_workload_without_a_number_has_the_earlier_one() {
             [("replicas: 3", "", 3), ("replicas: 3", "replicas: 0", 0), ("replicas: 3", "replicas: 2", 2), ("", "", 1)]
         {
             let text = |metadata: &str, spec: &str| {
+                let selector = selector(kind);
                 format!(
-                    "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: w{metadata}}}, spec: {{{spec}}}}}\n"
+                    "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: w{metadata}}}, spec: {{{selector} template: {{metadata: {{labels: {{a: b}}}}}}, {spec}}}}}\n"
                 )
             };
             let missing = loaded(&text(", uid: u", earlier), &text("", later)).1;
@@ -170,11 +171,21 @@ fn a_later_workload_without_a_number_has_the_earlier_one() {
     assert_eq!(loaded(done, again).1, [("j".to_owned(), 1)]);
 }
 
+/// What selects pods with the label `a: b`.
+fn selector(kind: &str) -> &'static str {
+    match kind {
+        "Job" => "",
+        "ReplicationController" => "selector: {a: b},",
+        _ => "selector: {matchLabels: {a: b}},",
+    }
+}
+
 /// A workload with a pod for each ordinal, before and after a change of the template and of what else `more` says.
 fn changed_owner(api_version: &str, kind: &str, earlier: &str, later: &str) -> (Vec<String>, usize, String) {
+    let selector = selector(kind);
     let workload = |metadata: &str, more: &str, cpu: u32| {
         format!(
-            "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: w{metadata}}}, spec: {{{more} template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: c, resources: {{requests: {{cpu: {cpu}}}}}}}]}}}}}}}}\n"
+            "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: w{metadata}}}, spec: {{{selector} {more} template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: c, resources: {{requests: {{cpu: {cpu}}}}}}}]}}}}}}}}\n"
         )
     };
     let pods = (0..3).map(|number| {
@@ -194,8 +205,12 @@ fn changed_owner(api_version: &str, kind: &str, earlier: &str, later: &str) -> (
 
 #[test]
 fn only_a_controller_that_replaces_pods_takes_them_out() {
-    let taken = "its pod template is another, so what that one owned is taken out: 3 pods";
-    let left = |why: &str| format!("its pod template is another, but 3 pods of that one stay as they are ({why})");
+    let taken = "its pod template is another in what a scheduler reads, so what that one owned is taken out: 3 pods";
+    let left = |why: &str| {
+        format!(
+            "its pod template is another in what a scheduler reads, but 3 pods of that one stay as they are ({why})"
+        )
+    };
     let on_delete = left("spec.updateStrategy.type: OnDelete");
     let no_rollout = left("no controller of this kind replaces pods");
     let strategy = "updateStrategy: {type: OnDelete},";
@@ -224,7 +239,7 @@ fn only_a_controller_that_replaces_pods_takes_them_out() {
     }
     // From the ordinal of the partition on.
     let partition = "replicas: 3, ordinals: {start: 0}, updateStrategy: {rollingUpdate: {partition: 2}},";
-    let said = "its pod template is another, so what that one owned is taken out: 1 pod, but 2 pods of that one stay as they are (spec.updateStrategy.rollingUpdate.partition)";
+    let said = "its pod template is another in what a scheduler reads, so what that one owned is taken out: 1 pod, but 2 pods of that one stay as they are (spec.updateStrategy.rollingUpdate.partition)";
     assert_eq!(
         changed_owner("apps/v1", "StatefulSet", partition, ""),
         (vec!["Pod w-0".to_owned(), "Pod w-1".to_owned()], 1, said.to_owned())
@@ -244,7 +259,7 @@ fn a_paused_deployment_keeps_its_pods() {
         // Of the template that it has: a new ReplicaSet is what a pause puts off.
         assert_eq!(missing, [("web".to_owned(), 1)]);
         assert!(
-            said[0].ends_with("; its pod template is another, but 2 pods of that one stay as they are (spec.paused)"),
+            said[0].ends_with("; its pod template is another in what a scheduler reads, but 2 pods of that one stay as they are (spec.paused)"),
             "{said:?}"
         );
     }
@@ -325,5 +340,10 @@ fn pods_that_leave_their_nodes_are_counted() {
     };
     assert_eq!(vacated(&changed(1, "")), 0);
     assert_eq!(vacated(&changed(1, "cpu: 1")), 2);
-    assert_eq!(vacated("{apiVersion: v1, kind: Pod, metadata: {name: other}, spec: {containers: [{name: c}]}}\n"), 1);
+    // It stays where it is, unless it is another.
+    let pod = |uid: &str| {
+        format!("{{apiVersion: v1, kind: Pod, metadata: {{name: other{uid}}}, spec: {{containers: [{{name: c}}]}}}}\n")
+    };
+    assert_eq!(vacated(&pod("")), 0);
+    assert_eq!(vacated(&pod(", uid: another")), 1);
 }

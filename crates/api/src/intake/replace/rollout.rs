@@ -88,7 +88,11 @@ impl Outcome {
         };
         let taken = (!parts.is_empty()).then(|| format!(", so what that one owned is taken out: {}", parts.join(", ")));
         let kept = count(kept, "pod").map(|pods| format!(", but {pods} of that one stay as they are ({why})"));
-        let reason = if self == Self::Gone { "; its uid is another" } else { "; its pod template is another" };
+        let reason = if self == Self::Gone {
+            "; its uid is another"
+        } else {
+            "; its pod template is another in what a scheduler reads"
+        };
         match (taken, kept) {
             (None, None) => String::new(),
             (taken, kept) => [reason.to_owned(), taken.unwrap_or_default(), kept.unwrap_or_default()].concat(),
