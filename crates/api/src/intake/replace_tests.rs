@@ -208,7 +208,7 @@ fn only_a_controller_that_replaces_pods_takes_them_out() {
     let taken = "its pod template is another in what a scheduler reads, so what that one owned is taken out: 3 pods";
     let left = |why: &str| {
         format!(
-            "its pod template is another in what a scheduler reads, but 3 pods of that one stay as they are ({why})"
+            "its pod template is another in what a scheduler reads, which does not touch 3 pods of that one ({why})"
         )
     };
     let on_delete = left("spec.updateStrategy.type: OnDelete");
@@ -239,7 +239,7 @@ fn only_a_controller_that_replaces_pods_takes_them_out() {
     }
     // From the ordinal of the partition on.
     let partition = "replicas: 3, ordinals: {start: 0}, updateStrategy: {rollingUpdate: {partition: 2}},";
-    let said = "its pod template is another in what a scheduler reads, so what that one owned is taken out: 1 pod, but 2 pods of that one stay as they are (spec.updateStrategy.rollingUpdate.partition)";
+    let said = "its pod template is another in what a scheduler reads, so what that one owned is taken out: 1 pod, which does not touch 2 pods of that one (spec.updateStrategy.rollingUpdate.partition)";
     assert_eq!(
         changed_owner("apps/v1", "StatefulSet", partition, ""),
         (vec!["Pod w-0".to_owned(), "Pod w-1".to_owned()], 1, said.to_owned())
@@ -259,7 +259,7 @@ fn a_paused_deployment_keeps_its_pods() {
         // Of the template that it has: a new ReplicaSet is what a pause puts off.
         assert_eq!(missing, [("web".to_owned(), 1)]);
         assert!(
-            said[0].ends_with("; its pod template is another in what a scheduler reads, but 2 pods of that one stay as they are (spec.paused)"),
+            said[0].ends_with("; its pod template is another in what a scheduler reads, which does not touch 2 pods of that one (spec.paused)"),
             "{said:?}"
         );
     }

@@ -87,7 +87,7 @@ impl Outcome {
             _ => "spec.updateStrategy.rollingUpdate.partition",
         };
         let taken = (!parts.is_empty()).then(|| format!(", so what that one owned is taken out: {}", parts.join(", ")));
-        let kept = count(kept, "pod").map(|pods| format!(", but {pods} of that one stay as they are ({why})"));
+        let kept = count(kept, "pod").map(|pods| format!(", which does not touch {pods} of that one ({why})"));
         let reason = if self == Self::Gone {
             "; its uid is another"
         } else {
