@@ -130,6 +130,8 @@ pub trait Cluster: Sync {
     fn topology(&self, id: TopologyId) -> &Topology;
     /// The counts of a query that [`Prepare::track`] gave.
     fn counts(&self, id: QueryId) -> &Counts;
+    /// The term of a [`MatchedTerm`].
+    fn carried(&self, id: QueryId) -> Option<&CarriedTerm>;
     /// An image by its normalised name.
     fn image(&self, name: &str) -> Option<ImageState>;
     /// Grows when an image appears on a node or vanishes from one, or the number of nodes changes.

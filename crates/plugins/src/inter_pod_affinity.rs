@@ -97,8 +97,8 @@ impl NodePlugin for InterPodAffinity {
         Ok(Key::of(pod, self.arguments, cx))
     }
 
-    fn prepare(&self, key: &Key, pod: &PodInfo, cx: &mut dyn Prepare) -> Prepared<State> {
-        let state = State::prepare(key, pod, self.arguments, cx);
+    fn prepare(&self, key: &Key, _: &PodInfo, cx: &mut dyn Prepare) -> Prepared<State> {
+        let state = State::prepare(key, self.arguments, cx);
         let has = |wanted: fn(Role) -> bool| state.tallies.iter().any(|tally| wanted(tally.role));
         Prepared { filters: has(|role| role != Role::Score), scores: has(|role| role == Role::Score), state }
     }

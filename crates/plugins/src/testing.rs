@@ -92,6 +92,8 @@ pub(crate) struct FakeCluster {
     image_generation: u64,
     /// Answer of [`Prepare::default_selector`]; nothing by default.
     pub(crate) default_selector: Option<Arc<Selector>>,
+    /// Pods on no node whose terms are known, as those of nominated pods are: thought experiments put them on one.
+    pub(crate) thought_of: Vec<PodInfo>,
 }
 
 impl FakeCluster {
@@ -370,6 +372,13 @@ impl Cluster for FakeCluster {
         &self.queries[id.0 as usize].1
     }
 
+    fn carried(&self, id: QueryId) -> Option<&CarriedTerm> {
+        match &self.queries[id.0 as usize].0 {
+            Query::Carrying(carried) => Some(carried),
+            Query::Matching { .. } => None,
+        }
+    }
+
     fn image(&self, name: &str) -> Option<ImageState> {
         let mut state: Option<ImageState> = None;
         for node in self.nodes.iter().flatten() {
@@ -418,9 +427,9 @@ impl Prepare for FakeCluster {
     }
 
     fn matched_terms(&mut self, pod: &PodInfo) -> Arc<[MatchedTerm]> {
-        let pods = self.nodes.iter().flatten().flat_map(|node| &node.pods);
+        let pods = self.nodes.iter().flatten().flat_map(|node| &node.pods).map(|pod| &**pod);
         let mut terms: Vec<CarriedTerm> = Vec::new();
-        for term in pods.flat_map(|pod| carried(pod)) {
+        for term in pods.chain(&self.thought_of).flat_map(carried) {
             if self.matches(&term.term.pods, pod) && !terms.contains(&term) {
                 terms.push(term);
             }

@@ -92,6 +92,13 @@ impl CountIndex {
         &self.entries[id.0 as usize].counts
     }
 
+    pub(super) fn carried(&self, id: QueryId) -> Option<&CarriedTerm> {
+        match &self.entries[id.0 as usize].query {
+            Query::Carrying(carried) => Some(carried),
+            Query::Matching { .. } => None,
+        }
+    }
+
     pub(super) fn track(&mut self, query: &Query, namespaces: &Map<Str, Namespace>) -> QueryId {
         if let Some(id) = self.ids.get(query) {
             return *id;

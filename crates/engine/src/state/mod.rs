@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_framework::{
-    ChangeLog, Cluster, Counts, ImageState, MatchedTerm, Prepare, Query, QueryId, Slot, Topology, TopologyId,
+    CarriedTerm, ChangeLog, Cluster, Counts, ImageState, MatchedTerm, Prepare, Query, QueryId, Slot, Topology,
+    TopologyId,
 };
 use loadline_model::{Labels, Map, Namespace, NodeInfo, NodeSpec, PodInfo, PodKey, Selector, Str};
 
@@ -418,6 +419,10 @@ impl Cluster for ClusterState {
 
     fn counts(&self, id: QueryId) -> &Counts {
         self.counts.get(id)
+    }
+
+    fn carried(&self, id: QueryId) -> Option<&CarriedTerm> {
+        self.counts.carried(id)
     }
 
     fn image(&self, name: &str) -> Option<ImageState> {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use loadline_engine::queue::QueueName;
-use loadline_engine::{Effect, Event, Scheduler, Settings};
-use loadline_model::{NodeSpec, PodInfo, PodRequests, Resources};
+use loadline_engine::{Depth, Effect, Engine, Event, Scheduler, Settings};
+use loadline_model::{
+    Affinity, Labels, NamespaceMatch, NodeSpec, Operator, PodAffinityTerm, PodInfo, PodMatcher, PodRequests,
+    Requirement, Resources, Selector,
+};
 use loadline_parity::profiles;
 
 fn cpu(milli_cpu: i64) -> Resources {
@@ -85,4 +88,40 @@ profiles:
         "{:?}",
         place(&scheduler)
     );
+}
+
+/// A pod that must not be in one zone with pods that `selector` matches.
+fn apart_from(pod: &PodInfo, selector: Selector) -> Arc<PodInfo> {
+    let namespaces = NamespaceMatch { names: ["default".into()].into(), selector: Selector::Nothing };
+    let term = PodAffinityTerm { pods: PodMatcher { namespaces, selector }, topology_key: "zone".into() };
+    let affinity = Affinity { anti_required: [term].into(), ..Affinity::default() };
+    Arc::new(PodInfo { affinity: Some(Arc::new(affinity)), ..pod.clone() })
+}
+
+#[test]
+fn terms_that_come_later_tell_pods_apart_that_were_alike() {
+    let labelled = |name: &str, tier: &str| {
+        let labels: Labels = [("app", "web"), ("tier", tier)].into_iter().collect();
+        Arc::new(PodInfo { labels: Arc::new(labels), ..PodInfo::clone(&pod(name, 500, 100, None)) })
+    };
+    let mut engine = Engine::new(profiles("").expect("the configuration is valid"), Settings::default());
+    let labels: Labels = [("zone", "a")].into_iter().collect();
+    let node = NodeSpec {
+        name: "n".into(),
+        labels: Arc::new(labels),
+        allocatable: cpu(1000),
+        allowed_pods: 10,
+        ..NodeSpec::default()
+    };
+    engine.set_node(Arc::new(node));
+    // It means both, so that nothing tells them apart.
+    let any = Selector::all(vec![Requirement::new("app".into(), Operator::Exists, Vec::new())]);
+    engine.set_placed_pod(apart_from(&pod("placed", 900, 0, Some("n")), any), &"n".into());
+    engine.decide(&labelled("back", "back"), 1, Depth::Decide);
+    // It means the first one alone.
+    let back = Selector::from_pairs([(&"tier".into(), &"back".into())]);
+    engine.nominate(apart_from(&pod("nominated", 100, 1000, None), back), "n".into());
+    let nominated = |engine: &mut Engine, pod: &Arc<PodInfo>| engine.decide(pod, 1, Depth::Decide).nominate;
+    assert_eq!(nominated(&mut engine, &labelled("front", "front")), Some(Some("n".into())));
+    assert_ne!(nominated(&mut engine, &labelled("back", "back")), Some(Some("n".into())));
 }

@@ -1,4 +1,4 @@
-use loadline_framework::{Cluster, Counts, ImageState, NodeTrial, QueryId, Topology, TopologyId};
+use loadline_framework::{CarriedTerm, Cluster, Counts, ImageState, NodeTrial, QueryId, Topology, TopologyId};
 use loadline_model::{Labels, NodeInfo, NodeSpec, PodRequests, Requirement, Resources, Selector, Set};
 use serde_json::json;
 
@@ -57,6 +57,9 @@ impl Cluster for Fake {
     }
     fn topology(&self, _id: TopologyId) -> &Topology {
         unreachable!("preemption reads no topology")
+    }
+    fn carried(&self, _id: QueryId) -> Option<&CarriedTerm> {
+        unreachable!("preemption reads no terms")
     }
     fn counts(&self, _id: QueryId) -> &Counts {
         unreachable!("preemption reads no counts")

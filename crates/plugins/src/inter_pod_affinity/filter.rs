@@ -95,7 +95,7 @@ fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
                 Role::Existing | Role::Score => {}
             }
         }
-        for term in carried_against(state, cluster, pod) {
+        for term in carried_against(state, pod) {
             let over = |tally: &Tally| {
                 tally.role == Role::Existing && cluster.topology(tally.topology).key == term.topology_key
             };
@@ -114,19 +114,13 @@ pub(super) fn is_moved_by(state: &State, pod: &PodInfo, cluster: &dyn Cluster) -
     let required = state.own.required();
     let together = !required.is_empty() && all_mean(required, &pod.namespace, labels, &pod.labels);
     let apart = |term: &PodAffinityTerm| means(term, &pod.namespace, labels, &pod.labels);
-    together || state.own.anti().iter().any(apart) || carried_against(state, cluster, pod).next().is_some()
+    together || state.own.anti().iter().any(apart) || carried_against(state, pod).next().is_some()
 }
 
 /// Required anti-affinity terms that `pod` carries and that mean the pods of this state.
-fn carried_against<'a>(
-    state: &'a State,
-    cluster: &'a dyn Cluster,
-    pod: &'a PodInfo,
-) -> impl Iterator<Item = &'a PodAffinityTerm> {
-    let own_namespace = cluster.namespace_labels(&state.namespace);
+fn carried_against<'a>(state: &'a State, pod: &'a PodInfo) -> impl Iterator<Item = &'a PodAffinityTerm> {
     let terms = pod.pod_affinity().map_or(&[][..], |affinity| &affinity.anti_required);
-    let means = |term: &&PodAffinityTerm| term.pods.matches(&state.namespace, own_namespace, &state.labels);
-    terms.iter().filter(means)
+    terms.iter().filter(|term| state.meant_by.contains(term))
 }
 
 /// The numbers behind a rejection.
@@ -204,7 +198,7 @@ fn example(state: &State, role: Role, node: &NodeView<'_>, members: &[Slot], key
     let cluster = node.cluster();
     let in_the_way = |pod: &Arc<PodInfo>| {
         if role == Role::Existing {
-            return carried_against(state, cluster, pod).any(|term| term.topology_key == *key);
+            return carried_against(state, pod).any(|term| term.topology_key == *key);
         }
         let labels = cluster.namespace_labels(&pod.namespace);
         let means = |term: &PodAffinityTerm| means(term, &pod.namespace, labels, &pod.labels);

@@ -4,12 +4,10 @@
 //! affinity, required anti-affinity, others' required anti-affinity, score) and each topology key. Terms with the same
 //! key add to the same one.
 
-use std::sync::Arc;
-
 use loadline_framework::{
     Cluster, DomainId, MatchedTerm, Prepare, Query, QueryId, Slot, TermKind, TopologyId, Touched,
 };
-use loadline_model::{Labels, PodAffinityTerm, PodInfo, Str, Weighted};
+use loadline_model::{PodAffinityTerm, Weighted};
 use smallvec::SmallVec;
 
 use super::Arguments;
@@ -79,10 +77,10 @@ impl Totals {
 pub struct State {
     pub(super) own: OwnTerms,
     pub(super) self_match: bool,
-    /// Namespace and labels of a pod with this key, for terms that pods bring in a thought experiment. Which pod does
-    /// not matter: a term that is known tells pods with one key not apart, or the key would differ.
-    pub(super) namespace: Str,
-    pub(super) labels: Arc<Labels>,
+    /// Required anti-affinity terms that mean the pods with this key, for thought experiments with pods that carry terms.
+    /// Whoever is judged by this state now is meant by no other known one, or its key would differ. Labels would not do:
+    /// those of the pod that this was prepared for may be told apart by a term that is known since.
+    pub(super) meant_by: Box<[PodAffinityTerm]>,
     /// Ordered by role.
     pub(super) tallies: Vec<Tally>,
     pub(super) totals: Totals,
@@ -90,12 +88,11 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn prepare(key: &Key, pod: &PodInfo, arguments: Arguments, cx: &mut dyn Prepare) -> Self {
+    pub(super) fn prepare(key: &Key, arguments: Arguments, cx: &mut dyn Prepare) -> Self {
         let mut state = Self {
             own: key.own.clone(),
             self_match: key.self_match,
-            namespace: key.namespace.clone(),
-            labels: pod.labels.clone(),
+            meant_by: Box::default(),
             tallies: Vec::new(),
             totals: Totals::default(),
             sources: Vec::new(),
@@ -112,9 +109,12 @@ impl State {
         for term in own.anti() {
             state.add_own(term, Role::Anti, 1, cx);
         }
+        let mut meant_by = Vec::new();
         for matched in key.matched.iter().filter(|matched| matched.kind == TermKind::RequiredAnti) {
             state.add_use(matched.query, Role::Existing, matched.topology, 1, false);
+            meant_by.extend(cx.cluster().carried(matched.query).map(|carried| carried.term.clone()));
         }
+        state.meant_by = meant_by.into();
         for Weighted { weight, term } in own.preferred() {
             state.add_own(term, Role::Score, i64::from(*weight), cx);
         }

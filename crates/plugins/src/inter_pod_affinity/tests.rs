@@ -142,6 +142,7 @@ fn nominated_pods_and_victims_count_on_their_node() {
     let db = cluster.add_pod("a", labelled_pod("db", &[("app", "db")]));
     let loner = cluster.add_pod("c", pod_of("loner", "cache", shuns(&[near("web", "zone")])));
     let with = |cluster: &mut FakeCluster, pod: &PodInfo, slot, added: &[&Arc<PodInfo>], removed: &[&Arc<PodInfo>]| {
+        cluster.thought_of = added.iter().map(|pod| PodInfo::clone(pod)).collect();
         let state = cluster.state(&plugin, pod).unwrap();
         let delta = NodeDelta {
             added: added.iter().copied().cloned().collect(),

@@ -273,6 +273,7 @@ proptest! {
         for step in steps {
             run.take(step);
         }
+        run.cluster.thought_of.clone_from(&added);
         let state = run.cluster.state(&plugin, &pod);
         let rules = Rules { pod: &pod, cluster: &run.cluster };
         for slot in run.cluster.slots() {
@@ -296,6 +297,7 @@ proptest! {
         }
         let Some(slot) = run.cluster.slots().into_iter().cycle().nth(slot) else { return Ok(()) };
         let added: Vec<PodInfo> = added.into_iter().map(|pod| run.named(pod)).collect();
+        run.cluster.thought_of.clone_from(&added);
         let Some(state) = run.cluster.state(&plugin, &pod).filter(State::filters_now) else { return Ok(()) };
         let delta = run.delta(slot, &added, removed);
         let imagined = run.cluster.answer(&plugin, &state, slot, Some(&delta));
