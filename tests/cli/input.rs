@@ -237,7 +237,9 @@ fn pods_that_count_for_nothing_are_told() {
 fn what_a_replacement_took_from_nodes_is_noted() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("later.yaml");
-    fs::write(&path, pod("web", "2")).expect("a file can be written");
+    // By its uid it is another pod, so that it does not stay where the first one is.
+    let later = pod("web", "2").replace("name: web\n", "name: web\n  uid: another\n");
+    fs::write(&path, later).expect("a file can be written");
     let text = NODE.to_owned() + &pod("web", "1").replace("spec:\n", "spec:\n  nodeName: node-a\n");
     let args = ["simulate", "-f", "-", "-f", &path.to_string_lossy(), "--replace"];
     let done = loadline_with(&args, &text);

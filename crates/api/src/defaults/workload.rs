@@ -7,16 +7,32 @@ use crate::wire::{Job, Object, ReplicationController};
 const JOB_NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 const JOB_UID_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
+/// How a StatefulSet or DaemonSet that does not say it replaces its pods.
+const ROLLING_UPDATE: &str = "RollingUpdate";
+
 pub(super) fn fill_stored(object: &mut Object) {
     let (replicas, template) = match object {
         Object::Deployment(it) => (Some(&mut it.spec.replicas), &mut it.spec.template),
         Object::ReplicaSet(it) => (Some(&mut it.spec.replicas), &mut it.spec.template),
-        Object::StatefulSet(it) => (Some(&mut it.spec.replicas), &mut it.spec.template),
+        Object::StatefulSet(it) => {
+            let strategy = it.spec.update_strategy.get_or_insert_default();
+            if strategy.kind.is_empty() {
+                ROLLING_UPDATE.clone_into(&mut strategy.kind);
+                strategy.rolling_update.get_or_insert_default();
+            }
+            (Some(&mut it.spec.replicas), &mut it.spec.template)
+        }
         Object::ReplicationController(it) => {
             fill_controller(it);
             (Some(&mut it.spec.replicas), &mut it.spec.template)
         }
-        Object::DaemonSet(it) => (None, &mut it.spec.template),
+        Object::DaemonSet(it) => {
+            let strategy = it.spec.update_strategy.get_or_insert_default();
+            if strategy.kind.is_empty() {
+                ROLLING_UPDATE.clone_into(&mut strategy.kind);
+            }
+            (None, &mut it.spec.template)
+        }
         Object::Job(it) => {
             fill_job(it);
             (None, &mut it.spec.template)
