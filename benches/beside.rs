@@ -1,7 +1,8 @@
 //! `cargo xtask beside`: decisions of Loadline and of kube-scheduler's own algorithm, in one run on the same clusters.
 //!
 //! The referee (tests/parity/referee) links kube-scheduler's packages and times its scheduling algorithm, PreFilter to
-//! Score, over all nodes. Nothing of the API, the queue or binding is in either figure. That both found the same number of feasible nodes is checked.
+//! Score, over all nodes. Nothing of the API, the queue or binding is in either figure. That both found the same number of
+//! feasible nodes is checked.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, reason = "a benchmark tells times")]
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use loadline_engine::{Effect, Event, Scheduler, Settings};
 use loadline_framework::{
-    Bind, DefaultProfile, Descriptor, ExtensionPoint, Plugin, Profile, ProfilePlugin, Profiles, QueueSort,
-    no_further_checks,
+    Bind, DefaultProfile, Descriptor, ExtensionPoint, Plugin, ProfilePlugin, QueueSort, no_further_checks,
 };
 use loadline_model::{NodeSpec, PodInfo, Str, Time};
+
+use crate::one_profile::{SCHEDULER, one_profile};
 
 /// Binds the pods with one name, or all.
 struct Binder(Option<&'static str>);
@@ -46,32 +47,11 @@ fn refused(name: &str) -> String {
         plugin: Plugin::new(descriptor.name).with_queue_sort(Binder(None)).with_bind(binder),
         descriptor,
     };
-    let profile = Profile {
-        scheduler_name: "s".into(),
-        percentage_of_nodes_to_score: None,
-        plugins: vec![plugin(&PICKY, Binder(Some("picked"))), plugin(&LAST, Binder(None))],
-        pre_enqueue: vec![],
-        queue_sort: 0,
-        pre_filter: vec![],
-        filter: vec![],
-        post_filter: vec![],
-        pre_score: vec![],
-        score: vec![],
-        reserve: vec![],
-        permit: vec![],
-        pre_bind: vec![],
-        bind: vec![0, 1],
-        post_bind: vec![],
-    };
-    let profiles = Profiles {
-        profiles: vec![Arc::new(profile)],
-        config_hash: "".into(),
-        pod_initial_backoff: 1,
-        pod_max_backoff: 1,
-    };
+    let plugins = vec![plugin(&PICKY, Binder(Some("picked"))), plugin(&LAST, Binder(None))];
+    let profiles = one_profile(plugins, |profile| profile.bind = vec![0, 1]);
     let mut scheduler = Scheduler::new(profiles, Settings::default());
     scheduler.apply(Event::Node(Arc::new(NodeSpec { name: "n".into(), ..NodeSpec::default() })), 0);
-    let pod = PodInfo { name: name.into(), uid: name.into(), scheduler_name: "s".into(), ..PodInfo::default() };
+    let pod = PodInfo { name: name.into(), uid: name.into(), scheduler_name: SCHEDULER.into(), ..PodInfo::default() };
     scheduler.apply(Event::Pod(Arc::new(pod)), 0);
     let (_, effects) = scheduler.schedule_one(1).expect("the pod waits");
     assert!(matches!(effects.as_slice(), [Effect::Bind { .. }]), "{effects:?}");

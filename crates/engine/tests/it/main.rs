@@ -3,6 +3,7 @@
 mod binding;
 mod cache;
 mod kept;
+mod one_profile;
 mod outside;
 mod own_plugins;
 mod preemption;

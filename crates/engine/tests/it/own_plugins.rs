@@ -5,10 +5,11 @@ use std::sync::Arc;
 use loadline_engine::{Depth, Engine, Settings};
 use loadline_framework::{
     Bounds, Cluster, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, NodeView, Normalization, Plugin, Prepare,
-    Prepared, Profile, ProfilePlugin, Profiles, Reads, ScorePlugin, Slot, Status, TopologyId, Verdict,
-    no_further_checks,
+    Prepared, ProfilePlugin, Reads, ScorePlugin, Slot, Status, TopologyId, Verdict, no_further_checks,
 };
 use loadline_model::{Labels, NodeSpec, PodInfo, PodRequests, Resources, Str};
+
+use crate::one_profile::{SCHEDULER, one_profile};
 
 static DESCRIPTOR: Descriptor = Descriptor {
     name: "Hostile",
@@ -22,29 +23,12 @@ static DESCRIPTOR: Descriptor = Descriptor {
 };
 
 fn engine(plugin: Plugin) -> Engine {
-    let profile = Profile {
-        scheduler_name: "s".into(),
-        percentage_of_nodes_to_score: None,
-        plugins: vec![ProfilePlugin { plugin, descriptor: &DESCRIPTOR }],
-        pre_enqueue: vec![],
-        queue_sort: 0,
-        pre_filter: vec![0],
-        filter: vec![0],
-        post_filter: vec![],
-        pre_score: vec![],
-        score: vec![ScorePlugin { plugin: 0, weight: 1 }],
-        reserve: vec![],
-        permit: vec![],
-        pre_bind: vec![],
-        bind: vec![],
-        post_bind: vec![],
-    };
-    let profiles = Profiles {
-        profiles: vec![Arc::new(profile)],
-        config_hash: "".into(),
-        pod_initial_backoff: 1,
-        pod_max_backoff: 1,
-    };
+    let plugins = vec![ProfilePlugin { plugin, descriptor: &DESCRIPTOR }];
+    let profiles = one_profile(plugins, |profile| {
+        profile.pre_filter = vec![0];
+        profile.filter = vec![0];
+        profile.score = vec![ScorePlugin { plugin: 0, weight: 1 }];
+    });
     Engine::new(profiles, Settings::default())
 }
 
@@ -57,7 +41,7 @@ fn node(name: &str, labels: &[(&str, &str)]) -> Arc<NodeSpec> {
 }
 
 fn pod(uid: &str) -> Arc<PodInfo> {
-    Arc::new(PodInfo { uid: uid.into(), scheduler_name: "s".into(), ..PodInfo::default() })
+    Arc::new(PodInfo { uid: uid.into(), scheduler_name: SCHEDULER.into(), ..PodInfo::default() })
 }
 
 /// (node, feasible nodes, message) with what is kept and without.

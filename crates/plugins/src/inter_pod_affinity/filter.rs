@@ -32,8 +32,6 @@ pub(super) fn reason(verdict: Verdict) -> &'static str {
 struct Shift {
     /// By tally; empty when nothing changes.
     by_tally: SmallVec<[i64; 4]>,
-    /// A pod that is put on the node brings a term over a topology that no tally has.
-    new_term: bool,
 }
 
 impl Shift {
@@ -69,7 +67,7 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
     if any(Role::Anti) {
         return ANTI;
     }
-    if shift.new_term || any(Role::Existing) {
+    if any(Role::Existing) {
         return EXISTING;
     }
     Verdict::PASS
@@ -77,7 +75,7 @@ pub(super) fn filter(state: &State, node: &NodeView<'_>) -> Verdict {
 
 fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
     let cluster = node.cluster();
-    let mut shift = Shift { by_tally: SmallVec::from_elem(0, state.tallies.len()), new_term: false };
+    let mut shift = Shift { by_tally: SmallVec::from_elem(0, state.tallies.len()) };
     let added = delta.added.iter().map(|pod| (pod, 1));
     let removed = delta.removed.iter().map(|pod| (pod, -1));
     for (pod, by) in added.chain(removed) {
@@ -99,10 +97,9 @@ fn shift(state: &State, node: &NodeView<'_>, delta: &NodeDelta) -> Shift {
             let over = |tally: &Tally| {
                 tally.role == Role::Existing && cluster.topology(tally.topology).key == term.topology_key
             };
-            match state.tallies.iter().position(over) {
-                Some(tally) => shift.by_tally[tally] += by,
-                None => shift.new_term |= by > 0 && node.spec().labels.contains(&term.topology_key),
-            }
+            // Each term that means these pods has its tally, also while nobody carries it.
+            let tally = state.tallies.iter().position(over).expect("a term that is known has a tally");
+            shift.by_tally[tally] += by;
         }
     }
     shift
