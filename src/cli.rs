@@ -62,6 +62,8 @@ pub(crate) enum Command {
     /// they still lack. Nothing outside of this process is read or changed.
     #[command(after_long_help = format!("{SIMULATE_EXAMPLES}{EXIT_CODES}"))]
     Simulate(Simulate),
+    /// Schedule the pods of a cluster, as kube-scheduler does.
+    Run(crate::run_cmd::RunArgs),
     /// Check, show and compare scheduler configurations.
     Config(crate::config_cmd::ConfigArgs),
     /// List the plugins, or describe one.

@@ -85,9 +85,17 @@ pub(crate) fn prepare(
 }
 
 fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Profiles, Vec<Problem>> {
-    let Some(path) = path else {
-        return loadline_config::compile(&loadline_config::default_config(registry)?, registry);
-    };
+    let config = read_whole_config(path, registry, streams)?;
+    loadline_config::compile(&config, registry)
+}
+
+/// Reads a configuration; without a path, kube-scheduler's defaults. Warnings go to standard error.
+pub(crate) fn read_whole_config(
+    path: Option<&Path>,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+) -> Result<Config, Vec<Problem>> {
+    let Some(path) = path else { return loadline_config::default_config(registry) };
     let file = path.to_string_lossy();
     let text = read_text(path, streams.stdin).map_err(|problem| vec![problem])?;
     let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
@@ -97,7 +105,7 @@ fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'
         // Standard error is gone: nobody is left to warn, and the work goes on.
         let _ = warning(&message, streams.err, streams.err_styles);
     }
-    loadline_config::compile(&config, registry)
+    Ok(config)
 }
 
 /// What the configuration asks for and is not done here.

@@ -11,6 +11,7 @@ mod output;
 mod plugins_cmd;
 mod progress;
 mod render;
+mod run_cmd;
 mod simulate_cmd;
 
 use std::io;
@@ -50,6 +51,7 @@ fn run(command: Command, registry: &Registry, streams: &mut Streams<'_>) -> Resu
     match command {
         Command::Explain(args) => explain_cmd::run(&args, registry, streams),
         Command::Simulate(args) => simulate_cmd::run(&args, registry, streams),
+        Command::Run(args) => run_cmd::run(&args, registry, streams),
         Command::Config(args) => config_cmd::run(&args, registry, streams),
         Command::Plugins(args) => plugins_cmd::run(&args, registry, streams),
         Command::Completion { shell } => {

@@ -121,7 +121,8 @@ impl Styles {
 
 /// Runs `work` with the process's own ends. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are honoured.
 pub(crate) fn with_process_streams<T>(work: impl FnOnce(&mut Streams<'_>) -> T) -> T {
-    let (stdout, stderr) = (io::stdout(), io::stderr());
+    // Standard error is not locked: a scheduler that runs logs to it from all of its threads.
+    let (stdout, mut stderr) = (io::stdout(), io::stderr());
     let width =
         stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten().map(|(width, _)| width.0);
     let view = View { width, styles: Styles::of(anstream::AutoStream::choice(&stdout)) };
@@ -129,7 +130,7 @@ pub(crate) fn with_process_streams<T>(work: impl FnOnce(&mut Streams<'_>) -> T) 
     work(&mut Streams {
         stdin: &mut io::stdin().lock(),
         out: &mut io::BufWriter::with_capacity(1 << 16, stdout.lock()),
-        err: &mut stderr.lock(),
+        err: &mut stderr,
         view,
         err_styles,
         progress: ProgressOn::detect(),

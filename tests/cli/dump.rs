@@ -125,6 +125,8 @@ fn as_if_ours(dump: &Dump) -> String {
         for mark in ["creationTimestamp", "resourceVersion"] {
             metadata.remove(mark).expect("every object has it");
         }
+        // Not every kind has one.
+        metadata.remove("generation");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             // Notes of what was filled in, and for versions of the API that are gone.
             annotations.retain(|key, _| {

@@ -35,8 +35,8 @@ enum Stage {
     Permit { until: Vec<(&'static str, Time)> },
     /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
     PreBind { left: Vec<usize>, at: Time },
-    /// The Bind effect of a plugin, by index, is out.
-    Bind { plugin: usize },
+    /// The Bind effect of a plugin, by index, is out; and the node where the pod was seen meanwhile.
+    Bind { plugin: usize, seen_on: Option<Str> },
 }
 
 /// Engine, queue, and the pods between a decision and its confirmation.
@@ -153,7 +153,12 @@ impl Scheduler {
             return;
         };
         self.pending.remove(&pod.uid);
-        self.bindings.remove(&pod.uid);
+        match self.bindings.get_mut(&pod.uid) {
+            // The watch was faster than the answer, which still says whether it was this binding that placed the pod.
+            Some(Binding { stage: Stage::Bind { seen_on, .. }, .. }) => *seen_on = Some(node.clone()),
+            Some(_) => self.placed_elsewhere(&pod.uid),
+            None => {}
+        }
         self.queue.delete(&pod.uid, &mut self.engine.nominator);
         let old = self.engine.set_placed_pod(pod.clone(), &node);
         // A pod that was only assumed is new to everybody else.
@@ -185,6 +190,14 @@ impl Scheduler {
         }
     }
 
+    /// Somebody else placed a pod that was on its way to a node.
+    fn placed_elsewhere(&mut self, uid: &str) {
+        if let Some(binding) = self.bindings.remove(uid) {
+            unreserve(&binding.profile, &binding.queued.pod, &binding.node);
+            self.queue.done(uid);
+        }
+    }
+
     /// A pod that vanishes on its way to a node gives back what it holds.
     fn give_up(&mut self, uid: &str, now: Time) {
         if let Some(binding) = self.bindings.remove(uid) {
@@ -207,7 +220,9 @@ impl Scheduler {
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
         self.queue.flush(now);
         let mut effects = Vec::new();
-        let mut due: Vec<PodKey> = self.bindings.keys().cloned().collect();
+        let is_waiting = |binding: &Binding| !matches!(binding.stage, Stage::Bind { .. });
+        let waiting = self.bindings.iter().filter(|(_, binding)| is_waiting(binding));
+        let mut due: Vec<PodKey> = waiting.map(|(uid, _)| uid.clone()).collect();
         due.sort_unstable();
         for uid in due {
             self.advance(&uid, now, &mut effects);
@@ -340,7 +355,7 @@ impl Scheduler {
                 };
                 if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
                     effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
-                    binding.stage = Stage::Bind { plugin };
+                    binding.stage = Stage::Bind { plugin, seen_on: None };
                 } else {
                     let text = "no Bind plugin takes the pod".to_owned();
                     self.unreserve(&binding.profile, pod, node, now);
@@ -352,18 +367,27 @@ impl Scheduler {
         self.bindings.insert(uid.into(), binding);
     }
 
-    /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes.
+    /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes. An answer that
+    /// says no is overruled by a pod that was seen on the node.
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let Some(Binding { stage: Stage::Bind { plugin }, .. }) = self.bindings.get(uid) else {
+        let Some(Binding { stage: Stage::Bind { plugin, seen_on }, .. }) = self.bindings.get(uid) else {
             return effects;
         };
-        let plugin = *plugin;
+        let (plugin, seen_on) = (*plugin, seen_on.clone());
         let Some(Binding { queued, node, profile, .. }) = self.bindings.remove(uid) else {
             return effects;
         };
         match result {
-            Ok(()) => {
+            Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != node) => {
+                unreserve(&profile, &queued.pod, &node);
+            }
+            Err(error) if seen_on.is_none() => {
+                self.unreserve(&profile, &queued.pod, &node, now);
+                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
+                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
+            }
+            _ => {
                 let pod = queued.pod;
                 for plugin in &profile.post_bind {
                     if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
@@ -373,22 +397,13 @@ impl Scheduler {
                 let note = format!("Successfully assigned {} to {node}", pod.full_name());
                 effects.push(Effect::RecordEvent { pod, reason: "Scheduled", warning: false, note });
             }
-            Err(error) => {
-                self.unreserve(&profile, &queued.pod, &node, now);
-                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
-                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
-            }
         }
         effects
     }
 
     /// Undoes Reserve in reverse, and the assumption; pods that may fit now are woken.
     fn unreserve(&mut self, profile: &Profile, pod: &Arc<PodInfo>, node: &Str, now: Time) {
-        for plugin in profile.reserve.iter().rev() {
-            if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
-                part.unreserve(pod, node);
-            }
-        }
+        unreserve(profile, pod, node);
         if self.engine.forget(&pod.uid) {
             let object = EventObject::Pod { old: Some(pod), new: None };
             self.queue.move_for_event(ClusterEvent::new(Resource::AssignedPod, Action::DELETE), &object, now);
@@ -458,6 +473,15 @@ impl Scheduler {
     /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one.
     pub fn release(&mut self, preemptor: &str) {
         self.queue.release(preemptor);
+    }
+}
+
+/// Undoes Reserve, in reverse.
+fn unreserve(profile: &Profile, pod: &PodInfo, node: &Str) {
+    for plugin in profile.reserve.iter().rev() {
+        if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
+            part.unreserve(pod, node);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub use labels::Labels;
 pub use node::{Image, NodeInfo, NodeLoad, NodeSpec};
 pub use pod::{
     Affinity, ExtendedDevice, HostPort, NamespaceMatch, PodAffinityTerm, PodInfo, PodKey, PodMatcher, PodRequests,
-    PreemptionPolicy, Protocol, SpreadConstraint, UnsatisfiableAction, Volume, VolumeSource, Weighted,
+    PreemptionPolicy, Protocol, SpreadConstraint, Unplaced, UnsatisfiableAction, Volume, VolumeSource, Weighted,
 };
 pub use resources::Resources;
 pub use selector::{FieldRequirement, NodeSelector, NodeSelectorTerm, Operator, Requirement, Selector};

@@ -190,6 +190,17 @@ pub struct ExtendedDevice {
     pub class: Str,
 }
 
+/// What a pod's condition PodScheduled says while it is False.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplaced {
+    /// `Unschedulable`, `SchedulerError` or `SchedulingGated`.
+    pub reason: Str,
+    /// For people.
+    pub message: Str,
+    /// `metadata.generation` that it is about.
+    pub observed_generation: i64,
+}
+
 /// A pod, compiled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodInfo {
@@ -225,6 +236,10 @@ pub struct PodInfo {
     pub finished: bool,
     /// Condition DisruptionTarget is True with reason PreemptionByScheduler.
     pub preempted: bool,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Condition PodScheduled, where it is False.
+    pub unplaced: Option<Arc<Unplaced>>,
     /// `spec.schedulingGates`.
     pub scheduling_gates: Box<[Str]>,
     /// Sums of requests, shared between pods that have the same.

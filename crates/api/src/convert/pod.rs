@@ -1,6 +1,8 @@
 //! Pods.
 
-use loadline_model::{HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Volume, VolumeSource};
+use std::sync::Arc;
+
+use loadline_model::{HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Unplaced, Volume, VolumeSource};
 use smallvec::SmallVec;
 
 use super::Converter;
@@ -37,6 +39,8 @@ impl Converter {
                     && condition.status == "True"
                     && condition.reason == "PreemptionByScheduler"
             }),
+            generation: metadata.generation,
+            unplaced: unplaced(&status.conditions),
             scheduling_gates: spec.scheduling_gates.iter().map(|gate| self.strings.intern(&gate.name)).collect(),
             requests: self.requests.share(requests),
             node_selector: self.own_labels(&spec.node_selector),
@@ -126,6 +130,16 @@ impl Converter {
 }
 
 /// Node features that a pod's spec needs, sorted.
+/// Condition PodScheduled, where it is False.
+fn unplaced(conditions: &[wire::PodCondition]) -> Option<Arc<Unplaced>> {
+    let found = conditions.iter().find(|condition| condition.kind == "PodScheduled" && condition.status == "False")?;
+    Some(Arc::new(Unplaced {
+        reason: found.reason.as_str().into(),
+        message: found.message.as_str().into(),
+        observed_generation: found.observed_generation,
+    }))
+}
+
 fn required_features(spec: &PodSpec) -> Box<[Str]> {
     let restarts_all = spec
         .containers

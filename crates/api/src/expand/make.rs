@@ -59,9 +59,10 @@ pub fn new_name(base: &str, seed: &str, taken: impl Fn(&str) -> bool) -> String 
     }
 }
 
-/// What stands for a template in the name of a ReplicaSet.
+/// What stands for a template in the name of a ReplicaSet: what of it reaches the pods.
 pub(super) fn template_hash(template: &PodTemplate) -> String {
-    letters(&format!("{template:?}"), 10)
+    let PodTemplate { metadata, spec, .. } = template;
+    letters(&format!("{:?}{:?}{spec:?}", metadata.labels, metadata.annotations), 10)
 }
 
 fn letters(text: &str, count: usize) -> String {

@@ -20,6 +20,7 @@ wire! {
         namespace: String,
         uid: String,
         resource_version: String,
+        generation: i64,
         labels: StringMap,
         annotations: StringMap,
         creation_timestamp: Option<Time>,

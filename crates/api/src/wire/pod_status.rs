@@ -24,6 +24,8 @@ wire! {
         kind: String,
         status: String,
         reason: String,
+        message: String,
+        observed_generation: i64,
     }
 
     /// `status.containerStatuses[]`.

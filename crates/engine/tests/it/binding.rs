@@ -41,8 +41,8 @@ const fn descriptor(name: &'static str) -> Descriptor {
 static PICKY: Descriptor = descriptor("PickyBinder");
 static LAST: Descriptor = descriptor("LastBinder");
 
-/// The text of the event after the API server refused to bind the pod of this name.
-fn refused(name: &str) -> String {
+/// A scheduler that has decided about the pod of this name, and the pod.
+fn decided(name: &str) -> (Scheduler, PodInfo) {
     let plugin = |descriptor: &'static Descriptor, binder| ProfilePlugin {
         plugin: Plugin::new(descriptor.name).with_queue_sort(Binder(None)).with_bind(binder),
         descriptor,
@@ -52,14 +52,24 @@ fn refused(name: &str) -> String {
     let mut scheduler = Scheduler::new(profiles, Settings::default());
     scheduler.apply(Event::Node(Arc::new(NodeSpec { name: "n".into(), ..NodeSpec::default() })), 0);
     let pod = PodInfo { name: name.into(), uid: name.into(), scheduler_name: SCHEDULER.into(), ..PodInfo::default() };
-    scheduler.apply(Event::Pod(Arc::new(pod)), 0);
+    scheduler.apply(Event::Pod(Arc::new(pod.clone())), 0);
     let (_, effects) = scheduler.schedule_one(1).expect("the pod waits");
     assert!(matches!(effects.as_slice(), [Effect::Bind { .. }]), "{effects:?}");
-    let effects = scheduler.bound(name, Err("it is gone".to_owned()), 2);
-    let note = effects.into_iter().find_map(|effect| match effect {
+    (scheduler, pod)
+}
+
+/// The text of the event among these effects.
+fn told(effects: Vec<Effect>) -> Option<String> {
+    effects.into_iter().find_map(|effect| match effect {
         Effect::RecordEvent { note, .. } => Some(note),
         _ => None,
-    });
+    })
+}
+
+/// The text of the event after the API server refused to bind the pod of this name.
+fn refused(name: &str) -> String {
+    let (mut scheduler, _) = decided(name);
+    let note = told(scheduler.bound(name, Err("it is gone".to_owned()), 2));
     // An answer that nobody waits for changes nothing.
     assert_eq!(scheduler.bound(name, Ok(()), 3), []);
     note.expect("there is an event")
@@ -69,4 +79,28 @@ fn refused(name: &str) -> String {
 fn the_binder_that_took_the_pod_is_named() {
     assert_eq!(refused("picked"), "running Bind plugin \"PickyBinder\": it is gone");
     assert_eq!(refused("other"), "running Bind plugin \"LastBinder\": it is gone");
+}
+
+/// What is told when the pod is seen on a node before the answer comes.
+fn seen_before(on: &str, answer: Result<(), String>) -> (Scheduler, Option<String>) {
+    let (mut scheduler, pod) = decided("web");
+    scheduler.apply(Event::Pod(Arc::new(PodInfo { node_name: Some(on.into()), ..pod })), 2);
+    assert_eq!(scheduler.in_flight(), 1, "the answer is waited for");
+    let told = told(scheduler.bound("web", answer, 3));
+    assert_eq!(scheduler.in_flight(), 0);
+    assert!(scheduler.schedule_one(i64::MAX).is_none(), "it is not decided again");
+    (scheduler, told)
+}
+
+#[test]
+fn a_watch_that_is_faster_than_the_answer_takes_nothing_from_it() {
+    let assigned = Some("Successfully assigned /web to n".to_owned());
+    assert_eq!(seen_before("n", Ok(())).1, assigned);
+    // The answer was lost, but the pod is there.
+    assert_eq!(seen_before("n", Err("no answer".to_owned())).1, assigned);
+    // Somebody else was faster: there is nothing to tell, and the pod is where the API server says.
+    let (scheduler, told) = seen_before("m", Err("already assigned".to_owned()));
+    assert_eq!(told, None);
+    let cluster = scheduler.engine().cluster();
+    assert_eq!(cluster.pod("web").map(|pod| pod.node.to_string()), Some("m".to_owned()));
 }

@@ -1,0 +1,216 @@
+//! Events (events.k8s.io/v1), written in the background: scheduling never waits for them.
+//!
+//! What is repeated becomes a series, as client-go's recorder makes it: the first repetition is written, later ones are
+//! counted and written from time to time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use loadline_model::{Map, PodInfo, Str};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::{debug, warn};
+
+use crate::api::{self, ApiError, STRATEGIC_MERGE};
+
+/// Events that wait to be written; more are dropped, with a word in the log.
+const WAITING: usize = 10_000;
+/// Longest note that the API server takes.
+const LONGEST_NOTE: usize = 1024;
+/// A series that was silent for so long has ended.
+const IDLE: SignedDuration = SignedDuration::from_mins(6);
+/// How often a series that goes on is written.
+const REFRESH: SignedDuration = SignedDuration::from_mins(30);
+/// How often series are looked through.
+const ROUND: Duration = Duration::from_mins(1);
+
+/// An event to be recorded.
+pub(crate) struct Note {
+    pub(crate) about: Arc<PodInfo>,
+    pub(crate) related: Option<Arc<PodInfo>>,
+    pub(crate) action: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) warning: bool,
+    pub(crate) text: String,
+}
+
+/// Takes events.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    sender: Sender<Note>,
+}
+
+impl Recorder {
+    pub(crate) fn start(client: Client, runtime: &tokio::runtime::Handle) -> Self {
+        let (sender, receiver) = channel(WAITING);
+        runtime.spawn(Recording { client, hostname: hostname(), series: Map::default() }.run(receiver));
+        Self { sender }
+    }
+
+    /// Takes an event, if there is room.
+    pub(crate) fn record(&self, note: Note) {
+        if let Err(error) = self.sender.try_send(note) {
+            warn!(%error, "an event is not recorded");
+        }
+    }
+}
+
+/// What makes an event the same as another; the text is no part of it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    about: Str,
+    related: Option<Str>,
+    action: &'static str,
+    reason: &'static str,
+    warning: bool,
+}
+
+struct Series {
+    path: String,
+    count: u32,
+    last: Timestamp,
+    written: Timestamp,
+}
+
+struct Recording {
+    client: Client,
+    hostname: String,
+    series: Map<Key, Series>,
+}
+
+impl Recording {
+    async fn run(mut self, mut notes: Receiver<Note>) {
+        let mut round = tokio::time::interval(ROUND);
+        loop {
+            tokio::select! {
+                note = notes.recv() => match note {
+                    Some(note) => self.write(note).await,
+                    None => return,
+                },
+                _ = round.tick() => self.look_through().await,
+            }
+        }
+    }
+
+    async fn write(&mut self, note: Note) {
+        let key = Key {
+            about: note.about.uid.clone(),
+            related: note.related.as_ref().map(|related| related.uid.clone()),
+            action: note.action,
+            reason: note.reason,
+            warning: note.warning,
+        };
+        let now = now();
+        if let Some(series) = self.series.get_mut(&key) {
+            series.count += 1;
+            series.last = now;
+            if series.count == 2 {
+                let path = series.path.clone();
+                if self.write_series(&key).await.is_err_and(|error| error.is_code(404)) {
+                    debug!(path, "the event is gone: the next one begins anew");
+                    self.series.remove(&key);
+                }
+            }
+            return;
+        }
+        let (namespace, body) = self.event(&note, now);
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+        match api::done(&self.client, api::send(Method::POST, &path, api::JSON, &body)).await {
+            Ok(()) => {
+                let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
+                self.series.insert(key, Series { path, count: 1, last: now, written: now });
+            }
+            Err(error) => warn!(pod = note.about.full_name(), reason = note.reason, %error, "can not record an event"),
+        }
+    }
+
+    async fn write_series(&mut self, key: &Key) -> Result<(), ApiError> {
+        let Some(series) = self.series.get_mut(key) else { return Ok(()) };
+        let body = json!({"series": {"count": series.count, "lastObservedTime": micros(series.last)}});
+        let request = api::send(Method::PATCH, &series.path, STRATEGIC_MERGE, &body);
+        series.written = series.last;
+        api::done(&self.client, request).await
+    }
+
+    async fn look_through(&mut self) {
+        let now = now();
+        let idle = |series: &Series| now.duration_since(series.last) > IDLE;
+        let due = |series: &Series| {
+            series.count > 2
+                && series.last > series.written
+                && (idle(series) || now.duration_since(series.written) > REFRESH)
+        };
+        let due: Vec<Key> = self.series.iter().filter(|(_, series)| due(series)).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            if let Err(error) = self.write_series(&key).await {
+                debug!(%error, "can not write a series of events");
+            }
+        }
+        self.series.retain(|_, series| !idle(series));
+    }
+
+    fn event(&self, note: &Note, now: Timestamp) -> (Str, Value) {
+        let pod = &note.about;
+        let controller = &pod.scheduler_name;
+        let mut body = json!({
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "namespace": &*pod.namespace,
+                "name": format!("{}.{:x}", pod.name, now.as_nanosecond()),
+            },
+            "eventTime": micros(now),
+            "reportingController": &**controller,
+            "reportingInstance": format!("{controller}-{}", self.hostname),
+            "action": note.action,
+            "reason": note.reason,
+            "regarding": reference(pod),
+            "note": shortened(&note.text),
+            "type": if note.warning { "Warning" } else { "Normal" },
+        });
+        if let Some(related) = &note.related {
+            body["related"] = reference(related);
+        }
+        (pod.namespace.clone(), body)
+    }
+}
+
+fn reference(pod: &PodInfo) -> Value {
+    json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "namespace": &*pod.namespace,
+        "name": &*pod.name,
+        "uid": &*pod.uid,
+        "resourceVersion": &*pod.resource_version,
+    })
+}
+
+/// Cut at the length that the API server takes, with a sign that it was.
+fn shortened(note: &str) -> String {
+    const ENDING: &str = " ...";
+    if note.len() <= LONGEST_NOTE {
+        return note.to_owned();
+    }
+    let end = note.floor_char_boundary(LONGEST_NOTE - ENDING.len());
+    format!("{}{ENDING}", &note[..end])
+}
+
+fn micros(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+#[allow(clippy::disallowed_methods, reason = "events bear the time of their writing")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The name of this machine, as the kernel tells it.
+pub(crate) fn hostname() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let told = told.ok().or_else(|| std::env::var("HOSTNAME").ok());
+    told.map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned())
+}

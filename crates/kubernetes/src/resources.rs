@@ -1,0 +1,109 @@
+//! What is followed: a table of resources, and how an object of each becomes an event of the engine.
+
+use std::sync::Arc;
+
+use loadline_api::convert::Converter;
+use loadline_api::wire;
+use loadline_engine::Event;
+use loadline_model::{PodKey, Str, WorkloadKind};
+use serde::de::DeserializeOwned;
+
+/// A resource that is followed.
+pub(crate) trait Resource: 'static {
+    /// The wire type.
+    type Wire: DeserializeOwned + Send + 'static;
+    /// What tells objects apart in the engine's events.
+    type Key: Clone + Eq + std::hash::Hash + Send + 'static;
+
+    /// For logs: plural name.
+    const NAME: &'static str;
+    /// Path of the collection in all namespaces.
+    const PATH: &'static str;
+    /// Which objects, as query parameters that end in `&`; empty: all.
+    const SELECTION: &'static str;
+
+    /// Metadata of an object.
+    fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
+    /// The object's identity.
+    fn key(object: &Self::Wire) -> Self::Key;
+    /// It is there, or changed.
+    fn seen(converter: &mut Converter, object: &Self::Wire) -> Event;
+    /// It is gone.
+    fn gone(key: Self::Key) -> Event;
+}
+
+type Name = (Str, Str);
+
+/// Pods that have ended take no room. One that ends is told as deleted.
+const UNFINISHED: &str = "fieldSelector=status.phase!=Succeeded,status.phase!=Failed&";
+
+fn name(metadata: &wire::ObjectMeta) -> Name {
+    (metadata.namespace.as_str().into(), metadata.name.as_str().into())
+}
+
+macro_rules! resources {
+    ($($type:ident: $wire:ident, $path:literal, $selection:expr, $name:literal, $key_type:ty, $key:expr, $seen:expr, $gone:expr;)*) => {
+        $(
+            #[doc = concat!("`", $path, "`")]
+            #[derive(Debug)]
+            pub(crate) struct $type;
+
+            impl Resource for $type {
+                type Wire = wire::$wire;
+                type Key = $key_type;
+                const NAME: &'static str = $name;
+                const PATH: &'static str = $path;
+                const SELECTION: &'static str = $selection;
+
+                fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
+                    &object.metadata
+                }
+
+                fn key(object: &Self::Wire) -> Self::Key {
+                    let key: fn(&wire::ObjectMeta) -> Self::Key = $key;
+                    key(&object.metadata)
+                }
+
+                fn seen(converter: &mut Converter, object: &Self::Wire) -> Event {
+                    let seen: fn(&mut Converter, &Self::Wire) -> Event = $seen;
+                    seen(converter, object)
+                }
+
+                fn gone(key: Self::Key) -> Event {
+                    let gone: fn(Self::Key) -> Event = $gone;
+                    gone(key)
+                }
+            }
+        )*
+
+        /// Calls a macro with the names of all resources that are followed.
+        macro_rules! for_each_resource {
+            ($with:ident) => { $($with!($type);)* };
+        }
+        pub(crate) use for_each_resource;
+    };
+}
+
+resources! {
+    Nodes: Node, "/api/v1/nodes", "", "nodes", Str, |of| of.name.as_str().into(),
+        |converter, node| Event::Node(Arc::new(converter.node(node))), Event::NodeGone;
+    Namespaces: Namespace, "/api/v1/namespaces", "", "namespaces", Str, |of| of.name.as_str().into(),
+        |converter, namespace| Event::Namespace(converter.namespace(namespace)), Event::NamespaceGone;
+    Pods: Pod, "/api/v1/pods", UNFINISHED, "pods", PodKey, |of| of.uid.as_str().into(),
+        |converter, pod| Event::Pod(Arc::new(converter.pod(pod))), Event::PodGone;
+    Services: Service, "/api/v1/services", "", "services", Name, name,
+        |converter, service| Event::Service(converter.service(service)),
+        |(namespace, name)| Event::ServiceGone(namespace, name);
+    ReplicationControllers: ReplicationController, "/api/v1/replicationcontrollers", "", "replicationcontrollers", Name, name,
+        |converter, workload| Event::Workload(converter.replication_controller(workload)),
+        |(namespace, name)| Event::WorkloadGone(WorkloadKind::ReplicationController, namespace, name);
+    ReplicaSets: ReplicaSet, "/apis/apps/v1/replicasets", "", "replicasets", Name, name,
+        |converter, workload| Event::Workload(converter.replica_set(workload)),
+        |(namespace, name)| Event::WorkloadGone(WorkloadKind::ReplicaSet, namespace, name);
+    StatefulSets: StatefulSet, "/apis/apps/v1/statefulsets", "", "statefulsets", Name, name,
+        |converter, workload| Event::Workload(converter.stateful_set(workload)),
+        |(namespace, name)| Event::WorkloadGone(WorkloadKind::StatefulSet, namespace, name);
+    DisruptionBudgets: PodDisruptionBudget, "/apis/policy/v1/poddisruptionbudgets", "", "poddisruptionbudgets", Name, name,
+        |converter, budget| Event::DisruptionBudget(converter.disruption_budget(budget)),
+        |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
+}
