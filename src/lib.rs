@@ -7,6 +7,7 @@ mod exit;
 mod explain_cmd;
 mod generate_cmd;
 mod input;
+mod live;
 mod output;
 mod plugins_cmd;
 mod progress;

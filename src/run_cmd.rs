@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use loadline_framework::{Profiles, Registry};
-use loadline_kubernetes::{Access, Connection, Live, LiveOptions};
-use tokio::signal::unix::{SignalKind, signal};
+use loadline_framework::Registry;
+use loadline_kubernetes::Access;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::exit::{Exit, Failure, warning};
+use crate::exit::{Exit, Failure};
 use crate::input;
+use crate::live;
 use crate::output::Streams;
 
 /// Options of `run`. Names are those of kube-scheduler.
@@ -33,35 +33,17 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: &RunArgs, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     let config = input::read_whole_config(args.config.as_deref(), registry, streams)?;
-    if config.leader_election.leader_elect {
-        warning(
-            "leader election is not there yet: see to it that no other instance schedules the same pods",
-            streams.err,
-            streams.err_styles,
-        )?;
-    }
     let profiles = loadline_config::compile(&config, registry)?;
     let in_config = Some(&config.client_connection.kubeconfig).filter(|path| !path.is_empty()).map(PathBuf::from);
     let access = Access { kubeconfig: in_config.or_else(|| args.kubeconfig.clone()), master: args.master.clone() };
-    let parallelism = usize::try_from(config.parallelism).unwrap_or(1);
     streams.err.flush()?;
     log_to_stderr(args.verbosity);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::message(&error))?;
-    runtime.block_on(live(&access, profiles, &LiveOptions { parallelism, seed: 0 }))
-}
-
-async fn live(access: &Access, profiles: Profiles, options: &LiveOptions) -> Result<Exit, Failure> {
-    let connection = Connection::new(access).await.map_err(|error| Failure::message(&error))?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let live = Live::start(connection, profiles, options).map_err(|error| Failure::message(&error))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    live.stop().await.map_err(|error| Failure::message(&error))?;
-    Ok(Exit::Done)
+    let exit = runtime.block_on(live::run(&access, profiles, &config));
+    // Watches never end by themselves.
+    runtime.shutdown_background();
+    exit
 }
 
 fn log_to_stderr(verbosity: u8) {

@@ -2,6 +2,7 @@
 //! here; [`crate::Engine`] does that with the result.
 
 use std::cmp::Reverse;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, Outcome};
@@ -84,6 +85,15 @@ pub enum Depth {
     Explain,
 }
 
+/// Runs code of plugins, so that a panic fails one pod and not the scheduler. The error says what the panic said.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        format!("a plugin panicked: {text}")
+    })
+}
+
 impl Engine {
     /// Runs a cycle for `pod`. `attempt` counts the pod's attempts from 1 and goes into the tie-break.
     pub fn decide(&mut self, pod: &Arc<PodInfo>, attempt: u32, depth: Depth) -> Cycle {
@@ -101,7 +111,12 @@ impl Engine {
         self.know_nominated_terms();
         // The pod must not make room for itself.
         let own = self.nominator.take(&pod.uid);
-        let cycle = self.decide_without_own(pod, attempt, depth, index, &profile);
+        let decided = guarded(|| self.decide_without_own(pod, attempt, depth, index, &profile));
+        let cycle = decided.unwrap_or_else(|panic| {
+            // Nobody knows what it left half done: everything but the cluster itself is built anew.
+            self.drop_kept();
+            Cycle::failed(pod, index, Outcome::Error, panic)
+        });
         if let Some((nominated, node)) = own {
             self.nominator.add(nominated, node);
         }

@@ -6,7 +6,7 @@ use loadline_framework::record::Outcome;
 use loadline_framework::{Action, ClusterEvent, Code, EventObject, PreBindStep, Profile, Profiles, Resource, Status};
 use loadline_model::{Map, NodeSpec, PodInfo, PodKey, Str, Time};
 
-use crate::cycle::{Cycle, Depth};
+use crate::cycle::{Cycle, Depth, guarded};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
@@ -73,6 +73,21 @@ impl Scheduler {
     /// Number of pods between a decision and its confirmation.
     pub fn in_flight(&self) -> usize {
         self.bindings.len()
+    }
+
+    /// Number of pods whose binding is not answered yet.
+    pub fn binding(&self) -> usize {
+        self.bindings.values().filter(|binding| matches!(binding.stage, Stage::Bind { .. })).count()
+    }
+
+    /// How long a pod waits for an event before it is tried again anyway.
+    pub fn set_max_in_unschedulable(&mut self, duration: Time) {
+        self.queue.set_max_in_unschedulable(duration);
+    }
+
+    /// Has a waiting pod tried again though nothing happened that would wake it.
+    pub fn activate(&mut self, uid: &str, now: Time) {
+        self.queue.activate(uid, now);
     }
 
     /// Puts other profiles in force. Pods on their way to a node finish on the old ones. Returns the pods that no profile
@@ -263,7 +278,7 @@ impl Scheduler {
             let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
                 continue;
             };
-            let status = part.reserve(&pod, node);
+            let status = guarded(|| part.reserve(&pod, node)).unwrap_or_else(Status::error);
             if !status.is_success() {
                 self.unreserve(&profile, &pod, node, now);
                 let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
@@ -276,7 +291,8 @@ impl Scheduler {
             let Some(part) = &profile.plugins[*plugin].plugin.permit else {
                 continue;
             };
-            let (status, wait) = part.permit(&pod, node);
+            let permitted = guarded(|| part.permit(&pod, node));
+            let (status, wait) = permitted.unwrap_or_else(|panic| (Status::error(panic), 0));
             match status.code {
                 Code::Success => {}
                 Code::Wait => {
@@ -331,7 +347,8 @@ impl Scheduler {
                 let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else {
                     continue;
                 };
-                match part.pre_bind(&binding.queued.pod, &binding.node, now) {
+                let step = guarded(|| part.pre_bind(&binding.queued.pod, &binding.node, now));
+                match step.unwrap_or_else(|panic| PreBindStep::Fail(Status::error(panic))) {
                     PreBindStep::Done => {}
                     PreBindStep::WaitUntil(until, _) if until > now => {
                         waiting.push(plugin);
@@ -351,7 +368,7 @@ impl Scheduler {
                 let (pod, node) = (&binding.queued.pod, &binding.node);
                 let binds = |plugin: &usize| {
                     let part = &binding.profile.plugins[*plugin].plugin.bind;
-                    part.as_ref().is_some_and(|part| part.binds(pod, node))
+                    part.as_ref().is_some_and(|part| guarded(|| part.binds(pod, node)).unwrap_or(false))
                 };
                 if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
                     effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
@@ -391,7 +408,8 @@ impl Scheduler {
                 let pod = queued.pod;
                 for plugin in &profile.post_bind {
                     if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
-                        part.post_bind(&pod, &node);
+                        // The pod is bound whatever it does, and the panic itself was told of.
+                        let _ = guarded(|| part.post_bind(&pod, &node));
                     }
                 }
                 let note = format!("Successfully assigned {} to {node}", pod.full_name());
@@ -413,7 +431,7 @@ impl Scheduler {
     /// A pod that failed after a node was found for it.
     fn turned_down(
         &mut self,
-        queued: QueuedPod,
+        mut queued: QueuedPod,
         plugin: &'static str,
         status: &Status,
         text: String,
@@ -427,6 +445,10 @@ impl Scheduler {
             _ => {}
         }
         let reason = if rejectors.is_empty() { "SchedulerError" } else { "Unschedulable" };
+        // It may have changed while it was on its way.
+        if let Some(latest) = self.pending.get(&queued.pod.uid) {
+            queued.pod = latest.clone();
+        }
         let pod = queued.pod.clone();
         self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
@@ -480,7 +502,8 @@ impl Scheduler {
 fn unreserve(profile: &Profile, pod: &PodInfo, node: &Str) {
     for plugin in profile.reserve.iter().rev() {
         if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
-            part.unreserve(pod, node);
+            // The others must be undone whatever one does.
+            let _ = guarded(|| part.unreserve(pod, node));
         }
     }
 }

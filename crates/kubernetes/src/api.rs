@@ -1,14 +1,29 @@
 //! Requests, and what the API server answers.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Method, Request, header};
+use futures_util::TryStreamExt;
+use futures_util::io::AsyncBufRead;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
 use kube::Client;
+use kube::client::Body;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
 
-/// A request takes no longer; what is slower has failed.
+use crate::fence::Fence;
+use crate::limit::Limit;
+
+/// A request takes no longer; what is slower has failed, and nobody knows how it ended.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a request is sent again because the API server said when, as client-go does it.
+const TOLD_TO_WAIT: u32 = 10;
+/// However long the API server says: a pod must not wait for hours.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +40,13 @@ pub enum ApiError {
     },
     /// There was no answer, or none that can be read.
     #[error("{0}")]
-    Transport(#[source] kube::Error),
+    Transport(String),
     /// There was no answer in time.
-    #[error("no answer after {} s", TIMEOUT.as_secs())]
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
     TimedOut,
+    /// It was not sent: the lease may be somebody else's by now.
+    #[error("not sent: this instance may not be the leader any more")]
+    NotLeading,
 }
 
 impl ApiError {
@@ -36,64 +54,235 @@ impl ApiError {
         matches!(self, Self::Refused { code, .. } if *code == wanted)
     }
 
+    /// Whether the API server has certainly not done what it was asked for. Otherwise only a look at the object can tell.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => *code < 500,
+            Self::Transport(_) | Self::TimedOut => false,
+            Self::NotLeading => true,
+        }
+    }
+
     /// Whether the same request may succeed a little later, as client-go sees it.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { code, .. } => matches!(code, 409 | 429 | 500 | 503 | 504),
+            Self::Refused { code, .. } => matches!(code, 429 | 500 | 503 | 504),
             Self::Transport(_) | Self::TimedOut => true,
+            Self::NotLeading => false,
         }
     }
-}
 
-impl From<kube::Error> for ApiError {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => {
-                let (code, reason, message) = (status.code, status.reason, status.message);
-                Self::Refused { code, reason, message }
-            }
-            other => Self::Transport(other),
-        }
+    /// Whether nobody answered at all.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Transport(_) | Self::TimedOut)
     }
 }
 
 /// Media type of a strategic merge patch, which kube-scheduler uses for a pod's status.
 pub(crate) const STRATEGIC_MERGE: &str = "application/strategic-merge-patch+json";
-/// Media type of a JSON merge patch.
+/// Media type of everything else that is sent.
 pub(crate) const JSON: &str = "application/json";
 
-pub(crate) fn get(path: &str) -> Request<Vec<u8>> {
-    request(Method::GET, path, None, Vec::new())
+/// What is asked for. It can be sent more than once.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    media_type: Option<&'static str>,
+    body: Vec<u8>,
 }
 
-pub(crate) fn send(method: Method, path: &str, media_type: &'static str, body: &Value) -> Request<Vec<u8>> {
-    request(method, path, Some(media_type), body.to_string().into_bytes())
-}
-
-fn request(method: Method, path: &str, media_type: Option<&'static str>, body: Vec<u8>) -> Request<Vec<u8>> {
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = path.parse().expect("paths are made of names that the API server has taken");
-    let headers = request.headers_mut();
-    headers.insert(header::ACCEPT, header::HeaderValue::from_static(JSON));
-    if let Some(media_type) = media_type {
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+impl Ask {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), media_type: None, body: Vec::new() }
     }
-    request
-}
 
-/// Sends a request and reads the answer.
-pub(crate) async fn answer<T: DeserializeOwned>(client: &Client, request: Request<Vec<u8>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(TIMEOUT, client.request(request)).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(ApiError::TimedOut),
+    pub(crate) fn send(method: Method, path: impl Into<String>, media_type: &'static str, body: &Value) -> Self {
+        Self { method, path: path.into(), media_type: Some(media_type), body: body.to_string().into_bytes() }
+    }
+
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.path.parse().expect("paths are made of names that the API server has taken");
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, header::HeaderValue::from_static(JSON));
+        headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
+        if let Some(media_type) = self.media_type {
+            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+        }
+        request
     }
 }
 
-/// Sends a request; only whether it worked is of interest.
-pub(crate) async fn done(client: &Client, request: Request<Vec<u8>>) -> Result<(), ApiError> {
-    match tokio::time::timeout(TIMEOUT, client.request_text(request)).await {
-        Ok(answer) => answer.map(drop).map_err(ApiError::from),
-        Err(_) => Err(ApiError::TimedOut),
+/// Who asks, for the API server's audit log.
+const USER_AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
+
+/// A way to the API server: a pool of connections, the limits that the configuration sets, and for writes the leader's fence.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Arc<Mutex<Client>>,
+    limit: Option<Arc<Limit>>,
+    fence: Option<Fence>,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
     }
+}
+
+impl Api {
+    pub(crate) fn new(client: Client, limit: Option<Arc<Limit>>) -> Self {
+        Self { client: Arc::new(Mutex::new(client)), limit, fence: None }
+    }
+
+    /// The same connections for what only the leader may do.
+    pub(crate) fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// Has further requests go through another client: certificates have changed.
+    pub(crate) fn replace(&self, client: Client) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// Sends a request and reads the answer.
+    pub(crate) async fn answer<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, ApiError> {
+        let body = self.body(ask).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| ApiError::Transport(format!("the answer can not be read: {error}")))
+    }
+
+    /// Sends a request; only whether it worked is of interest.
+    pub(crate) async fn done(&self, ask: &Ask) -> Result<(), ApiError> {
+        self.body(ask).await.map(drop)
+    }
+
+    /// The body of an answer, once it has come whole.
+    async fn body(&self, ask: &Ask) -> Result<Vec<u8>, ApiError> {
+        for sent in 1.. {
+            let (response, body) = self.exchange(ask).await?;
+            if response.is_success() {
+                return Ok(body);
+            }
+            let wait = response.wait.filter(|_| sent <= TOLD_TO_WAIT);
+            let Some(wait) = wait else { return Err(refusal(response.code, &body)) };
+            debug!(path = ask.path, code = response.code.as_u16(), ?wait, "told to wait");
+            sleep(wait).await;
+        }
+        unreachable!("the loop has no end")
+    }
+
+    async fn exchange(&self, ask: &Ask) -> Result<(Answer, Vec<u8>), ApiError> {
+        self.take_turn().await;
+        let response = self.sent(ask.request());
+        let whole = async {
+            let response = response.await?;
+            let answer = Answer::of(&response);
+            let body = response.into_body().collect().await.map_err(|error| no_answer(&error))?;
+            Ok((answer, body.to_bytes().to_vec()))
+        };
+        timeout(TIMEOUT, whole).await.map_err(|_| ApiError::TimedOut)?
+    }
+
+    async fn take_turn(&self) {
+        if let Some(limit) = &self.limit {
+            limit.take().await;
+        }
+    }
+
+    async fn sent(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
+        // As late as can be: what was waited for before may have taken longer than the lease lasts.
+        if self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {
+            return Err(ApiError::NotLeading);
+        }
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        client.send(request).await.map_err(|error| no_answer(&error))
+    }
+
+    /// Sends a request whose answer comes line by line.
+    pub(crate) async fn lines(&self, ask: &Ask) -> Result<impl AsyncBufRead + Unpin + Send + use<>, ApiError> {
+        let mut request = ask.request();
+        // One compressed member for each event is more than the client's decoder reads.
+        request.headers_mut().insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+        self.take_turn().await;
+        let response = timeout(TIMEOUT, self.sent(request)).await.map_err(|_| ApiError::TimedOut)??;
+        let answer = Answer::of(&response);
+        if !answer.is_success() {
+            let body = timeout(TIMEOUT, response.into_body().collect()).await.map_err(|_| ApiError::TimedOut)?;
+            let refused = refusal(answer.code, &body.map_err(|error| no_answer(&error))?.to_bytes());
+            if let Some(wait) = answer.wait {
+                sleep(wait).await;
+            }
+            return Err(refused);
+        }
+        let chunks = response.into_body().into_data_stream().map_err(std::io::Error::other);
+        Ok(Box::pin(chunks.into_async_read()))
+    }
+}
+
+/// What the head of an answer says.
+struct Answer {
+    code: StatusCode,
+    /// After this time the request may be sent again; the API server has not done what it was asked for.
+    wait: Option<Duration>,
+}
+
+impl Answer {
+    fn of<B>(response: &Response<B>) -> Self {
+        let code = response.status();
+        let is_told = code == StatusCode::TOO_MANY_REQUESTS || code.is_server_error();
+        let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let wait = seconds.filter(|_| is_told).map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+        Self { code, wait }
+    }
+
+    fn is_success(&self) -> bool {
+        self.code.is_success()
+    }
+}
+
+/// A Status that the API server answers with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Status {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+impl From<Status> for ApiError {
+    fn from(Status { code, reason, message }: Status) -> Self {
+        Self::Refused { code, reason, message }
+    }
+}
+
+fn refusal(code: StatusCode, body: &[u8]) -> ApiError {
+    let status = serde_json::from_slice::<Status>(body).ok().filter(|status| !status.message.is_empty());
+    let status = status.unwrap_or_else(|| {
+        let said = String::from_utf8_lossy(body);
+        let reason = code.canonical_reason().unwrap_or_default().to_owned();
+        let message = if said.trim().is_empty() { reason.clone() } else { said.trim().to_owned() };
+        Status { code: code.as_u16(), reason, message }
+    });
+    Status { code: code.as_u16(), ..status }.into()
+}
+
+fn no_answer(error: &kube::Error) -> ApiError {
+    ApiError::Transport(with_causes(error))
+}
+
+/// An error with what it comes from: the outer one alone says only that something failed.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
 }

@@ -1,9 +1,16 @@
 //! How the API server is reached.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tracing::{info, warn};
+
+use crate::api::Api;
+use crate::fence::Fence;
+use crate::limit::Limit;
 
 /// Where the API server is, and as whom it is asked.
 #[derive(Clone, Debug, Default)]
@@ -45,15 +52,26 @@ pub enum ConnectError {
     Client(#[source] kube::Error),
 }
 
+/// Limits of requests in a time; absent, the API server's own fairness decides.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    /// Requests a second; no limit when it is not positive.
+    pub qps: f32,
+    /// Requests above that at once.
+    pub burst: i32,
+}
+
 /// Connections to one API server.
 #[derive(Clone)]
 pub struct Connection {
-    /// For lists and watches.
-    pub(crate) read: Client,
+    /// For lists and watches, and whatever else only reads.
+    pub(crate) read: Api,
     /// For bindings alone, so that nothing else is in their way.
-    pub(crate) bind: Client,
+    pub(crate) bind: Api,
     /// For status patches, deletions and events.
-    pub(crate) write: Client,
+    pub(crate) write: Api,
+    /// For the lease alone.
+    pub(crate) lease: Api,
 }
 
 impl std::fmt::Debug for Connection {
@@ -67,22 +85,90 @@ impl Connection {
     ///
     /// # Errors
     /// When files are missing or wrong.
-    pub async fn new(access: &Access) -> Result<Self, ConnectError> {
-        let mut config = match &access.kubeconfig {
-            Some(path) => {
-                let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
-                let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
-                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(wrong)?
-            }
-            None => Config::incluster().map_err(ConnectError::NotInCluster)?,
-        };
-        if let Some(address) = &access.master {
-            config.cluster_url =
-                address.parse().map_err(|source| ConnectError::Master { address: address.clone(), source })?;
-        }
-        // The client would repeat any write up to 15 times, bindings too: what is repeated is decided here.
-        config.default_retry = false;
-        let client = || Client::try_from(config.clone()).map_err(ConnectError::Client);
-        Ok(Self { read: client()?, bind: client()?, write: client()? })
+    pub async fn new(access: &Access, limit: Option<RateLimit>) -> Result<Self, ConnectError> {
+        let config = read(access).await?;
+        // Bindings have a budget of their own, as large as all the rest.
+        let limit = || limit.filter(|limit| limit.qps > 0.0).map(|limit| Arc::new(Limit::new(limit.qps, limit.burst)));
+        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(&config)?, limit));
+        let shared = limit();
+        Ok(Self { read: api(shared.clone())?, bind: api(limit())?, write: api(shared)?, lease: api(None)? })
     }
+
+    /// The same connections for what only the leader may do. The lease itself is not among it.
+    pub(crate) fn fenced(&self, fence: &Fence) -> Self {
+        Self { bind: self.bind.fenced(fence.clone()), write: self.write.fenced(fence.clone()), ..self.clone() }
+    }
+
+    /// Reads the files again from time to time, and goes on with what is in them when they changed: certificates run out, and
+    /// whoever renews them replaces the files. Tokens in files are looked after by the client itself.
+    pub async fn follow_files(self, access: Access) {
+        let mut known = contents(&access);
+        loop {
+            tokio::time::sleep(LOOK_AT_FILES).await;
+            let found = contents(&access);
+            if found == known {
+                continue;
+            }
+            match self.renew(&access).await {
+                Ok(()) => {
+                    info!("kubeconfig or certificates have changed: further requests use what they say now");
+                    known = found;
+                }
+                // Half-written files will be whole soon.
+                Err(error) => {
+                    warn!(%error, "changed kubeconfig or certificates can not be used; going on with the old ones");
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, access: &Access) -> Result<(), ConnectError> {
+        let config = read(access).await?;
+        for api in [&self.read, &self.bind, &self.write, &self.lease] {
+            api.replace(client(&config)?);
+        }
+        Ok(())
+    }
+}
+
+/// How often files are looked at.
+const LOOK_AT_FILES: Duration = Duration::from_secs(10);
+
+/// Where a pod finds who signed the API server's certificate.
+const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+async fn read(access: &Access) -> Result<Config, ConnectError> {
+    let mut config = match &access.kubeconfig {
+        Some(path) => {
+            let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
+            let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(wrong)?
+        }
+        None => Config::incluster().map_err(ConnectError::NotInCluster)?,
+    };
+    if let Some(address) = &access.master {
+        config.cluster_url =
+            address.parse().map_err(|source| ConnectError::Master { address: address.clone(), source })?;
+    }
+    // The client would repeat any write up to 15 times, bindings too: what is repeated is decided here.
+    config.default_retry = false;
+    Ok(config)
+}
+
+fn client(config: &Config) -> Result<Client, ConnectError> {
+    Client::try_from(config.clone()).map_err(ConnectError::Client)
+}
+
+/// What is in the files that an access is made of.
+fn contents(access: &Access) -> Vec<Vec<u8>> {
+    let Some(path) = &access.kubeconfig else { return vec![std::fs::read(IN_CLUSTER).unwrap_or_default()] };
+    let mut files = vec![path.clone()];
+    if let Ok(kubeconfig) = Kubeconfig::read_from(path) {
+        let clusters = kubeconfig.clusters.into_iter().filter_map(|named| named.cluster?.certificate_authority);
+        let users = kubeconfig.auth_infos.into_iter().filter_map(|named| named.auth_info);
+        let of_users = users.flat_map(|user| [user.client_certificate, user.client_key]).flatten();
+        // They are relative to the kubeconfig's folder, and the reader has made them absolute.
+        files.extend(clusters.chain(of_users).map(PathBuf::from));
+    }
+    files.iter().map(|file| std::fs::read(file).unwrap_or_default()).collect()
 }

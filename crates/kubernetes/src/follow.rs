@@ -1,18 +1,21 @@
 //! A resource followed: listed in pages, then watched from there. What vanished unseen is told as gone after the next list.
+//!
+//! From time to time what was told is held against a list of the very version that the watch has reached: watches have lost events
+//! before, and a scheduler that missed one is wrong until it starts again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::AsyncBufReadExt;
-use kube::Client;
 use loadline_api::convert::Converter;
 use loadline_model::Map;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
-use tokio::time::sleep;
-use tracing::{debug, warn};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
 
-use crate::api::{self, ApiError};
+use crate::api::{Api, ApiError, Ask, Status};
+use crate::election::fraction;
 use crate::live::Message;
 use crate::resources::Resource;
 
@@ -21,10 +24,13 @@ const PAGE: usize = 500;
 /// How long the API server may hold a watch open; then it is resumed.
 const WATCH_SECONDS: u64 = 300;
 /// Silence after which a watch is given up: bookmarks come every minute.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 30);
+const SILENCE: Duration = Duration::from_secs(100);
 /// Pause after a failure, doubled with each one in a row.
-const FIRST_PAUSE: Duration = Duration::from_millis(800);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause while nobody answers: whoever comes back is to be noticed within two seconds.
+const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
+/// Longest pause while the API server says no.
+const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct ListMeta {
@@ -49,15 +55,18 @@ struct WatchLine<'l> {
     object: &'l RawValue,
 }
 
-/// `object` of an ERROR line.
-#[derive(Deserialize)]
-struct Status {
-    #[serde(default)]
-    code: u16,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    message: String,
+/// As much of an object as can always be read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Versioned {
+    metadata: Version,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Version {
+    #[serde(rename = "resourceVersion")]
+    resource_version: String,
 }
 
 /// Nobody listens any more.
@@ -80,21 +89,44 @@ impl From<ApiError> for Stop {
     }
 }
 
+/// What is known of an object.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Number of the list that last had it, or of the last list before the watch told of it.
+    list: u64,
+    /// Its version.
+    version: u64,
+}
+
 /// One resource on its way to the scheduling thread.
 pub(crate) struct Follower<R: Resource> {
-    client: Client,
+    api: Api,
     sender: Sender<Message>,
     converter: Converter,
-    /// What is there, with the number of the list that last had it.
-    known: Map<R::Key, u64>,
+    known: Map<R::Key, Known>,
     lists: u64,
     /// Where the next watch begins.
     version: String,
+    /// How often what is known is held against the API server.
+    check_period: Duration,
+    checked: Instant,
+    /// Whether the last request came to nothing.
+    is_failing: bool,
 }
 
 impl<R: Resource> Follower<R> {
-    pub(crate) fn new(client: Client, sender: Sender<Message>) -> Self {
-        Self { client, sender, converter: Converter::new(), known: Map::default(), lists: 0, version: String::new() }
+    pub(crate) fn new(api: Api, sender: Sender<Message>, check_period: Duration) -> Self {
+        Self {
+            api,
+            sender,
+            converter: Converter::new(),
+            known: Map::default(),
+            lists: 0,
+            version: String::new(),
+            check_period,
+            checked: started(),
+            is_failing: false,
+        }
     }
 
     /// Follows until nobody listens any more.
@@ -102,30 +134,47 @@ impl<R: Resource> Follower<R> {
         let mut pause = FIRST_PAUSE;
         loop {
             let step = if self.version.is_empty() { self.list().await } else { self.watch().await };
-            match step {
-                Ok(()) => pause = FIRST_PAUSE,
-                Err(Stop::Ended) => return,
-                Err(Stop::Failed(error)) => {
-                    if error.is_code(410) {
-                        debug!(resource = R::NAME, "the watch is too far behind: listing anew");
-                        self.version.clear();
-                        continue;
-                    }
-                    warn!(resource = R::NAME, %error, "can not list or watch; trying again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            let error = match step {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    continue;
                 }
+                Err(Stop::Ended) => return,
+                Err(Stop::Failed(error)) => error,
+            };
+            // Gone, and what older API servers said instead.
+            if error.is_code(410) || matches!(&error, ApiError::Refused { reason, .. } if reason == "Expired") {
+                info!(resource = R::NAME, "the watch is too far behind: listing anew");
+                self.version.clear();
+                continue;
             }
+            // The first failure in a row is told; those that follow are the same story.
+            if self.is_failing {
+                debug!(resource = R::NAME, %error, "can not list or watch; trying again");
+            } else {
+                warn!(resource = R::NAME, %error, "can not list or watch; trying again");
+            }
+            self.is_failing = true;
+            let longest = if error.is_unreachable() { LONGEST_UNREACHABLE } else { LONGEST_REFUSED };
+            sleep(pause.min(longest).mul_f64(0.5 + fraction())).await;
+            pause = (pause * 2).min(LONGEST_REFUSED);
+        }
+    }
+
+    /// Something came: whatever was wrong is over.
+    fn works(&mut self) {
+        if self.is_failing {
+            info!(resource = R::NAME, "listing and watching works again");
+            self.is_failing = false;
         }
     }
 
     async fn list(&mut self) -> Result<(), Stop> {
         self.lists += 1;
         let mut next = String::new();
-        let first = format!("{}?{}limit={PAGE}", R::PATH, R::SELECTION);
         loop {
-            let path = if next.is_empty() { first.clone() } else { format!("{first}&continue={next}") };
-            let page: List = api::answer(&self.client, api::get(&path)).await?;
+            let page = self.page("", &next).await?;
+            self.works();
             for item in page.items.iter().flatten() {
                 self.seen(item).await?;
             }
@@ -135,14 +184,30 @@ impl<R: Resource> Follower<R> {
                 break;
             }
         }
+        self.tell_of_vanished().await?;
+        self.checked = started();
+        self.send(Message::Synced(R::NAME)).await?;
+        Ok(())
+    }
+
+    async fn page(&self, more: &str, next: &str) -> Result<List, ApiError> {
+        let mut path = format!("{}?{}{more}limit={PAGE}", R::PATH, R::SELECTION);
+        if !next.is_empty() {
+            path = format!("{}?{}limit={PAGE}&continue={next}", R::PATH, R::SELECTION);
+        }
+        self.api.answer(&Ask::get(path)).await
+    }
+
+    /// What the last list did not have is gone. Returns how many.
+    async fn tell_of_vanished(&mut self) -> Result<usize, Ended> {
         let current = self.lists;
         let vanished: Vec<R::Key> =
-            self.known.extract_if(|_, seen_in| *seen_in != current).map(|(key, _)| key).collect();
+            self.known.extract_if(|_, known| known.list != current).map(|(key, _)| key).collect();
+        let count = vanished.len();
         for key in vanished {
             self.send(Message::Event(R::gone(key))).await?;
         }
-        self.send(Message::Synced(R::NAME)).await?;
-        Ok(())
+        Ok(count)
     }
 
     async fn watch(&mut self) -> Result<(), Stop> {
@@ -152,16 +217,12 @@ impl<R: Resource> Follower<R> {
             R::SELECTION,
             self.version
         );
-        let mut request = api::get(&path);
-        // One compressed member for each event is more than the client's decoder reads.
-        request.headers_mut().insert(http::header::ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
-        let opened = tokio::time::timeout(SILENCE, self.client.request_stream(request)).await;
-        let stream = opened.map_err(|_| ApiError::TimedOut)?.map_err(ApiError::from)?;
-        let mut stream = std::pin::pin!(stream);
+        let mut lines = self.api.lines(&Ask::get(path)).await?;
+        self.works();
         let mut line = String::new();
         loop {
             line.clear();
-            match tokio::time::timeout(SILENCE, stream.read_line(&mut line)).await {
+            match timeout(SILENCE, lines.read_line(&mut line)).await {
                 Err(_) => return Err(ApiError::TimedOut.into()),
                 // The end of the watch's time, or of the connection: it goes on from the last version.
                 Ok(Ok(0) | Err(_)) => return Ok(()),
@@ -176,44 +237,82 @@ impl<R: Resource> Follower<R> {
             return Ok(());
         };
         match line.kind {
-            "ADDED" | "MODIFIED" => {
-                if let Some(version) = self.seen(line.object).await? {
-                    self.version = version;
-                }
-                Ok(())
-            }
+            "ADDED" | "MODIFIED" => self.version = self.seen(line.object).await?,
             "DELETED" => {
                 if let Some(object) = Self::read(line.object) {
                     let key = R::key(&object);
                     if self.known.remove(&key).is_some() {
                         self.send(Message::Event(R::gone(key))).await?;
                     }
-                    self.version.clone_from(&R::metadata(&object).resource_version);
                 }
-                Ok(())
+                self.version = version_of(line.object);
             }
             "BOOKMARK" => {
-                if let Some(object) = Self::read(line.object) {
-                    self.version.clone_from(&R::metadata(&object).resource_version);
+                self.version = version_of(line.object);
+                if self.checked.elapsed() >= self.check_period {
+                    self.checked = started();
+                    self.check().await?;
                 }
-                Ok(())
             }
             _ => {
                 let status = serde_json::from_str::<Status>(line.object.get());
-                let status = status.unwrap_or(Status { code: 0, reason: String::new(), message: String::new() });
-                let Status { code, reason, message } = status;
-                Err(ApiError::Refused { code, reason, message }.into())
+                return Err(ApiError::from(status.unwrap_or_default()).into());
             }
         }
+        Ok(())
     }
 
-    /// Tells of an object; its version, where it can be read.
-    async fn seen(&mut self, object: &RawValue) -> Result<Option<String>, Ended> {
-        let Some(object) = Self::read(object) else { return Ok(None) };
-        self.known.insert(R::key(&object), self.lists);
+    /// Holds what was told against a list of this very version, and tells what is different.
+    async fn check(&mut self) -> Result<(), Stop> {
+        let exact = format!("resourceVersion={}&resourceVersionMatch=Exact&", self.version);
+        self.lists += 1;
+        let mut next = String::new();
+        let mut wrong = 0;
+        loop {
+            let page = match self.page(&exact, &next).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // That version is forgotten already, or the API server is busy: another time. What the pages so far did not
+                    // have is not gone for that.
+                    debug!(resource = R::NAME, %error, "the cache can not be checked now");
+                    for known in self.known.values_mut() {
+                        known.list = self.lists;
+                    }
+                    return Ok(());
+                }
+            };
+            for item in page.items.iter().flatten() {
+                let Some(object) = Self::read(item) else { continue };
+                let version = number(&R::metadata(&object).resource_version);
+                match self.known.get_mut(&R::key(&object)) {
+                    Some(known) if known.version == version => known.list = self.lists,
+                    _ => {
+                        wrong += 1;
+                        self.seen(item).await?;
+                    }
+                }
+            }
+            next = page.metadata.next;
+            if next.is_empty() {
+                break;
+            }
+        }
+        wrong += self.tell_of_vanished().await?;
+        if wrong > 0 {
+            warn!(resource = R::NAME, objects = wrong, "the cache differed from the API server; it is mended");
+            self.send(Message::Mended(R::NAME, wrong)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of an object; its version.
+    async fn seen(&mut self, item: &RawValue) -> Result<String, Ended> {
+        let Some(object) = Self::read(item) else { return Ok(version_of(item)) };
+        let version = R::metadata(&object).resource_version.clone();
+        self.known.insert(R::key(&object), Known { list: self.lists, version: number(&version) });
         let event = R::seen(&mut self.converter, &object);
         self.send(Message::Event(event)).await?;
-        Ok(Some(R::metadata(&object).resource_version.clone()))
+        Ok(version)
     }
 
     /// An object that can not be read is left out: the others must not wait for it.
@@ -225,4 +324,18 @@ impl<R: Resource> Follower<R> {
     async fn send(&self, message: Message) -> Result<(), Ended> {
         self.sender.send(message).await.map_err(|_| Ended)
     }
+}
+
+fn version_of(object: &RawValue) -> String {
+    serde_json::from_str::<Versioned>(object.get()).unwrap_or_default().metadata.resource_version
+}
+
+/// A version as a number, which all API servers write; of any other text, something that differs when the text does.
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or_else(|_| version.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte)))
+}
+
+#[allow(clippy::disallowed_methods, reason = "how long ago the cache was checked, for nothing that decides")]
+fn started() -> Instant {
+    Instant::now()
 }

@@ -5,12 +5,20 @@
 
 mod api;
 mod client;
+mod clock;
+mod election;
+mod fence;
 mod follow;
+mod lease;
+mod limit;
 mod live;
+mod patcher;
 mod recorder;
 mod resources;
 mod writer;
 
 pub use api::ApiError;
-pub use client::{Access, ConnectError, Connection};
+pub use client::{Access, ConnectError, Connection, RateLimit};
+pub use election::{Election, ElectionOptions};
+pub use fence::Fence;
 pub use live::{Live, LiveError, LiveOptions, Scheduling};

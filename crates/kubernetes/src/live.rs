@@ -1,8 +1,10 @@
 //! The scheduling thread: what happened comes in, decisions are made, effects go out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use loadline_engine::{Effect, Event, Scheduler, Settings};
 use loadline_framework::Profiles;
@@ -10,9 +12,11 @@ use loadline_model::{PodKey, Time};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::client::Connection;
+use crate::clock::now;
+use crate::fence::Fence;
 use crate::follow::Follower;
 use crate::resources::{self, for_each_resource};
 use crate::writer::Writer;
@@ -23,6 +27,8 @@ pub(crate) enum Message {
     Event(Event),
     /// The first list of a resource is whole.
     Synced(&'static str),
+    /// So many objects of a resource were not as the API server has them; events that say so came before.
+    Mended(&'static str, usize),
     /// A binding was answered.
     Bound {
         /// The pod.
@@ -32,24 +38,34 @@ pub(crate) enum Message {
     },
     /// All victims of this pod but the last are being deleted.
     Release(PodKey),
+    /// A pod is to be tried again though nothing happened that would wake it.
+    Activate(PodKey),
     /// Somebody wants to know, or to change, something between two pods.
     Ask(Question),
 }
 
-type Question = Box<dyn FnOnce(&mut Scheduler, Time) -> Vec<Effect> + Send>;
+type Question = Box<dyn FnOnce(&mut Scheduler, Time) + Send>;
 
 /// Messages that wait for the scheduling thread; followers pause beyond that.
 const WAITING: usize = 8192;
-/// How long a graceful end waits for bindings that are under way.
+/// How long a graceful end waits for bindings that are under way, and for what is still to be written.
 const LONGEST_END: Duration = Duration::from_secs(20);
+/// A decision that took longer is told of.
+const SLOW: Time = 100_000_000;
 
 /// How to run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LiveOptions {
     /// Threads for wide work of the engine.
     pub parallelism: usize,
     /// Seed of the tie-break.
     pub seed: u64,
+    /// How long a pod waits for an event before it is tried again anyway.
+    pub max_in_unschedulable: Duration,
+    /// How often what is known is held against the API server.
+    pub check_period: Duration,
+    /// Whether the cluster is followed only once this instance leads.
+    pub is_cold: bool,
 }
 
 /// Why it ended.
@@ -63,47 +79,95 @@ pub enum LiveError {
     Panicked,
 }
 
+/// What the scheduling thread is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Know the cluster.
+    Follow,
+    /// Schedule.
+    Lead,
+    /// End.
+    Stop,
+}
+
 /// A scheduler on an API server.
-#[derive(Debug)]
 pub struct Live {
     thread: thread::JoinHandle<()>,
-    stop: watch::Sender<bool>,
+    role: watch::Sender<Role>,
     scheduling: Scheduling,
+    connection: Connection,
+    writer: Writer,
+    check_period: Duration,
+    is_following: bool,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
 }
 
 impl Live {
-    /// Begins to follow the cluster, and to schedule once all of it is known.
+    /// Begins to follow the cluster. Nothing is scheduled before [`Live::lead`].
+    ///
+    /// `fence` keeps writes back while the lease is not held.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(connection: Connection, profiles: Profiles, options: &LiveOptions) -> Result<Self, LiveError> {
+    pub fn start(
+        connection: &Connection,
+        fence: &Fence,
+        profiles: Profiles,
+        options: &LiveOptions,
+    ) -> Result<Self, LiveError> {
         let runtime = Handle::current();
-        let (sender, receiver) = channel(WAITING);
-        let (stop, stopped) = watch::channel(false);
-        let mut unsynced = BTreeSet::new();
-        macro_rules! follow {
-            ($resource:ident) => {
-                unsynced.insert(<resources::$resource as resources::Resource>::NAME);
-                let follower = Follower::<resources::$resource>::new(connection.read.clone(), sender.clone());
-                runtime.spawn(follower.run());
-            };
-        }
-        for_each_resource!(follow);
-        let scheduling = Scheduling { sender: sender.clone() };
+        let (sender, messages) = channel(WAITING);
+        let (role, role_told) = watch::channel(Role::Follow);
+        let connection = connection.fenced(fence);
+        let writer = Writer::new(connection.clone(), sender.clone(), runtime.clone());
+        let scheduling = Scheduling { sender, is_synced: Arc::default() };
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
+        let mut scheduler = Scheduler::new(profiles, settings);
+        scheduler.set_max_in_unschedulable(options.max_in_unschedulable.as_nanos() as Time);
         let shell = Shell {
-            scheduler: Scheduler::new(profiles, settings),
-            writer: Writer::new(connection, sender.clone(), runtime.clone()),
-            messages: receiver,
-            _keep_open: sender,
-            stopped,
-            unsynced,
+            scheduler,
+            writer: writer.clone(),
+            messages,
+            // Answers come through it also when no follower is left.
+            scheduling: scheduling.clone(),
+            role: role_told,
+            unsynced: resources::names(),
             runtime,
             decisions: 0,
         };
         let thread = thread::Builder::new().name("scheduling".to_owned());
         let thread = thread.spawn(move || shell.run()).map_err(LiveError::Thread)?;
-        Ok(Self { thread, stop, scheduling })
+        let check_period = options.check_period;
+        let mut live = Self { thread, role, scheduling, connection, writer, check_period, is_following: false };
+        if !options.is_cold {
+            live.follow();
+        }
+        Ok(live)
+    }
+
+    fn follow(&mut self) {
+        self.is_following = true;
+        macro_rules! follow {
+            ($resource:ident) => {
+                let (api, sender) = (self.connection.read.clone(), self.scheduling.sender.clone());
+                let follower = Follower::<resources::$resource>::new(api, sender, self.check_period);
+                Handle::current().spawn(follower.run());
+            };
+        }
+        for_each_resource!(follow);
+    }
+
+    /// Schedules from now on, once all of the cluster is known.
+    pub fn lead(&mut self) {
+        if !self.is_following {
+            self.follow();
+        }
+        let _ = self.role.send(Role::Lead);
     }
 
     /// Lets pods that are on their way to a node arrive, and ends.
@@ -111,8 +175,9 @@ impl Live {
     /// # Errors
     /// When the scheduling thread panicked.
     pub async fn stop(self) -> Result<(), LiveError> {
-        let _ = self.stop.send(true);
+        let _ = self.role.send(Role::Stop);
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        let _ = tokio::time::timeout(LONGEST_END, self.writer.all_written()).await;
         match joined {
             Ok(Ok(())) => Ok(()),
             _ => Err(LiveError::Panicked),
@@ -124,9 +189,9 @@ impl Live {
         self.scheduling.clone()
     }
 
-    /// Whether the scheduling thread has ended by itself, which it never should.
-    pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+    /// Returns when the scheduling thread has ended by itself, which it never should.
+    pub async fn ended(&self) {
+        self.role.closed().await;
     }
 }
 
@@ -134,6 +199,7 @@ impl Live {
 #[derive(Clone)]
 pub struct Scheduling {
     sender: Sender<Message>,
+    is_synced: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Scheduling {
@@ -153,10 +219,14 @@ impl Scheduling {
         let question = Message::Ask(Box::new(move |scheduler, now| {
             // Whoever asked may have gone.
             let _ = answer.send(question(scheduler, now));
-            Vec::new()
         }));
         self.sender.send(question).await.ok()?;
         answered.await.ok()
+    }
+
+    /// Whether all of the cluster is known.
+    pub fn is_synced(&self) -> bool {
+        self.is_synced.load(Ordering::Acquire)
     }
 }
 
@@ -164,9 +234,8 @@ struct Shell {
     scheduler: Scheduler,
     writer: Writer,
     messages: Receiver<Message>,
-    /// Answers come through it also when no follower is left.
-    _keep_open: Sender<Message>,
-    stopped: watch::Receiver<bool>,
+    scheduling: Scheduling,
+    role: watch::Receiver<Role>,
     /// Resources whose first list is not whole yet.
     unsynced: BTreeSet<&'static str>,
     runtime: Handle,
@@ -181,41 +250,48 @@ impl Shell {
             while let Ok(message) = self.messages.try_recv() {
                 self.take(message, now);
             }
-            if *self.stopped.borrow() {
+            let role = *self.role.borrow();
+            if role == Role::Stop {
                 let end = *end.get_or_insert(now + LONGEST_END.as_nanos() as Time);
-                if self.scheduler.in_flight() == 0 || now >= end {
-                    info!(in_flight = self.scheduler.in_flight(), decisions = self.decisions, "scheduling ends");
+                let binding = self.scheduler.binding();
+                if binding == 0 || now >= end {
+                    info!(binding, decisions = self.decisions, "scheduling ends");
                     return;
                 }
                 self.wait(Some(end));
                 continue;
             }
             // Nothing is placed before all of the cluster is known.
-            if !self.unsynced.is_empty() {
+            if role == Role::Follow || !self.unsynced.is_empty() {
                 self.wait(None);
                 continue;
             }
             let effects = self.scheduler.tick(now);
             self.perform(effects);
-            let Some((attempt, effects)) = self.scheduler.schedule_one(now) else {
+            if !self.decide(now) {
                 let until = self.scheduler.next_wakeup(now);
                 self.wait(until);
-                continue;
-            };
-            let cycle = &attempt.cycle;
-            debug!(
-                pod = cycle.pod.full_name(),
-                node = cycle.node.as_deref(),
-                outcome = ?cycle.outcome,
-                attempt = attempt.number,
-                "decided"
-            );
-            self.perform(effects);
-            self.decisions += 1;
-            if self.decisions.is_multiple_of(64) {
-                self.scheduler.trim();
             }
         }
+    }
+
+    /// Decides the next pod. Whether there was one.
+    fn decide(&mut self, begun: Time) -> bool {
+        let Some((attempt, effects)) = self.scheduler.schedule_one(begun) else { return false };
+        let cycle = &attempt.cycle;
+        let took = now() - begun;
+        let node = cycle.node.as_deref();
+        if took > SLOW {
+            let milliseconds = took / 1_000_000;
+            warn!(pod = cycle.pod.full_name(), node, milliseconds, "the decision was slow");
+        }
+        debug!(pod = cycle.pod.full_name(), node, outcome = ?cycle.outcome, attempt = attempt.number, "decided");
+        self.perform(effects);
+        self.decisions += 1;
+        if self.decisions.is_multiple_of(64) {
+            self.scheduler.trim();
+        }
+        true
     }
 
     fn take(&mut self, message: Message, now: Time) {
@@ -223,20 +299,20 @@ impl Shell {
             Message::Event(event) => self.scheduler.apply(event, now),
             Message::Synced(resource) => {
                 if self.unsynced.remove(resource) && self.unsynced.is_empty() {
+                    self.scheduling.is_synced.store(true, Ordering::Release);
                     let cluster = self.scheduler.engine().cluster();
                     let nodes = cluster.node_infos().count();
-                    info!(nodes, pods = cluster.pod_count(), "the cluster is known: scheduling begins");
+                    info!(nodes, pods = cluster.pod_count(), "the cluster is known");
                 }
             }
+            Message::Mended(resource, objects) => debug!(resource, objects, "mended"),
             Message::Bound { uid, result } => {
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }
             Message::Release(preemptor) => self.scheduler.release(&preemptor),
-            Message::Ask(question) => {
-                let effects = question(&mut self.scheduler, now);
-                self.perform(effects);
-            }
+            Message::Activate(uid) => self.scheduler.activate(&uid, now),
+            Message::Ask(question) => question(&mut self.scheduler, now),
         }
     }
 
@@ -246,17 +322,17 @@ impl Shell {
         }
     }
 
-    /// Waits for the next message, until a time, or until it is told to stop.
+    /// Waits for the next message, until a time, or until the role changes.
     fn wait(&mut self, until: Option<Time>) {
         /// However quiet it is, so often.
         const AT_LEAST: Duration = Duration::from_secs(5);
         let pause = until.map_or(AT_LEAST, |until| Duration::from_nanos(until.saturating_sub(now()).max(0) as u64));
-        let (messages, stopped) = (&mut self.messages, &mut self.stopped);
-        let is_stopping = *stopped.borrow();
+        let (messages, role) = (&mut self.messages, &mut self.role);
+        let is_stopping = *role.borrow_and_update() == Role::Stop;
         let message = self.runtime.block_on(async {
             tokio::select! {
                 message = messages.recv() => message,
-                _ = stopped.changed(), if !is_stopping => None,
+                _ = role.changed(), if !is_stopping => None,
                 () = tokio::time::sleep(pause.min(AT_LEAST)) => None,
             }
         });
@@ -264,11 +340,4 @@ impl Shell {
             self.take(message, now());
         }
     }
-}
-
-/// The time of the scheduler: nanoseconds since 1970.
-#[allow(clippy::disallowed_methods, reason = "here the clock is read that the engine is told of")]
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    since.as_nanos() as Time
 }

@@ -4,20 +4,27 @@
 //! counted and written from time to time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use kube::Client;
 use loadline_model::{Map, PodInfo, Str};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::{debug, warn};
 
-use crate::api::{self, ApiError, STRATEGIC_MERGE};
+use crate::api::{Api, ApiError, Ask, JSON, STRATEGIC_MERGE};
+use crate::clock::wall;
+use crate::lease::micros;
 
 /// Events that wait to be written; more are dropped, with a word in the log.
 const WAITING: usize = 10_000;
+/// How many are written at the same time.
+const WRITERS: usize = 4;
+/// How often a write is tried while nobody answers, and the pause between, as client-go does it.
+const TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_secs(10);
 /// Longest note that the API server takes.
 const LONGEST_NOTE: usize = 1024;
 /// A series that was silent for so long has ended.
@@ -40,22 +47,47 @@ pub(crate) struct Note {
 /// Takes events.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    sender: Sender<Note>,
+    writers: Arc<[Sender<Note>]>,
+    /// How many are not written yet.
+    unwritten: Arc<AtomicUsize>,
 }
 
 impl Recorder {
-    pub(crate) fn start(client: Client, runtime: &tokio::runtime::Handle) -> Self {
-        let (sender, receiver) = channel(WAITING);
-        runtime.spawn(Recording { client, hostname: hostname(), series: Map::default() }.run(receiver));
-        Self { sender }
+    pub(crate) fn start(api: &Api, runtime: &tokio::runtime::Handle) -> Self {
+        let unwritten = Arc::default();
+        let writer = |_| {
+            let (sender, receiver) = channel(WAITING / WRITERS);
+            let recording = Recording {
+                api: api.clone(),
+                hostname: hostname(),
+                series: Map::default(),
+                unwritten: Arc::clone(&unwritten),
+            };
+            runtime.spawn(recording.run(receiver));
+            sender
+        };
+        let writers: Vec<_> = (0..WRITERS).map(writer).collect();
+        Self { writers: writers.into(), unwritten }
     }
 
-    /// Takes an event, if there is room.
+    /// Takes an event, if there is room. Those of one pod are written in order.
     pub(crate) fn record(&self, note: Note) {
-        if let Err(error) = self.sender.try_send(note) {
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.writers[place(&note.about.uid, WRITERS)].try_send(note) {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
             warn!(%error, "an event is not recorded");
         }
     }
+
+    /// Whether all events are written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unwritten.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Which of so many writers is this pod's.
+pub(crate) fn place(uid: &str, writers: usize) -> usize {
+    uid.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % writers
 }
 
 /// What makes an event the same as another; the text is no part of it.
@@ -76,9 +108,10 @@ struct Series {
 }
 
 struct Recording {
-    client: Client,
+    api: Api,
     hostname: String,
     series: Map<Key, Series>,
+    unwritten: Arc<AtomicUsize>,
 }
 
 impl Recording {
@@ -87,7 +120,10 @@ impl Recording {
         loop {
             tokio::select! {
                 note = notes.recv() => match note {
-                    Some(note) => self.write(note).await,
+                    Some(note) => {
+                        self.write(note).await;
+                        self.unwritten.fetch_sub(1, Ordering::Relaxed);
+                    }
                     None => return,
                 },
                 _ = round.tick() => self.look_through().await,
@@ -103,7 +139,7 @@ impl Recording {
             reason: note.reason,
             warning: note.warning,
         };
-        let now = now();
+        let now = wall();
         if let Some(series) = self.series.get_mut(&key) {
             series.count += 1;
             series.last = now;
@@ -118,7 +154,7 @@ impl Recording {
         }
         let (namespace, body) = self.event(&note, now);
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
-        match api::done(&self.client, api::send(Method::POST, &path, api::JSON, &body)).await {
+        match self.send(&Ask::send(Method::POST, path.as_str(), JSON, &body)).await {
             Ok(()) => {
                 let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
                 self.series.insert(key, Series { path, count: 1, last: now, written: now });
@@ -130,13 +166,26 @@ impl Recording {
     async fn write_series(&mut self, key: &Key) -> Result<(), ApiError> {
         let Some(series) = self.series.get_mut(key) else { return Ok(()) };
         let body = json!({"series": {"count": series.count, "lastObservedTime": micros(series.last)}});
-        let request = api::send(Method::PATCH, &series.path, STRATEGIC_MERGE, &body);
+        let ask = Ask::send(Method::PATCH, series.path.as_str(), STRATEGIC_MERGE, &body);
         series.written = series.last;
-        api::done(&self.client, request).await
+        self.send(&ask).await
+    }
+
+    async fn send(&self, ask: &Ask) -> Result<(), ApiError> {
+        let mut tries = 1;
+        loop {
+            match self.api.done(ask).await {
+                // It was there already: the answer to the try before was lost.
+                Err(error) if error.is_code(409) && tries > 1 => return Ok(()),
+                Err(error) if error.is_unreachable() && tries < TRIES => tries += 1,
+                result => return result,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn look_through(&mut self) {
-        let now = now();
+        let now = wall();
         let idle = |series: &Series| now.duration_since(series.last) > IDLE;
         let due = |series: &Series| {
             series.count > 2
@@ -197,15 +246,6 @@ fn shortened(note: &str) -> String {
     }
     let end = note.floor_char_boundary(LONGEST_NOTE - ENDING.len());
     format!("{}{ENDING}", &note[..end])
-}
-
-fn micros(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
-}
-
-#[allow(clippy::disallowed_methods, reason = "events bear the time of their writing")]
-fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 /// The name of this machine, as the kernel tells it.

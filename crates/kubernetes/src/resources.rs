@@ -1,5 +1,6 @@
 //! What is followed: a table of resources, and how an object of each becomes an event of the engine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loadline_api::convert::Converter;
@@ -75,6 +76,11 @@ macro_rules! resources {
                 }
             }
         )*
+
+        /// The names of all of them.
+        pub(crate) fn names() -> BTreeSet<&'static str> {
+            BTreeSet::from([$($name),*])
+        }
 
         /// Calls a macro with the names of all resources that are followed.
         macro_rules! for_each_resource {

@@ -6,6 +6,7 @@ mod kept;
 mod one_profile;
 mod outside;
 mod own_plugins;
+mod panics;
 mod preemption;
 mod reader;
 mod snapshot;
