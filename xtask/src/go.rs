@@ -24,7 +24,10 @@ pub(crate) fn version(module: &Path) -> Result<String> {
 
 /// Builds commands of a module: several into the folder `out`, one into the file `out`.
 pub(crate) fn build(step: &str, module: &Path, out: &Path, packages: &[&str]) -> Result<()> {
-    let flags = linker_flags(&kubernetes_version(module)?)?;
+    let flags = match required(module, KUBERNETES)? {
+        Some(version) => linker_flags(&version)?,
+        None => STRIPPED.to_owned(),
+    };
     let mut command = go(module);
     command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
     process::run(step, command.arg(out).args(packages))
@@ -32,11 +35,14 @@ pub(crate) fn build(step: &str, module: &Path, out: &Path, packages: &[&str]) ->
 
 /// The version of k8s.io/kubernetes that a module requires, such as `v1.36.3`.
 pub(crate) fn kubernetes_version(module: &Path) -> Result<String> {
+    required(module, KUBERNETES)?.with_context(|| format!("{} does not require {KUBERNETES}", module.display()))
+}
+
+/// The version of `wanted` that the module in a folder requires, if it does.
+pub(crate) fn required(module: &Path, wanted: &str) -> Result<Option<String>> {
     let path = module.join("go.mod");
     let text = std::fs::read_to_string(&path).with_context(|| format!("can not read {}", path.display()))?;
-    required_version(&text, "k8s.io/kubernetes")
-        .map(str::to_owned)
-        .with_context(|| format!("{} does not require k8s.io/kubernetes", path.display()))
+    Ok(required_version(&text, wanted).map(str::to_owned))
 }
 
 fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
@@ -47,6 +53,11 @@ fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     })
 }
 
+const KUBERNETES: &str = "k8s.io/kubernetes";
+
+/// Linker flags that leave out what only a debugger reads: it saves time and space.
+const STRIPPED: &str = "-s -w";
+
 /// Linker flags that stamp Kubernetes' version. Without them its feature gates go by version 0.0.
 fn linker_flags(version: &str) -> Result<String> {
     let mut numbers = version.trim_start_matches('v').split('.');
@@ -54,7 +65,9 @@ fn linker_flags(version: &str) -> Result<String> {
         bail!("`{version}` is not a version of Kubernetes");
     };
     let package = "k8s.io/component-base/version";
-    Ok(format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"))
+    Ok(format!(
+        "{STRIPPED} -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    ))
 }
 
 #[cfg(test)]

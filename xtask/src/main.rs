@@ -32,8 +32,9 @@ struct Cli {
 enum Command {
     /// Run every test: the workspace, the example plugin, and the referee's own, with `go vet`.
     ///
-    /// The tests need etcd, kube-apiserver, kubectl and the referee. They are built with Go the first time and kept in
-    /// the user's cache folder; KUBEBUILDER_ASSETS names a folder that has the first three already.
+    /// The tests need etcd, kube-apiserver, kubectl, kube-controller-manager, kube-scheduler, kwok and the referee. They are
+    /// built with Go the first time and kept in the user's cache folder; KUBEBUILDER_ASSETS names a folder that has the
+    /// first three already.
     Test,
     /// Find or build what the tests need, and print it as `export` lines for a shell.
     ///

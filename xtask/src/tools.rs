@@ -1,4 +1,5 @@
-//! What the tests need besides Rust: a control plane (etcd, kube-apiserver, kubectl) and the referee.
+//! What the tests need besides Rust: a control plane (etcd, kube-apiserver, kubectl), the components that make a cluster of it
+//! (kube-controller-manager, kube-scheduler, kwok), and the referee.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,17 @@ use crate::{go, process, root};
 /// The binaries of the control plane, by the names that Kubernetes' own test tools use.
 const CONTROL_PLANE: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 
+/// What makes a cluster of it. They stay out of `KUBEBUILDER_ASSETS`, which a person may have from elsewhere without them.
+const COMPONENTS: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
+
 /// Where the tests' tools are.
 pub(crate) struct Tools {
     /// A folder with [`CONTROL_PLANE`], for `KUBEBUILDER_ASSETS`.
     assets: PathBuf,
+    /// A folder with [`COMPONENTS`], for `LOADLINE_COMPONENTS`.
+    components: PathBuf,
+    /// kwok's binary, for `LOADLINE_KWOK`.
+    kwok: PathBuf,
     /// The referee's binary, for `LOADLINE_REFEREE`.
     referee: PathBuf,
 }
@@ -23,12 +31,17 @@ pub(crate) struct Tools {
 impl Tools {
     /// Finds the tools, and builds those that are not there.
     pub(crate) fn ready() -> Result<Self> {
-        Ok(Self { assets: control_plane()?, referee: referee()? })
+        Ok(Self { assets: control_plane()?, components: components()?, kwok: kwok()?, referee: referee()? })
     }
 
     /// The environment variables that the tests read.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
-        [("KUBEBUILDER_ASSETS", &self.assets), ("LOADLINE_REFEREE", &self.referee)]
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("KUBEBUILDER_ASSETS", &self.assets),
+            ("LOADLINE_COMPONENTS", &self.components),
+            ("LOADLINE_KWOK", &self.kwok),
+            ("LOADLINE_REFEREE", &self.referee),
+        ]
     }
 
     /// The same as lines for a POSIX shell.
@@ -55,15 +68,7 @@ fn control_plane() -> Result<PathBuf> {
         }
         return Ok(assets);
     }
-    let go_version = go::version(&module)?;
-    let key =
-        Key::new().part(&go_version).file(&module, &module.join("go.mod"))?.file(&module, &module.join("go.sum"))?;
-    cache::entry(&format!("control-plane-{}", key.hex()), |folder| {
-        eprintln!(
-            "==> building {} of Kubernetes {} with {go_version}: once, five to ten minutes on two cores",
-            CONTROL_PLANE.join(", "),
-            go::kubernetes_version(&module)?
-        );
+    built("control-plane", &module, "five to ten minutes on two cores", |folder| {
         let packages =
             ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"];
         // With a folder as output Go names the commands; the slash at the end says that it is one.
@@ -74,24 +79,48 @@ fn control_plane() -> Result<PathBuf> {
     })
 }
 
+/// The folder that has [`COMPONENTS`], of the same versions as the control plane.
+fn components() -> Result<PathBuf> {
+    let module = root().join("tests/control-plane");
+    built("components", &module, "two minutes when the control plane was built before", |folder| {
+        let packages = COMPONENTS.map(|name| format!("k8s.io/kubernetes/cmd/{name}"));
+        go::build("tools", &module, &folder.join(""), &packages.each_ref().map(String::as_str))
+    })
+}
+
+/// kwok's binary: the kubelets of simulated nodes.
+fn kwok() -> Result<PathBuf> {
+    // Its Kubernetes libraries are of another version than the control plane's, so it is a module on its own.
+    let module = root().join("tests/kwok");
+    let folder = built("kwok", &module, "about a minute", |folder| {
+        go::build("tools", &module, &folder.join("kwok"), &["sigs.k8s.io/kwok/cmd/kwok"])
+    })?;
+    Ok(folder.join("kwok"))
+}
+
+/// The cache's folder for what is built from a Go module; `build` fills it, once for each state of the module.
+fn built(name: &str, module: &Path, takes: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let go_version = go::version(module)?;
+    let mut key = Key::new().part(&go_version);
+    for source in go_sources(module)? {
+        key = key.file(module, &source)?;
+    }
+    cache::entry(&format!("{name}-{}", key.hex()), |folder| {
+        eprintln!("==> building {name} with {go_version}: once, {takes}");
+        build(folder)
+    })
+}
+
 /// The referee's binary: a Go program that judges a cluster with kube-scheduler's own plugins.
 pub(crate) fn referee() -> Result<PathBuf> {
     let module = root().join("tests/parity/referee");
-    let go_version = go::version(&module)?;
-    let mut key = Key::new().part(&go_version);
-    for source in go_sources(&module)? {
-        key = key.file(&module, &source)?;
-    }
-    let folder = cache::entry(&format!("referee-{}", key.hex()), |folder| {
-        eprintln!(
-            "==> building the referee with {go_version}: about 20 seconds when the control plane was built before"
-        );
+    let folder = built("referee", &module, "about 20 seconds when the control plane was built before", |folder| {
         go::build("referee", &module, &folder.join("referee"), &["."])
     })?;
     Ok(folder.join("referee"))
 }
 
-/// All files of a Go module but its tests, in order of path.
+/// All files of a Go module, in order of path.
 fn go_sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).with_context(|| format!("can not read {}", folder.display()))?;
@@ -99,7 +128,7 @@ fn go_sources(folder: &Path) -> Result<Vec<PathBuf>> {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(go_sources(&path)?);
-        } else if !path.to_string_lossy().ends_with("_test.go") {
+        } else {
             found.push(path);
         }
     }
@@ -116,8 +145,16 @@ mod tests {
 
     #[test]
     fn exports_can_be_evaluated_by_a_shell() {
-        let tools = Tools { assets: PathBuf::from("/cache/a b"), referee: PathBuf::from("/cache/referee") };
-        assert_eq!(tools.exports(), "export KUBEBUILDER_ASSETS='/cache/a b'\nexport LOADLINE_REFEREE=/cache/referee\n");
+        let path = |name: &str| PathBuf::from("/cache").join(name);
+        let tools =
+            Tools { assets: path("a b"), components: path("components"), kwok: path("kwok"), referee: path("referee") };
+        let exports = [
+            "export KUBEBUILDER_ASSETS='/cache/a b'\n",
+            "export LOADLINE_COMPONENTS=/cache/components\n",
+            "export LOADLINE_KWOK=/cache/kwok\n",
+            "export LOADLINE_REFEREE=/cache/referee\n",
+        ];
+        assert_eq!(tools.exports(), exports.concat());
     }
 
     #[test]
