@@ -1,0 +1,107 @@
+//! Pods that take the room of others.
+
+use loadline_fixture::{Node, User};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Running, bound, cluster, create, eventually, get, kubectl, list, pod, priority_class, running, waiting, workload,
+};
+
+/// The pods that were told that they are preempted.
+fn preempted(cluster: &loadline_fixture::Cluster) -> Vec<String> {
+    let told = list(cluster, &["events.events.k8s.io", "--field-selector", "reason=Preempted"]);
+    let mut names: Vec<String> =
+        told.iter().filter_map(|event| event["regarding"]["name"].as_str()).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_less_important_make_room_and_budgets_are_kept_where_they_can_be() {
+    let cluster = cluster(&[Node::new("node-a", 2000, 4096), Node::new("node-b", 2000, 4096)]);
+    create(
+        &cluster,
+        &[
+            priority_class("low", 10),
+            priority_class("high", 1000),
+            json!({
+                "apiVersion": "scheduling.k8s.io/v1",
+                "kind": "PriorityClass",
+                "metadata": {"name": "patient"},
+                "value": 1000,
+                "preemptionPolicy": "Never",
+            }),
+            json!({
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": {"name": "guarded"},
+                "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "guarded"}}},
+            }),
+        ],
+    );
+    let scheduler = Running::start(&cluster, User::Scheduler);
+
+    // Two guarded pods on one node and two that are not on the other; both nodes are full.
+    let on = |node: &str, name: &str| {
+        let spec = json!({"priorityClassName": "low", "nodeSelector": {"kubernetes.io/hostname": node}});
+        workload("ReplicaSet", name, "1", &json!({"replicas": 2}), &spec)
+    };
+    create(&cluster, &[on("node-a", "guarded"), on("node-b", "open")]);
+    running(&cluster, "app=guarded", 2);
+    running(&cluster, "app=open", 2);
+    eventually("the budget is reckoned", || {
+        let budget = get(&cluster, &["poddisruptionbudget", "guarded"]);
+        (budget["status"]["currentHealthy"] == 2 && budget["status"]["disruptionsAllowed"] == 0).then_some(())
+    });
+
+    // One that waits its turn takes nothing from anybody.
+    create(&cluster, &[pod("patient", "1", &json!({"priorityClassName": "patient"}))]);
+    waiting(&cluster, "patient");
+    assert_eq!(preempted(&cluster), Vec::<String>::new());
+    kubectl(&cluster, &["delete", "pod", "patient"], "");
+
+    // One that does not wait gets a node where no budget is hurt.
+    create(&cluster, &[pod("important", "2", &json!({"priorityClassName": "high"}))]);
+    assert_eq!(bound(&cluster, "important"), "node-b");
+    running(&cluster, "app=guarded", 2);
+    let victims = eventually("both are told of", || Some(preempted(&cluster)).filter(|names| names.len() >= 2));
+    assert!(victims.len() == 2 && victims.iter().all(|name| name.starts_with("open-")), "{victims:?}");
+
+    // Where a budget must be hurt it is: a pod that takes long to stop is marked first, and the node is kept for the one that comes.
+    let slow = json!({
+        "priorityClassName": "low",
+        "containers": [{
+            "name": "main",
+            "image": "registry.example/main",
+            "resources": {"requests": {"cpu": "2"}},
+            "lifecycle": {"preStop": {"sleep": {"seconds": 4}}},
+        }],
+    });
+    kubectl(&cluster, &["delete", "replicaset", "open", "guarded"], "");
+    create(&cluster, &[pod("slow", "2", &slow)]);
+    assert_eq!(bound(&cluster, "slow"), "node-a");
+    eventually("it runs", || (get(&cluster, &["pod", "slow"])["status"]["phase"] == "Running").then_some(()));
+    create(&cluster, &[pod("urgent", "1500m", &json!({"priorityClassName": "high"}))]);
+    let marked = eventually("the victim is marked", || {
+        let pods = list(&cluster, &["pods", "--field-selector", "metadata.name=slow"]);
+        let pod = pods.into_iter().next().expect("it takes four seconds to stop");
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let marked = conditions.into_iter().find(|condition| condition["type"] == "DisruptionTarget")?;
+        pod["metadata"]["deletionTimestamp"].is_string().then_some(marked)
+    });
+    assert_eq!((&marked["status"], &marked["reason"]), (&json!("True"), &json!("PreemptionByScheduler")));
+    let message = "default-scheduler: preempting to accommodate a higher priority pod";
+    assert!(marked["message"].as_str().is_some_and(|told| told.starts_with(message)), "{marked}");
+    let nominated = eventually("the pod is nominated", || {
+        get(&cluster, &["pod", "urgent"])["status"]["nominatedNodeName"].as_str().map(str::to_owned)
+    });
+    assert_eq!(nominated, "node-a");
+    // A small one that comes meanwhile does not take the room.
+    create(&cluster, &[pod("sneaky", "1", &json!({"priorityClassName": "low"}))]);
+    assert_eq!(bound(&cluster, "urgent"), "node-a");
+    let sneaky: Value = waiting(&cluster, "sneaky");
+    assert_eq!(sneaky["reason"], "Unschedulable");
+
+    assert_eq!(cluster.refusals(), []);
+    assert_eq!(scheduler.stop(), Some(0));
+}

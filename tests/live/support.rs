@@ -1,0 +1,193 @@
+//! What the tests share: a scheduler that runs, objects, and waiting.
+
+use std::fmt::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use loadline_fixture::{Cluster, ControlPlane, Node, User};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A running scheduler; it is ended with the test.
+pub(crate) struct Running {
+    process: Child,
+    /// Where its configuration is, if it has one.
+    _folder: Option<TempDir>,
+}
+
+impl Running {
+    /// Starts it with kube-scheduler's defaults.
+    pub(crate) fn start(server: &ControlPlane, user: User) -> Self {
+        let mut command = Self::command();
+        command.arg("--kubeconfig").arg(server.kubeconfig_of(user));
+        Self { process: command.spawn().expect("the scheduler starts"), _folder: None }
+    }
+
+    /// Starts it as the scheduler of these profiles.
+    pub(crate) fn with_profiles(server: &ControlPlane, profiles: &Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = json!({
+            "apiVersion": "kubescheduler.config.k8s.io/v1",
+            "kind": "KubeSchedulerConfiguration",
+            "clientConnection": {"kubeconfig": server.kubeconfig_of(User::Scheduler)},
+            "profiles": profiles,
+        });
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, config.to_string()).expect("the configuration is written");
+        let mut command = Self::command();
+        command.arg("--config").arg(path);
+        Self { process: command.spawn().expect("the scheduler starts"), _folder: Some(folder) }
+    }
+
+    fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
+        command.args(["run", "-v", "4"]).stdin(Stdio::null());
+        command
+    }
+
+    /// Asks it to end, and gives its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let ended = Command::new("kill").arg(self.process.id().to_string()).status().expect("kill is there");
+        assert!(ended.success());
+        self.process.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A cluster with these nodes.
+pub(crate) fn cluster(nodes: &[Node]) -> Cluster {
+    let mut cluster = Cluster::start().expect("the cluster starts");
+    cluster.add_nodes(nodes).expect("the nodes become ready");
+    cluster
+}
+
+pub(crate) fn create(server: &ControlPlane, objects: &[Value]) {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    kubectl(server, &["create", "-f", "-"], &list.to_string());
+}
+
+pub(crate) fn kubectl(server: &ControlPlane, arguments: &[&str], input: &str) -> String {
+    server.kubectl(arguments, Some(input)).expect("kubectl succeeds")
+}
+
+pub(crate) fn get(server: &ControlPlane, what: &[&str]) -> Value {
+    let arguments = [&["get", "-o", "json"], what].concat();
+    serde_json::from_str(&kubectl(server, &arguments, "")).expect("kubectl prints JSON")
+}
+
+/// All objects that `what` selects.
+pub(crate) fn list(server: &ControlPlane, what: &[&str]) -> Vec<Value> {
+    get(server, what)["items"].as_array().cloned().unwrap_or_default()
+}
+
+/// Patches an object, as `kubectl patch` does with a merge patch.
+pub(crate) fn patch(server: &ControlPlane, kind: &str, name: &str, patch: &Value) {
+    kubectl(server, &["patch", kind, name, "--type=merge", "-p", &patch.to_string()], "");
+}
+
+/// Waits until there is what is asked for, a minute at most.
+pub(crate) fn eventually<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+    #[allow(clippy::disallowed_methods, reason = "a test waits for the real API server")]
+    let start = Instant::now();
+    loop {
+        if let Some(found) = is_so() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+pub(crate) fn node_of(server: &ControlPlane, pod: &str) -> Option<String> {
+    get(server, &["pod", pod])["spec"]["nodeName"].as_str().map(str::to_owned)
+}
+
+/// Waits until a pod is bound, and gives its node.
+pub(crate) fn bound(server: &ControlPlane, pod: &str) -> String {
+    eventually(&format!("{pod} is bound"), || node_of(server, pod))
+}
+
+/// A pod's condition PodScheduled, once it is false.
+pub(crate) fn waiting(server: &ControlPlane, pod: &str) -> Value {
+    eventually(&format!("{pod} says why it waits"), || {
+        let conditions = get(server, &["pod", pod])["status"]["conditions"].as_array()?.clone();
+        conditions.into_iter().find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")
+    })
+}
+
+/// Waits until so many pods with this label run and no other has it, and gives their nodes.
+pub(crate) fn running(server: &ControlPlane, label: &str, count: usize) -> Vec<String> {
+    eventually(&format!("{count} pods with {label} run"), || {
+        let pods = list(server, &["pods", "--selector", label]);
+        let runs = |pod: &Value| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
+        (pods.len() == count && pods.iter().all(runs))
+            .then(|| pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect())
+    })
+}
+
+/// How many of these are on each node, as "node-a: 2, node-b: 1".
+pub(crate) fn tally(nodes: &[String]) -> String {
+    let mut nodes = nodes.to_vec();
+    nodes.sort();
+    let mut text = String::new();
+    for same in nodes.chunk_by(|a, b| a == b) {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let _ = write!(text, "{separator}{}: {}", same[0], same.len());
+    }
+    text
+}
+
+pub(crate) fn events(server: &ControlPlane, pod: &str, reason: &str) -> Vec<Value> {
+    let selector = format!("regarding.name={pod},reason={reason}");
+    list(server, &["events.events.k8s.io", "--field-selector", &selector])
+}
+
+/// A pod that requests this much, with more in its spec.
+pub(crate) fn pod(name: &str, cpu: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": pod_spec(cpu, spec),
+    })
+}
+
+fn pod_spec(cpu: &str, more: &Value) -> Value {
+    let mut spec = json!({
+        "containers": [{"name": "main", "image": "registry.example/main", "resources": {"requests": {"cpu": cpu}}}],
+    });
+    merge(&mut spec, more);
+    spec
+}
+
+fn merge(object: &mut Value, more: &Value) {
+    let more = more.as_object().cloned().unwrap_or_default();
+    object.as_object_mut().expect("an object").extend(more);
+}
+
+/// A workload whose pods have the label `app` with its name, request this much each, and have more in their spec.
+pub(crate) fn workload(kind: &str, name: &str, cpu: &str, workload: &Value, pods: &Value) -> Value {
+    let mut spec = json!({
+        "selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}}, "spec": pod_spec(cpu, pods)},
+    });
+    merge(&mut spec, workload);
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// A class for pods of this priority.
+pub(crate) fn priority_class(name: &str, value: i32) -> Value {
+    json!({
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+    })
+}
