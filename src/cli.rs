@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueHint, value_parser};
 use loadline_model::Time;
 
 use crate::output::Format;
+use crate::run::go;
 
 const HELP_STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -48,6 +50,32 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The command line of a binary that is called kube-scheduler.
+///
+/// Schedules the pods of a cluster, as kube-scheduler does. This is Loadline's `run`; under its own name the binary has more to offer.
+#[derive(Debug, Parser)]
+#[command(name = KUBE_SCHEDULER, disable_version_flag = true, styles = HELP_STYLES)]
+pub(crate) struct KubeScheduler {
+    #[command(flatten)]
+    pub(crate) run: crate::run::RunArgs,
+}
+
+/// The name that is taken over.
+const KUBE_SCHEDULER: &str = "kube-scheduler";
+
+/// Reads a command line, whose first word is the name under which the binary was started.
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let started_as = arguments.first().map(Path::new).and_then(Path::file_name);
+    if started_as == Some(KUBE_SCHEDULER.as_ref()) {
+        let line = go::with_dashes(arguments.into_iter());
+        return KubeScheduler::try_parse_from(line).map(|line| Command::Run(Box::new(line.run)));
+    }
+    let is_run = arguments.get(1).is_some_and(|word| word == "run");
+    let line = if is_run { go::with_dashes(arguments.into_iter()) } else { arguments };
+    Cli::try_parse_from(line).map(|line| line.command)
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show for each pending pod which nodes it fits, how they score, and who turned the others down.
@@ -63,7 +91,9 @@ pub(crate) enum Command {
     #[command(after_long_help = format!("{SIMULATE_EXAMPLES}{EXIT_CODES}"))]
     Simulate(Simulate),
     /// Schedule the pods of a cluster, as kube-scheduler does.
-    Run(crate::run_cmd::RunArgs),
+    ///
+    /// The options are those of kube-scheduler; a binary that is called kube-scheduler takes them without the word `run`.
+    Run(Box<crate::run::RunArgs>),
     /// Check, show and compare scheduler configurations.
     Config(crate::config_cmd::ConfigArgs),
     /// List the plugins, or describe one.
@@ -201,6 +231,7 @@ mod tests {
     #[test]
     fn the_definitions_agree_with_each_other() {
         Cli::command().debug_assert();
+        KubeScheduler::command().debug_assert();
     }
 
     #[test]

@@ -85,26 +85,28 @@ pub(crate) fn prepare(
 }
 
 fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Profiles, Vec<Problem>> {
-    let config = read_whole_config(path, registry, streams)?;
-    loadline_config::compile(&config, registry)
-}
-
-/// Reads a configuration; without a path, kube-scheduler's defaults. Warnings go to standard error.
-pub(crate) fn read_whole_config(
-    path: Option<&Path>,
-    registry: &Registry,
-    streams: &mut Streams<'_>,
-) -> Result<Config, Vec<Problem>> {
-    let Some(path) = path else { return loadline_config::default_config(registry) };
-    let file = path.to_string_lossy();
-    let text = read_text(path, streams.stdin).map_err(|problem| vec![problem])?;
-    let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
-    let mut said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    said.extend(left_out(&config));
-    for message in said {
+    let mut warnings = Vec::new();
+    let config = read_whole_config(path, registry, streams.stdin, &mut warnings)?;
+    for message in warnings {
         // Standard error is gone: nobody is left to warn, and the work goes on.
         let _ = warning(&message, streams.err, streams.err_styles);
     }
+    loadline_config::compile(&config, registry)
+}
+
+/// Reads a configuration; without a path, kube-scheduler's defaults.
+pub(crate) fn read_whole_config(
+    path: Option<&Path>,
+    registry: &Registry,
+    stdin: &mut dyn Read,
+    said: &mut Vec<String>,
+) -> Result<Config, Vec<Problem>> {
+    let Some(path) = path else { return loadline_config::default_config(registry) };
+    let file = path.to_string_lossy();
+    let text = read_text(path, stdin).map_err(|problem| vec![problem])?;
+    let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
+    said.extend(warnings.iter().map(ToString::to_string));
+    said.extend(left_out(&config));
     Ok(config)
 }
 

@@ -7,18 +7,17 @@ mod exit;
 mod explain_cmd;
 mod generate_cmd;
 mod input;
-mod live;
 mod output;
 mod plugins_cmd;
 mod progress;
 mod render;
-mod run_cmd;
+mod run;
 mod simulate_cmd;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use loadline_framework::Registry;
 
 use cli::{Cli, Command};
@@ -28,8 +27,8 @@ use output::Streams;
 /// Runs the command line of this process with these plugins.
 #[allow(clippy::needless_pass_by_value, reason = "whoever calls it has built the registry for this alone")]
 pub fn main_with(registry: Registry) -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let command = match cli::read(std::env::args_os()) {
+        Ok(command) => command,
         Err(mut error) => {
             cli::suggest_files(&mut error);
             // Help goes to standard output, a wrong command line to standard error; if that is closed, so be it.
@@ -39,7 +38,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         }
     };
     let exit = output::with_process_streams(|streams| {
-        let result = run(cli.command, &registry, streams).and_then(|exit| {
+        let result = run(command, &registry, streams).and_then(|exit| {
             streams.out.flush()?;
             Ok(exit)
         });
@@ -52,7 +51,7 @@ fn run(command: Command, registry: &Registry, streams: &mut Streams<'_>) -> Resu
     match command {
         Command::Explain(args) => explain_cmd::run(&args, registry, streams),
         Command::Simulate(args) => simulate_cmd::run(&args, registry, streams),
-        Command::Run(args) => run_cmd::run(&args, registry, streams),
+        Command::Run(args) => run::run(&args, registry, streams),
         Command::Config(args) => config_cmd::run(&args, registry, streams),
         Command::Plugins(args) => plugins_cmd::run(&args, registry, streams),
         Command::Completion { shell } => {

@@ -1,5 +1,6 @@
 //! The command as people and scripts use it: what it prints where, and how it ends.
 
+mod drop_in;
 mod dump;
 mod explain;
 mod input;

@@ -3,24 +3,7 @@
 use loadline_fixture::{ControlPlane, User};
 use serde_json::{Value, json};
 
-use crate::support::{Running, create, events, eventually, get, node_of};
-
-fn add_node(server: &ControlPlane, name: &str, cpu: &str) {
-    let resources = json!({"cpu": cpu, "memory": "8Gi", "pods": "110"});
-    create(
-        server,
-        &[json!({
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": name},
-            "status": {
-                "capacity": resources,
-                "allocatable": resources,
-                "conditions": [{"type": "Ready", "status": "True"}],
-            },
-        })],
-    );
-}
+use crate::support::{Running, add_node, create, events, eventually, get, node_of};
 
 fn pod(name: &str, cpu: &str, priority: i32) -> Value {
     json!({

@@ -4,6 +4,7 @@
 //! that user and no more.
 
 mod binding;
+mod drop_in;
 mod placement;
 mod preemption;
 mod profiles;

@@ -21,6 +21,11 @@ impl Running {
     pub(crate) fn start(server: &ControlPlane, user: User) -> Self {
         let mut command = Self::command();
         command.arg("--kubeconfig").arg(server.kubeconfig_of(user));
+        Self::of(command)
+    }
+
+    /// One that was started otherwise.
+    pub(crate) fn of(mut command: Command) -> Self {
         Self { process: command.spawn().expect("the scheduler starts"), _folder: None }
     }
 
@@ -71,6 +76,24 @@ pub(crate) fn cluster(nodes: &[Node]) -> Cluster {
 pub(crate) fn create(server: &ControlPlane, objects: &[Value]) {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     kubectl(server, &["create", "-f", "-"], &list.to_string());
+}
+
+/// A node on which nothing runs, for pods that only have to be bound.
+pub(crate) fn add_node(server: &ControlPlane, name: &str, cpu: &str) {
+    let resources = json!({"cpu": cpu, "memory": "8Gi", "pods": "110"});
+    create(
+        server,
+        &[json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name},
+            "status": {
+                "capacity": resources,
+                "allocatable": resources,
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        })],
+    );
 }
 
 pub(crate) fn kubectl(server: &ControlPlane, arguments: &[&str], input: &str) -> String {

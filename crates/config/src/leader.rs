@@ -59,44 +59,48 @@ pub(crate) fn read_election(log: &mut Log, config: &Fields<'_>) -> LeaderElectio
         resource_name: text_or(log, &fields, "resourceName", "kube-scheduler"),
         resource_namespace: text_or(log, &fields, "resourceNamespace", "kube-system"),
     };
-    if election.leader_elect {
-        check_election(log, &fields, &election);
-    }
+    check_election(log, &fields, &election);
     election
 }
 
 fn check_election(log: &mut Log, fields: &Fields<'_>, election: &LeaderElection) {
-    let LeaderElection { lease_duration: lease, renew_deadline: renew, retry_period: retry, .. } = *election;
-    let mut positive = true;
-    for (name, value) in [("leaseDuration", lease), ("renewDeadline", renew), ("retryPeriod", retry)] {
-        if value <= 0 {
-            positive = false;
-            log.problem(&fields.place_of(name), text::invalid(duration::format(value), "must be greater than zero"));
+    for (name, message) in election.problems() {
+        log.problem(&fields.place_of(name), message);
+    }
+}
+
+impl LeaderElection {
+    /// What is wrong with it: the field, and kube-scheduler's words. Nothing is, when it does not take place.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let &Self { leader_elect, lease_duration: lease, renew_deadline: renew, retry_period: retry, .. } = self;
+        let mut problems = Vec::new();
+        if !leader_elect {
+            return problems;
         }
-    }
-    if positive && lease <= renew {
-        log.problem(
-            &fields.place_of("leaseDuration"),
-            text::invalid(
-                duration::format(lease),
-                format_args!("must be greater than `RenewDeadline` ({})", duration::format(renew)),
-            ),
-        );
-    }
-    if positive && i128::from(renew) * 10 <= i128::from(retry) * JITTER_TENTHS {
-        log.problem(
-            &fields.place_of("renewDeadline"),
-            text::invalid(
-                duration::format(renew),
-                format_args!("must be greater than `RetryPeriod` ({}) times 1.2", duration::format(retry)),
-            ),
-        );
-    }
-    if election.resource_lock != "leases" {
-        log.problem(
-            &fields.place_of("resourceLock"),
-            text::invalid(format_args!("\"{}\"", election.resource_lock), "resourceLock value must be \"leases\""),
-        );
+        for (name, value) in [("leaseDuration", lease), ("renewDeadline", renew), ("retryPeriod", retry)] {
+            if value <= 0 {
+                problems.push((name, text::invalid(duration::format(value), "must be greater than zero")));
+            }
+        }
+        let positive = problems.is_empty();
+        if positive && lease <= renew {
+            let than = format!("must be greater than `RenewDeadline` ({})", duration::format(renew));
+            problems.push(("leaseDuration", text::invalid(duration::format(lease), than)));
+        }
+        if positive && i128::from(renew) * 10 <= i128::from(retry) * JITTER_TENTHS {
+            let than = format!("must be greater than `RetryPeriod` ({}) times 1.2", duration::format(retry));
+            problems.push(("renewDeadline", text::invalid(duration::format(renew), than)));
+        }
+        if self.resource_lock != "leases" {
+            let lock = format!("\"{}\"", self.resource_lock);
+            problems.push(("resourceLock", text::invalid(lock, "resourceLock value must be \"leases\"")));
+        }
+        for (name, value) in [("resourceName", &self.resource_name), ("resourceNamespace", &self.resource_namespace)] {
+            if value.is_empty() {
+                problems.push((name, format!("Required value: {name} is required")));
+            }
+        }
+        problems
     }
 }
 

@@ -65,6 +65,11 @@ impl Scheduler {
         &self.engine
     }
 
+    /// After this time a pod without a node is tried again, whatever happens.
+    pub fn set_max_in_unschedulable(&mut self, duration: Time) {
+        self.queue.set_max_in_unschedulable(duration);
+    }
+
     /// The queue.
     pub fn queue(&self) -> &SchedulingQueue {
         &self.queue
@@ -78,11 +83,6 @@ impl Scheduler {
     /// Number of pods whose binding is not answered yet.
     pub fn binding(&self) -> usize {
         self.bindings.values().filter(|binding| matches!(binding.stage, Stage::Bind { .. })).count()
-    }
-
-    /// How long a pod waits for an event before it is tried again anyway.
-    pub fn set_max_in_unschedulable(&mut self, duration: Time) {
-        self.queue.set_max_in_unschedulable(duration);
     }
 
     /// Has a waiting pod tried again though nothing happened that would wake it.

@@ -53,7 +53,7 @@ pub enum ConnectError {
 }
 
 /// Limits of requests in a time; absent, the API server's own fairness decides.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
     /// Requests a second; no limit when it is not positive.
     pub qps: f32,

@@ -61,7 +61,7 @@ pub struct LiveOptions {
     /// Seed of the tie-break.
     pub seed: u64,
     /// How long a pod waits for an event before it is tried again anyway.
-    pub max_in_unschedulable: Duration,
+    pub max_in_unschedulable: Time,
     /// How often what is known is held against the API server.
     pub check_period: Duration,
     /// Whether the cluster is followed only once this instance leads.
@@ -128,7 +128,7 @@ impl Live {
         let scheduling = Scheduling { sender, is_synced: Arc::default() };
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
         let mut scheduler = Scheduler::new(profiles, settings);
-        scheduler.set_max_in_unschedulable(options.max_in_unschedulable.as_nanos() as Time);
+        scheduler.set_max_in_unschedulable(options.max_in_unschedulable);
         let shell = Shell {
             scheduler,
             writer: writer.clone(),

@@ -107,8 +107,9 @@ impl Writer {
             }
             break Err(error.to_string());
         };
-        if let Err(error) = &result {
-            info!(pod = pod.full_name(), %node, error, "binding failed");
+        match &result {
+            Ok(()) => debug!(pod = pod.full_name(), %node, "bound"),
+            Err(error) => info!(pod = pod.full_name(), %node, error, "binding failed"),
         }
         let _ = self.answers.send(Message::Bound { uid: pod.uid.clone(), result }).await;
     }

@@ -3,28 +3,27 @@
 use std::time::Duration;
 
 use loadline_config::Config;
-use loadline_framework::Profiles;
-use loadline_kubernetes::{
-    Access, Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions, RateLimit,
-};
+use loadline_framework::Registry;
+use loadline_kubernetes::{Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::settings::Settings;
 use crate::exit::{Exit, Failure};
 
 /// Runs until it is told to end, or has to.
-pub(crate) async fn run(access: &Access, profiles: Profiles, config: &Config) -> Result<Exit, Failure> {
-    let is_set = |field: &str| config.origins.contains_key(field);
-    let connection = &config.client_connection;
-    let limit = is_set("clientConnection.qps").then_some(RateLimit { qps: connection.qps, burst: connection.burst });
-    let connection = Connection::new(access, limit).await.map_err(|error| Failure::message(&error))?;
-    tokio::spawn(connection.clone().follow_files(access.clone()));
+pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit, Failure> {
+    let config = &settings.config;
+    let profiles = loadline_config::compile(config, registry)?;
+    let connection = Connection::new(&settings.access, settings.client_limits).await;
+    let connection = connection.map_err(|error| Failure::message(&error))?;
+    tokio::spawn(connection.clone().follow_files(settings.access.clone()));
     let mut signals = Signals::new()?;
     let mut election = election(&connection, config);
     let fence = election.as_ref().map_or_else(Fence::open, Election::fence);
     let options = LiveOptions {
         parallelism: usize::try_from(config.parallelism).unwrap_or(1),
         seed: 0,
-        max_in_unschedulable: Duration::from_mins(5),
+        max_in_unschedulable: settings.max_in_unschedulable,
         check_period: Duration::from_mins(15),
         is_cold: config.delay_cache_until_active && election.is_some(),
     };
