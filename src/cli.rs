@@ -105,7 +105,7 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the reference of all plugins, or the JSON Schema of what `explain` and `simulate` print.
+    /// Print the reference of all plugins or metrics, or the JSON Schema of what `explain` and `simulate` print.
     Generate {
         /// Which one.
         what: Generated,
@@ -119,6 +119,8 @@ pub(crate) enum Generated {
     PluginsReference,
     /// The JSON Schema of what `explain` and `simulate` print.
     DecisionSchema,
+    /// The reference of all metrics, in Markdown.
+    MetricsReference,
 }
 
 /// What goes in, for both commands.

@@ -19,6 +19,7 @@ pub(crate) fn run(what: Generated, registry: &Registry, out: &mut dyn Write) -> 
             write_json(&schema(), 0, usize::MAX, out)?;
             writeln!(out)
         }
+        Generated::MetricsReference => out.write_all(loadline_metrics::reference().as_bytes()),
     }
 }
 

@@ -8,8 +8,11 @@ use crate::process::{capture, cargo};
 use crate::root;
 
 /// Each generated file, and the name by which `loadline generate` prints it.
-const GENERATED: [(&str, &str); 2] =
-    [("docs/plugins.md", "plugins-reference"), ("docs/decision-record.schema.json", "decision-schema")];
+const GENERATED: [(&str, &str); 3] = [
+    ("docs/plugins.md", "plugins-reference"),
+    ("docs/decision-record.schema.json", "decision-schema"),
+    ("docs/metrics.md", "metrics-reference"),
+];
 
 /// Writes the generated files, or with `check` fails with the names of those that would change.
 pub(crate) fn run(check: bool) -> Result<()> {

@@ -6,7 +6,7 @@ use super::Metadata;
 use crate::process::{capture, cargo};
 
 /// For each crate the crates of ours that it may need. Dependencies point one way, from the shell to the core.
-const MAY_NEED: [(&str, &[&str]); 8] = [
+const MAY_NEED: [(&str, &[&str]); 9] = [
     ("loadline-model", &[]),
     ("loadline-api", &["loadline-model"]),
     ("loadline-framework", &["loadline-model"]),
@@ -14,7 +14,11 @@ const MAY_NEED: [(&str, &[&str]); 8] = [
     ("loadline-plugins", &["loadline-api", "loadline-framework", "loadline-model"]),
     ("loadline-engine", &["loadline-framework", "loadline-model"]),
     ("loadline-config", &["loadline-api", "loadline-framework", "loadline-model"]),
-    ("loadline-kubernetes", &["loadline-api", "loadline-engine", "loadline-framework", "loadline-model"]),
+    ("loadline-metrics", &[]),
+    (
+        "loadline-kubernetes",
+        &["loadline-api", "loadline-engine", "loadline-framework", "loadline-metrics", "loadline-model"],
+    ),
     (
         "loadline-simulator",
         &["loadline-api", "loadline-config", "loadline-engine", "loadline-framework", "loadline-model"],
