@@ -56,6 +56,11 @@ impl Cycle {
         self.outcome == Outcome::Error || (self.node.is_none() && self.rejected_by.is_empty())
     }
 
+    /// Whether PostFilter was asked to help a pod that no node fits.
+    pub fn tried_post_filter(&self) -> bool {
+        self.outcome == Outcome::Unschedulable && self.evaluation.is_some()
+    }
+
     fn failed(pod: &Arc<PodInfo>, profile: usize, outcome: Outcome, message: String) -> Self {
         Self {
             pod: pod.clone(),

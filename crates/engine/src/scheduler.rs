@@ -9,6 +9,7 @@ use loadline_model::{Map, NodeSpec, PodInfo, PodKey, Str, Time};
 use crate::cycle::{Cycle, Depth, guarded};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
+use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 
 /// An attempt to place a pod.
@@ -47,6 +48,7 @@ pub struct Scheduler {
     bindings: Map<PodKey, Binding>,
     /// Pending pods as last heard of, whoever schedules them.
     pending: Map<PodKey, Arc<PodInfo>>,
+    happened: Happened,
 }
 
 impl Scheduler {
@@ -57,6 +59,7 @@ impl Scheduler {
             engine: Engine::new(profiles, settings),
             bindings: Map::default(),
             pending: Map::default(),
+            happened: Happened::default(),
         }
     }
 
@@ -73,6 +76,11 @@ impl Scheduler {
     /// The queue.
     pub fn queue(&self) -> &SchedulingQueue {
         &self.queue
+    }
+
+    /// What the last call brought about.
+    pub fn happened(&self) -> &Happened {
+        &self.happened
     }
 
     /// Number of pods between a decision and its confirmation.
@@ -100,12 +108,13 @@ impl Scheduler {
 
     /// Takes over something that happened.
     pub fn apply(&mut self, event: Event, now: Time) {
+        self.happened.clear();
         match event {
             Event::Node(node) => self.apply_node(&node, now),
             Event::NodeGone(name) => {
                 if let Some(old) = self.engine.remove_node(&name) {
                     let object = EventObject::Node { old: Some(&old), new: None };
-                    self.queue.move_for_event(ClusterEvent::new(Resource::Node, Action::DELETE), &object, now);
+                    self.moved_by(ClusterEvent::new(Resource::Node, Action::DELETE), &object, now);
                 }
             }
             Event::Pod(pod) => self.apply_pod(pod, now),
@@ -125,8 +134,14 @@ impl Scheduler {
         let old = self.engine.set_node(node.clone());
         let object = EventObject::Node { old: old.as_deref(), new: Some(node) };
         for event in node_changes(old.as_deref(), node) {
-            self.queue.move_for_event(event, &object, now);
+            self.moved_by(event, &object, now);
         }
+    }
+
+    /// An event, and the pods that it wakes.
+    fn moved_by(&mut self, event: ClusterEvent, object: &EventObject<'_>, now: Time) {
+        self.happened.heard.push(event);
+        self.queue.move_for_event(event, object, now);
     }
 
     fn apply_pod(&mut self, pod: Arc<PodInfo>, now: Time) {
@@ -154,6 +169,8 @@ impl Scheduler {
                 return;
             }
             let nominator = &mut self.engine.nominator;
+            let action = if old.is_some() { Action::UPDATE } else { Action::ADD };
+            self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, action));
             let Some(old) = old else {
                 self.queue.add(pod, nominator, now);
                 return;
@@ -183,12 +200,12 @@ impl Scheduler {
             .as_deref()
             .map_or_else(|| vec![ClusterEvent::new(Resource::AssignedPod, Action::ADD)], |old| pod_changes(old, &pod));
         for event in events {
-            self.queue.move_for_event(event, &object, now);
+            self.moved_by(event, &object, now);
         }
     }
 
     fn pod_gone(&mut self, uid: &str, now: Time) {
-        self.pending.remove(uid);
+        let waited = self.pending.remove(uid);
         if self.bindings.contains_key(uid) {
             self.give_up(uid, now);
         }
@@ -197,8 +214,13 @@ impl Scheduler {
         let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
         if let Some(old) = self.engine.remove_pod(uid) {
             let object = EventObject::Pod { old: Some(&old.pod), new: None };
-            self.queue.move_for_event(event, &object, now);
-        } else if let Some((pod, _)) = nominated {
+            self.moved_by(event, &object, now);
+            return;
+        }
+        if waited.is_some_and(|pod| self.engine.profiles().get(&pod.scheduler_name).is_some()) {
+            self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, Action::DELETE));
+        }
+        if let Some((pod, _)) = nominated {
             // The room that was kept for it is free.
             let object = EventObject::Pod { old: Some(&pod), new: None };
             self.queue.move_up_to_priority(pod.priority, event, &object, now);
@@ -233,6 +255,7 @@ impl Scheduler {
 
     /// Does what is due: backoffs that are over, pods that waited too long, steps of PreBind, ends of Permit.
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
+        self.happened.clear();
         self.queue.flush(now);
         let mut effects = Vec::new();
         let is_waiting = |binding: &Binding| !matches!(binding.stage, Stage::Bind { .. });
@@ -247,7 +270,9 @@ impl Scheduler {
 
     /// Takes the next pod from the queue, decides, and commits. `None` when no pod is to be decided now.
     pub fn schedule_one(&mut self, now: Time) -> Option<(Attempt, Vec<Effect>)> {
-        let queued = self.queue.pop()?;
+        self.happened.clear();
+        let mut queued = self.queue.pop()?;
+        queued.began = now;
         let mut effects = Vec::new();
         let number = queued.attempts;
         let cycle = self.engine.decide(&queued.pod, number, Depth::Decide);
@@ -387,6 +412,7 @@ impl Scheduler {
     /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes. An answer that
     /// says no is overruled by a pod that was seen on the node.
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
+        self.happened.clear();
         let mut effects = Vec::new();
         let Some(Binding { stage: Stage::Bind { plugin, seen_on }, .. }) = self.bindings.get(uid) else {
             return effects;
@@ -405,6 +431,7 @@ impl Scheduler {
                 self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
             }
             _ => {
+                self.happened.ended.push(Ended::new(&queued, Outcome::Feasible));
                 let pod = queued.pod;
                 for plugin in &profile.post_bind {
                     if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
@@ -444,11 +471,16 @@ impl Scheduler {
             Code::Unschedulable | Code::UnschedulableAndUnresolvable => rejectors.unschedulable.push(plugin),
             _ => {}
         }
-        let reason = if rejectors.is_empty() { "SchedulerError" } else { "Unschedulable" };
         // It may have changed while it was on its way.
         if let Some(latest) = self.pending.get(&queued.pod.uid) {
             queued.pod = latest.clone();
         }
+        let (outcome, reason) = if rejectors.is_empty() {
+            (Outcome::Error, "SchedulerError")
+        } else {
+            (Outcome::Unschedulable, "Unschedulable")
+        };
+        self.happened.ended.push(Ended::new(&queued, outcome));
         let pod = queued.pod.clone();
         self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
@@ -459,6 +491,7 @@ impl Scheduler {
     fn failed(&mut self, queued: QueuedPod, cycle: &Cycle, now: Time, effects: &mut Vec<Effect>) {
         let pod = queued.pod.clone();
         let rejectors = Rejectors { unschedulable: cycle.rejected_by.clone(), pending: Vec::new() };
+        self.happened.ended.push(Ended::new(&queued, cycle.outcome));
         let reason = if cycle.outcome == Outcome::Error { "SchedulerError" } else { "Unschedulable" };
         if let (Some(Some(node)), false) = (&cycle.nominate, cycle.victims.is_empty()) {
             self.preempt(cycle, node, effects);

@@ -1,7 +1,7 @@
 //! The queue as seen from outside.
 
 use loadline_framework::ClusterEvent;
-use loadline_model::Time;
+use loadline_model::{Map, Str, Time};
 
 use super::backoff::over_at;
 use super::slab::Place;
@@ -22,6 +22,17 @@ pub struct Pending<'a> {
 }
 
 impl SchedulingQueue {
+    /// Number of waiting pods by plugin that turned them down, and scheduler name. A pod counts under each such plugin.
+    pub fn rejections(&self) -> Map<(&'static str, Str), usize> {
+        let mut counts = Map::default();
+        for queued in self.pods.iter().map(|entry| &entry.queued) {
+            for plugin in queued.rejectors.iter() {
+                *counts.entry((plugin, queued.pod.scheduler_name.clone())).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+
     /// All waiting pods, in the order in which they entered.
     pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
         self.pods.in_order().into_iter().map(|id| {

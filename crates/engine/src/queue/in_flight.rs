@@ -117,6 +117,15 @@ impl InFlight {
         self.events.iter().skip(from).map(|(event, object)| (*event, object.borrow()))
     }
 
+    /// Number of remembered events by what they are.
+    pub(super) fn by_event(&self) -> Map<ClusterEvent, usize> {
+        let mut counts = Map::default();
+        for (event, _) in &self.events {
+            *counts.entry(*event).or_insert(0) += 1;
+        }
+        counts
+    }
+
     /// Number of remembered events.
     pub(super) fn event_count(&self) -> usize {
         self.events.len()

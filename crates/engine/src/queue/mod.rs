@@ -309,6 +309,16 @@ impl SchedulingQueue {
         self.in_flight.event_count()
     }
 
+    /// The same by event.
+    pub fn in_flight_by_event(&self) -> Map<ClusterEvent, usize> {
+        self.in_flight.by_event()
+    }
+
+    /// Number of pods in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// Number of waiting pods.
     pub fn len(&self) -> usize {
         self.pods.len()
@@ -346,6 +356,7 @@ impl SchedulingQueue {
             consecutive_errors: 0,
             rejectors: Rejectors::default(),
             gate: None,
+            began: now,
             backoff_expiration: None,
             sequence: self.next_sequence(),
         };

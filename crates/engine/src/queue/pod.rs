@@ -25,6 +25,8 @@ pub struct QueuedPod {
     pub rejectors: Rejectors,
     /// What keeps it from being tried at all.
     pub gate: Option<Gate>,
+    /// When its last attempt began.
+    pub began: Time,
     /// The second at whose end its backoff is over; `None` when it has none.
     pub backoff_expiration: Option<Time>,
     /// Grows with every entry as a new pod or after an attempt: the last word where times are equal.

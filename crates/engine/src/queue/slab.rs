@@ -74,6 +74,11 @@ impl Slab {
         self.ids.len()
     }
 
+    /// All pods, in no order that means anything.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().flatten()
+    }
+
     /// All pods in the order in which they entered.
     pub(super) fn in_order(&self) -> Vec<Id> {
         let mut ids: Vec<Id> = self.ids.values().copied().collect();

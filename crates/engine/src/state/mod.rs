@@ -45,6 +45,8 @@ pub struct ClusterState {
     /// Pods on nodes that have no Node object (any more, or yet): they count again when the node appears.
     detached: Map<Str, Vec<Arc<PodInfo>>>,
     pods: Map<PodKey, CachedPod>,
+    /// How many of them are assumed.
+    assumed: usize,
     /// Number of pods on nodes by priority.
     priorities: BTreeMap<i32, usize>,
     namespaces: Map<Str, Namespace>,
@@ -77,6 +79,7 @@ impl ClusterState {
             slots: Map::default(),
             detached: Map::default(),
             pods: Map::default(),
+            assumed: 0,
             priorities: BTreeMap::new(),
             namespaces: Map::default(),
             no_labels: Labels::default(),
@@ -184,7 +187,9 @@ impl ClusterState {
     /// word over what was assumed. Returns what was known before.
     pub fn place_pod(&mut self, pod: Arc<PodInfo>, node: Str, assumed: bool) -> Option<CachedPod> {
         let old = self.pods.get(&pod.uid).cloned();
+        self.assumed += usize::from(assumed);
         if let Some(old) = &old {
+            self.assumed -= usize::from(old.assumed);
             if old.node == node && (Arc::ptr_eq(&old.pod, &pod) || same_to_nodes(&old.pod, &pod)) {
                 // Confirmed as assumed, or changed in nothing that a node's sums or counts see: swap the pod alone.
                 self.swap_pod(&old.pod, &pod, &node);
@@ -201,6 +206,7 @@ impl ClusterState {
     /// Takes a pod off its node and forgets it.
     pub fn remove_pod(&mut self, uid: &str) -> Option<CachedPod> {
         let old = self.pods.remove(uid)?;
+        self.assumed -= usize::from(old.assumed);
         self.take_off(&old.pod, &old.node);
         Some(old)
     }
@@ -321,6 +327,11 @@ impl ClusterState {
     /// Number of pods in the cache.
     pub fn pod_count(&self) -> usize {
         self.pods.len()
+    }
+
+    /// Number of these that are assumed.
+    pub fn assumed_count(&self) -> usize {
+        self.assumed
     }
 
     /// A node by name.

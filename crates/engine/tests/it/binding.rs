@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use loadline_engine::{Effect, Event, Scheduler, Settings};
+use loadline_framework::record::Outcome;
 use loadline_framework::{
     Bind, DefaultProfile, Descriptor, ExtensionPoint, Plugin, ProfilePlugin, QueueSort, no_further_checks,
 };
@@ -103,4 +104,48 @@ fn a_watch_that_is_faster_than_the_answer_takes_nothing_from_it() {
     assert_eq!(told, None);
     let cluster = scheduler.engine().cluster();
     assert_eq!(cluster.pod("web").map(|pod| pod.node.to_string()), Some("m".to_owned()));
+}
+
+#[test]
+fn attempts_that_ended_and_events_that_were_heard_are_told_until_the_next_call() {
+    let (mut scheduler, pod) = decided("picked");
+    assert!(scheduler.happened().ended.is_empty(), "it is on its way");
+    assert_eq!(scheduler.engine().cluster().assumed_count(), 1);
+
+    scheduler.bound("picked", Ok(()), 5);
+    let [ended] = scheduler.happened().ended.as_slice() else { panic!("{:?}", scheduler.happened()) };
+    assert_eq!((ended.outcome, ended.attempts, ended.began), (Outcome::Feasible, 1, 1));
+    assert_eq!(ended.initial_attempt, Some(0));
+
+    let placed = PodInfo { node_name: Some("n".into()), ..pod };
+    scheduler.apply(Event::Pod(Arc::new(placed)), 6);
+    assert!(scheduler.happened().ended.is_empty());
+    assert_eq!(heard(&scheduler), ["AssignedPodAdd"]);
+    assert_eq!(scheduler.engine().cluster().assumed_count(), 0);
+    scheduler.apply(Event::PodGone("picked".into()), 7);
+    assert_eq!(heard(&scheduler), ["AssignedPodDelete"]);
+    scheduler.apply(Event::NodeGone("n".into()), 8);
+    assert_eq!(heard(&scheduler), ["NodeDelete"]);
+}
+
+#[test]
+fn an_attempt_that_fails_ends_with_its_outcome() {
+    let (mut scheduler, pod) = decided("picked");
+    scheduler.bound("picked", Err("no".into()), 5);
+    let outcomes: Vec<Outcome> = scheduler.happened().ended.iter().map(|ended| ended.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Error]);
+    assert_eq!(scheduler.engine().cluster().assumed_count(), 0);
+
+    // Without a node the next one is turned down at once.
+    scheduler.apply(Event::NodeGone("n".into()), 6);
+    let other = PodInfo { name: "other".into(), uid: "other".into(), ..pod };
+    scheduler.apply(Event::Pod(Arc::new(other)), 7);
+    assert_eq!(heard(&scheduler), ["UnschedulablePodAdd"]);
+    scheduler.schedule_one(8).expect("it waits");
+    let [ended] = scheduler.happened().ended.as_slice() else { panic!("{:?}", scheduler.happened()) };
+    assert_eq!((ended.outcome, ended.began, ended.initial_attempt), (Outcome::Unschedulable, 8, Some(7)));
+}
+
+fn heard(scheduler: &Scheduler) -> Vec<String> {
+    scheduler.happened().heard.iter().map(ToString::to_string).collect()
 }
