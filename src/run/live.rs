@@ -5,6 +5,7 @@ use std::time::Duration;
 use loadline_config::Config;
 use loadline_framework::Registry;
 use loadline_kubernetes::{Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions};
+use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::settings::Settings;
@@ -14,7 +15,8 @@ use crate::exit::{Exit, Failure};
 pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit, Failure> {
     let config = &settings.config;
     let profiles = loadline_config::compile(config, registry)?;
-    let connection = Connection::new(&settings.access, settings.client_limits).await;
+    let metrics = Metrics::new();
+    let connection = Connection::new(&settings.access, settings.client_limits, &metrics).await;
     let connection = connection.map_err(|error| Failure::message(&error))?;
     tokio::spawn(connection.clone().follow_files(settings.access.clone()));
     let mut signals = Signals::new()?;
@@ -26,6 +28,7 @@ pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit
         max_in_unschedulable: settings.max_in_unschedulable,
         check_period: Duration::from_mins(15),
         is_cold: config.delay_cache_until_active && election.is_some(),
+        metrics,
     };
     let mut live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
     let Some(election) = &mut election else {

@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
+use loadline_metrics::Metrics;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use tracing::debug;
 
 use crate::fence::Fence;
 use crate::limit::Limit;
+use crate::measure::Timer;
 
 /// A request takes no longer; what is slower has failed, and nobody knows how it ended.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -118,12 +120,21 @@ impl Ask {
 /// Who asks, for the API server's audit log.
 const USER_AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 
+/// Counts requests and how long their answers took to begin.
+#[derive(Clone)]
+pub(crate) struct RequestCounter {
+    pub(crate) metrics: Metrics,
+    /// The API server's host and port.
+    pub(crate) host: Arc<str>,
+}
+
 /// A way to the API server: a pool of connections, the limits that the configuration sets, and for writes the leader's fence.
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Arc<Mutex<Client>>,
     limit: Option<Arc<Limit>>,
     fence: Option<Fence>,
+    counter: RequestCounter,
 }
 
 impl std::fmt::Debug for Api {
@@ -133,8 +144,8 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(client: Client, limit: Option<Arc<Limit>>) -> Self {
-        Self { client: Arc::new(Mutex::new(client)), limit, fence: None }
+    pub(crate) fn new(client: Client, limit: Option<Arc<Limit>>, counter: RequestCounter) -> Self {
+        Self { client: Arc::new(Mutex::new(client)), limit, fence: None, counter }
     }
 
     /// The same connections for what only the leader may do.
@@ -198,7 +209,11 @@ impl Api {
             return Err(ApiError::NotLeading);
         }
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        client.send(request).await.map_err(|error| no_answer(&error))
+        let (timer, method) = (Timer::start(), request.method().clone());
+        let response = client.send(request).await;
+        let code = response.as_ref().ok().map(|response| response.status().as_u16());
+        self.counter.metrics.request(method.as_str(), &self.counter.host, code, timer.elapsed());
+        response.map_err(|error| no_answer(&error))
     }
 
     /// Sends a request whose answer comes line by line.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use loadline_metrics::Metrics;
 use tracing::{info, warn};
 
-use crate::api::Api;
+use crate::api::{Api, RequestCounter};
 use crate::fence::Fence;
 use crate::limit::Limit;
 
@@ -81,15 +82,17 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Reads the files and sets up what is needed. Nothing is asked of the API server yet.
+    /// Reads the files and sets up what is needed. Nothing is asked of the API server yet. Requests are counted.
     ///
     /// # Errors
     /// When files are missing or wrong.
-    pub async fn new(access: &Access, limit: Option<RateLimit>) -> Result<Self, ConnectError> {
+    pub async fn new(access: &Access, limit: Option<RateLimit>, metrics: &Metrics) -> Result<Self, ConnectError> {
         let config = read(access).await?;
+        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        let counter = RequestCounter { metrics: metrics.clone(), host: host.into() };
         // Bindings have a budget of their own, as large as all the rest.
         let limit = || limit.filter(|limit| limit.qps > 0.0).map(|limit| Arc::new(Limit::new(limit.qps, limit.burst)));
-        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(&config)?, limit));
+        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(&config)?, limit, counter.clone()));
         let shared = limit();
         Ok(Self { read: api(shared.clone())?, bind: api(limit())?, write: api(shared)?, lease: api(None)? })
     }

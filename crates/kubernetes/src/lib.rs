@@ -12,9 +12,11 @@ mod follow;
 mod lease;
 mod limit;
 mod live;
+mod measure;
 mod patcher;
 mod recorder;
 mod resources;
+mod review;
 mod writer;
 
 pub use api::ApiError;
@@ -22,3 +24,5 @@ pub use client::{Access, ConnectError, Connection, RateLimit};
 pub use election::{Election, ElectionOptions};
 pub use fence::Fence;
 pub use live::{Live, LiveError, LiveOptions, Scheduling};
+pub use measure::reading;
+pub use review::{Reviews, Subject};

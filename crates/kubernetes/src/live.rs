@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use loadline_engine::{Effect, Event, Scheduler, Settings};
 use loadline_framework::Profiles;
+use loadline_metrics::Metrics;
 use loadline_model::{PodKey, Time};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +19,7 @@ use crate::client::Connection;
 use crate::clock::now;
 use crate::fence::Fence;
 use crate::follow::Follower;
+use crate::measure::{Measure, Timer};
 use crate::resources::{self, for_each_resource};
 use crate::writer::Writer;
 
@@ -51,7 +53,7 @@ const WAITING: usize = 8192;
 /// How long a graceful end waits for bindings that are under way, and for what is still to be written.
 const LONGEST_END: Duration = Duration::from_secs(20);
 /// A decision that took longer is told of.
-const SLOW: Time = 100_000_000;
+const SLOW: Duration = Duration::from_millis(100);
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ pub struct LiveOptions {
     pub check_period: Duration,
     /// Whether the cluster is followed only once this instance leads.
     pub is_cold: bool,
+    /// Where it is counted what happens.
+    pub metrics: Metrics,
 }
 
 /// Why it ended.
@@ -124,7 +128,7 @@ impl Live {
         let (sender, messages) = channel(WAITING);
         let (role, role_told) = watch::channel(Role::Follow);
         let connection = connection.fenced(fence);
-        let writer = Writer::new(connection.clone(), sender.clone(), runtime.clone());
+        let writer = Writer::new(connection.clone(), sender.clone(), runtime.clone(), options.metrics.clone());
         let scheduling = Scheduling { sender, is_synced: Arc::default() };
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
         let mut scheduler = Scheduler::new(profiles, settings);
@@ -132,6 +136,7 @@ impl Live {
         let shell = Shell {
             scheduler,
             writer: writer.clone(),
+            measure: Measure::new(options.metrics.clone()),
             messages,
             // Answers come through it also when no follower is left.
             scheduling: scheduling.clone(),
@@ -233,6 +238,7 @@ impl Scheduling {
 struct Shell {
     scheduler: Scheduler,
     writer: Writer,
+    measure: Measure,
     messages: Receiver<Message>,
     scheduling: Scheduling,
     role: watch::Receiver<Role>,
@@ -277,13 +283,14 @@ impl Shell {
 
     /// Decides the next pod. Whether there was one.
     fn decide(&mut self, begun: Time) -> bool {
+        let timer = Timer::start();
         let Some((attempt, effects)) = self.scheduler.schedule_one(begun) else { return false };
+        let took = timer.elapsed();
+        self.measure.decided(&attempt, &self.scheduler, took);
         let cycle = &attempt.cycle;
-        let took = now() - begun;
         let node = cycle.node.as_deref();
         if took > SLOW {
-            let milliseconds = took / 1_000_000;
-            warn!(pod = cycle.pod.full_name(), node, milliseconds, "the decision was slow");
+            warn!(pod = cycle.pod.full_name(), node, ?took, "the decision was slow");
         }
         debug!(pod = cycle.pod.full_name(), node, outcome = ?cycle.outcome, attempt = attempt.number, "decided");
         self.perform(effects);
@@ -296,7 +303,11 @@ impl Shell {
 
     fn take(&mut self, message: Message, now: Time) {
         match message {
-            Message::Event(event) => self.scheduler.apply(event, now),
+            Message::Event(event) => {
+                let timer = Timer::start();
+                self.scheduler.apply(event, now);
+                self.measure.applied(self.scheduler.happened(), timer.elapsed());
+            }
             Message::Synced(resource) => {
                 if self.unsynced.remove(resource) && self.unsynced.is_empty() {
                     self.scheduling.is_synced.store(true, Ordering::Release);
@@ -316,7 +327,9 @@ impl Shell {
         }
     }
 
+    /// Hands on what the last call of the scheduler wants done.
     fn perform(&self, effects: Vec<Effect>) {
+        self.measure.ended(self.scheduler.happened(), now());
         for effect in effects {
             self.writer.perform(effect);
         }

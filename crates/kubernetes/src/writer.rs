@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use loadline_api::wire;
 use loadline_engine::Effect;
+use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Str};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -16,6 +17,7 @@ use crate::api::{ApiError, Ask, JSON};
 use crate::client::Connection;
 use crate::election::fraction;
 use crate::live::Message;
+use crate::measure::Timer;
 use crate::patcher::{Patch, Patcher, now, patch_status, path_of};
 use crate::recorder::{Note, Recorder};
 
@@ -33,17 +35,24 @@ pub(crate) struct Writer {
     bindings: Arc<Semaphore>,
     patcher: Patcher,
     recorder: Recorder,
+    metrics: Metrics,
     runtime: tokio::runtime::Handle,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, answers: Sender<Message>, runtime: tokio::runtime::Handle) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        answers: Sender<Message>,
+        runtime: tokio::runtime::Handle,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             recorder: Recorder::start(&connection.write, &runtime),
             patcher: Patcher::start(&connection.write, &runtime),
             answers,
             bindings: Arc::new(Semaphore::new(BINDINGS)),
             connection,
+            metrics,
             runtime,
         }
     }
@@ -85,6 +94,7 @@ impl Writer {
         });
         let ask = Ask::send(Method::POST, format!("{}/binding", path_of(&pod)), JSON, &body);
         let mut pause = FIRST_PAUSE;
+        let timer = Timer::start();
         let result = loop {
             let error = match self.connection.bind.done(&ask).await {
                 Ok(()) => break Ok(()),
@@ -107,6 +117,8 @@ impl Writer {
             }
             break Err(error.to_string());
         };
+        let status = if result.is_ok() { "Success" } else { "Error" };
+        self.metrics.extension_point("Bind", status, &pod.scheduler_name, timer.elapsed());
         match &result {
             Ok(()) => debug!(pod = pod.full_name(), %node, "bound"),
             Err(error) => info!(pod = pod.full_name(), %node, error, "binding failed"),

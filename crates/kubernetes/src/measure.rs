@@ -1,0 +1,107 @@
+//! What the scheduling thread does, measured: the engine has no clock, so its calls are timed from here.
+
+use std::time::{Duration, Instant};
+
+use loadline_engine::{Attempt, Happened, Scheduler};
+use loadline_framework::ClusterEvent;
+use loadline_framework::record::Outcome;
+use loadline_metrics::{AttemptResult, Metrics, Observer, Reading};
+use loadline_model::{Map, Time};
+
+/// Times something.
+#[derive(Clone, Copy)]
+pub(crate) struct Timer(Instant);
+
+impl Timer {
+    #[allow(clippy::disallowed_methods, reason = "durations are measured here, and decide nothing")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Measures the scheduling thread.
+pub(crate) struct Measure {
+    metrics: Metrics,
+    /// Events are many and of few kinds.
+    events: Map<ClusterEvent, Observer>,
+}
+
+impl Measure {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { metrics, events: Map::default() }
+    }
+
+    /// An event was applied.
+    pub(crate) fn applied(&mut self, happened: &Happened, took: Duration) {
+        for event in &happened.heard {
+            let observer = self.events.entry(*event).or_insert_with(|| self.metrics.event(&event.to_string()));
+            observer.observe(took);
+        }
+    }
+
+    /// A decision was made.
+    pub(crate) fn decided(&self, attempt: &Attempt, scheduler: &Scheduler, took: Duration) {
+        /// The plugin whose tries kube-scheduler counts as preemption.
+        const PREEMPTION: &str = "DefaultPreemption";
+        let cycle = &attempt.cycle;
+        let name = &cycle.pod.scheduler_name;
+        self.metrics.decided(name, took);
+        let profile = scheduler.engine().profiles().get(name);
+        let preempts =
+            profile.is_some_and(|profile| profile.post_filter.iter().any(|at| profile.name(*at) == PREEMPTION));
+        if preempts && cycle.tried_post_filter() {
+            self.metrics.preemption(cycle.victims.len());
+        }
+    }
+
+    /// Attempts ended.
+    pub(crate) fn ended(&self, happened: &Happened, now: Time) {
+        for ended in &happened.ended {
+            let result = match ended.outcome {
+                Outcome::Feasible => AttemptResult::Scheduled,
+                Outcome::Unschedulable | Outcome::Gated => AttemptResult::Unschedulable,
+                Outcome::Error => AttemptResult::Error,
+            };
+            self.metrics.attempt(result, &ended.pod.scheduler_name, between(ended.began, now));
+            if result == AttemptResult::Scheduled {
+                self.metrics.scheduled(ended.attempts, ended.initial_attempt.map(|first| between(first, now)));
+            }
+        }
+    }
+}
+
+fn between(from: Time, to: Time) -> Duration {
+    Duration::from_nanos(to.saturating_sub(from).max(0) as u64)
+}
+
+/// The state of a scheduler as metrics show it.
+pub fn reading(scheduler: &Scheduler) -> Reading {
+    let (queue, engine) = (scheduler.queue(), scheduler.engine());
+    let (counts, cluster) = (queue.counts(), engine.cluster());
+    let incoming = queue.incoming().map(|(queue, cause, pods)| (queue.as_str(), cause.to_string(), pods));
+    let in_flight = queue.in_flight_by_event().into_iter().map(|(event, count)| (event.to_string(), count));
+    let rejections = queue.rejections().into_iter();
+    Reading {
+        pending: [
+            ("active", counts.active),
+            ("backoff", counts.backoff),
+            ("unschedulable", counts.unschedulable),
+            ("gated", counts.gated),
+        ],
+        incoming: incoming.collect(),
+        in_flight: in_flight.chain([("PodPopped".to_owned(), queue.in_flight())]).collect(),
+        cache_size: [
+            ("nodes", cluster.node_infos().count()),
+            ("pods", cluster.pod_count()),
+            ("assumed_pods", cluster.assumed_count()),
+        ],
+        unschedulable: rejections.map(|((plugin, profile), pods)| (plugin, profile.to_string(), pods)).collect(),
+        binding: scheduler.in_flight(),
+        records: engine.records().iter().len(),
+        records_bytes: engine.records().bytes(),
+    }
+}
