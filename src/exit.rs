@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Refused,
     /// `--keep-going` was given, and some objects were left out.
     Partial,
+    /// The scheduler is not the leader any more; kube-scheduler ends with this code then.
+    Lost,
 }
 
 impl Exit {
@@ -25,7 +27,7 @@ impl Exit {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Pending => 1,
+            Self::Pending | Self::Lost => 1,
             Self::Refused => 2,
             Self::Partial => 3,
         }

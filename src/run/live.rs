@@ -1,37 +1,67 @@
 //! The life of a live scheduler: candidate, leader, end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadline_config::Config;
 use loadline_framework::Registry;
-use loadline_kubernetes::{Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions};
+use loadline_kubernetes::{Announcer, Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions};
 use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
 
+use super::RunArgs;
+use super::reload::Reload;
 use super::settings::Settings;
 use crate::exit::{Exit, Failure};
 
 /// Runs until it is told to end, or has to.
-pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    args: &RunArgs,
+    settings: &Settings,
+    config_text: Option<String>,
+    registry: &Registry,
+) -> Result<Exit, Failure> {
     let config = &settings.config;
     let profiles = loadline_config::compile(config, registry)?;
     let metrics = Metrics::new();
     let connection = Connection::new(&settings.access, settings.client_limits, &metrics).await;
     let connection = connection.map_err(|error| Failure::message(&error))?;
     tokio::spawn(connection.clone().follow_files(settings.access.clone()));
-    let mut signals = Signals::new()?;
-    let mut election = election(&connection, config);
+    let component = config.profiles.first().map(|profile| profile.scheduler_name.as_str()).unwrap_or_default();
+    let of = &config.leader_election;
+    let announcer = Announcer::new(&connection, &of.resource_namespace, &of.resource_name, component);
+    let mut election = election(&connection, config, &announcer);
     let fence = election.as_ref().map_or_else(Fence::open, Election::fence);
     let options = LiveOptions {
         parallelism: usize::try_from(config.parallelism).unwrap_or(1),
-        seed: 0,
+        seed: args.own.seed,
         max_in_unschedulable: settings.max_in_unschedulable,
-        check_period: Duration::from_mins(15),
+        check_period: Duration::from_nanos(args.own.cache_check_period.unsigned_abs()),
         is_cold: config.delay_cache_until_active && election.is_some(),
-        metrics,
+        metrics: metrics.clone(),
     };
-    let mut live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
-    let Some(election) = &mut election else {
+    let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
+    let (in_force, _) = watch::channel(Arc::new(config.clone()));
+    let reload = Reload { args, registry, scheduling: live.scheduling(), announcer, metrics, in_force };
+    let reload = async {
+        match (&args.config.config, config_text) {
+            (Some(path), Some(text)) => reload.follow(path, settings, text).await,
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        exit = life(live, election.as_mut()) => exit,
+        () = reload => unreachable!("a file is followed for ever"),
+        () = server_version(&connection) => unreachable!("it waits for ever once it knows"),
+    }
+}
+
+/// Candidate, leader, end.
+async fn life(mut live: Live, election: Option<&mut Election>) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let Some(election) = election else {
         live.lead();
         return tokio::select! {
             () = signals.next() => stop(live).await,
@@ -44,7 +74,10 @@ pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit
         () = live.ended() => return Err(Failure::message(&LiveError::Panicked)),
     }
     let exit = tokio::select! {
-        () = election.hold() => return Err(Failure::message(&"the lease is lost: another instance may be scheduling")),
+        () = election.hold() => {
+            error!("the lease is lost: another instance may be scheduling");
+            return Ok(Exit::Lost);
+        }
         exit = async {
             tokio::select! {
                 () = signals.next() => {}
@@ -58,12 +91,32 @@ pub(super) async fn run(settings: &Settings, registry: &Registry) -> Result<Exit
     exit
 }
 
+/// Says so when the API server is of a version that this was not written for, and then waits for ever.
+async fn server_version(connection: &Connection) {
+    match connection.server_version().await {
+        Ok((major, minor)) if major == TESTED.0 && minor == TESTED.1 => {}
+        Ok((major, minor)) if major == TESTED.0 && minor == TESTED.1 - 1 => {
+            info!("the API server is Kubernetes {major}.{minor}; this was tested with {}.{}", TESTED.0, TESTED.1);
+        }
+        Ok((major, minor)) => warn!(
+            "the API server is Kubernetes {major}.{minor}, and this decides as kube-scheduler {}.{} does: fields that only the \
+             API server's version has are not seen, and defaults may differ",
+            TESTED.0, TESTED.1
+        ),
+        Err(error) => warn!(%error, "the API server does not tell its version"),
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The version of Kubernetes that this was written for and tested with.
+const TESTED: (u32, u32) = (1, 36);
+
 async fn stop(live: Live) -> Result<Exit, Failure> {
     live.stop().await.map_err(|error| Failure::message(&error))?;
     Ok(Exit::Done)
 }
 
-fn election(connection: &Connection, config: &Config) -> Option<Election> {
+fn election(connection: &Connection, config: &Config, announcer: &Announcer) -> Option<Election> {
     let of = &config.leader_election;
     let duration = |nanoseconds: i64| Duration::from_nanos(nanoseconds.unsigned_abs());
     let options = ElectionOptions {
@@ -72,9 +125,8 @@ fn election(connection: &Connection, config: &Config) -> Option<Election> {
         lease_duration: duration(of.lease_duration),
         renew_deadline: duration(of.renew_deadline),
         retry_period: duration(of.retry_period),
-        component: config.profiles.first().map(|profile| profile.scheduler_name.clone()).unwrap_or_default(),
     };
-    of.leader_elect.then(|| Election::new(connection, options))
+    of.leader_elect.then(|| Election::new(connection, options, announcer.clone()))
 }
 
 /// What asks a process to end.

@@ -6,6 +6,7 @@ mod gates;
 pub(crate) mod go;
 mod live;
 mod logs;
+mod reload;
 mod settings;
 
 use clap::Args;
@@ -30,6 +31,20 @@ pub(crate) struct RunArgs {
     logs: logs::LogFlags,
     #[command(flatten)]
     idle: flags::IdleFlags,
+    #[command(flatten)]
+    own: OwnFlags,
+}
+
+/// What kube-scheduler does not have.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Of Loadline alone")]
+struct OwnFlags {
+    /// Seed of the choice among nodes with equal scores.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How often what is known of the cluster is held against the API server, and mended where it differs.
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = go::duration)]
+    cache_check_period: i64,
 }
 
 /// The release of Kubernetes whose scheduler this takes the place of.
@@ -43,6 +58,8 @@ pub(crate) fn run(args: &RunArgs, registry: &Registry, streams: &mut Streams<'_>
     }
     let repeats = logs::begin(&args.logs);
     let mut warnings = Vec::new();
+    // Read before it is read for good: what changes in between is a change. Standard input is no file to be followed.
+    let text = args.config.config.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
     let config = input::read_whole_config(args.config.config.as_deref(), registry, streams.stdin, &mut warnings)?;
     let settings = settings::merge(args, config, &mut warnings).map_err(|wrong| Failure::Message(wrong.join("\n")));
     for message in warnings {
@@ -60,7 +77,7 @@ pub(crate) fn run(args: &RunArgs, registry: &Registry, streams: &mut Streams<'_>
     let runtime = runtime.map_err(|error| Failure::message(&error))?;
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = live::run(&settings, registry) => ended,
+            ended = live::run(args, &settings, text, registry) => ended,
             () = repeats.keep_reporting() => unreachable!("it goes on for ever"),
         }
     });

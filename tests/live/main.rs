@@ -5,9 +5,12 @@
 
 mod binding;
 mod drop_in;
+mod faults;
+mod leaders;
 mod placement;
 mod preemption;
 mod profiles;
+mod reload;
 mod support;
 mod waking;
 mod workloads;

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use loadline_fixture::{Cluster, ControlPlane, Node, User};
+use loadline_fixture::{Cluster, ControlPlane, Node, Proxy, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -27,6 +27,20 @@ impl Running {
     /// One that was started otherwise.
     pub(crate) fn of(mut command: Command) -> Self {
         Self { process: command.spawn().expect("the scheduler starts"), _folder: None }
+    }
+
+    /// Starts it with these flags beside the kubeconfig.
+    pub(crate) fn with_flags(server: &ControlPlane, user: User, flags: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.arg("--kubeconfig").arg(server.kubeconfig_of(user)).args(flags);
+        Self::of(command)
+    }
+
+    /// Starts it behind a proxy.
+    pub(crate) fn through(proxy: &Proxy, flags: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.arg("--kubeconfig").arg(proxy.kubeconfig()).args(flags);
+        Self::of(command)
     }
 
     /// Starts it as the scheduler of these profiles.
@@ -52,9 +66,19 @@ impl Running {
     }
 
     /// Asks it to end, and gives its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let ended = Command::new("kill").arg(self.process.id().to_string()).status().expect("kill is there");
-        assert!(ended.success());
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    /// Waits for its end, and gives its exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.process.wait().expect("it ends").code()
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use loadline_model::{
-    DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind, WorkloadSelector,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind,
+    WorkloadSelector,
 };
 
 /// Something to be done.
@@ -76,4 +77,8 @@ pub enum Event {
     DisruptionBudget(DisruptionBudget),
     /// One is gone: namespace and name.
     DisruptionBudgetGone(Str, Str),
+    /// A DeviceClass is there, or changed.
+    DeviceClass(DeviceClass),
+    /// One is gone.
+    DeviceClassGone(Str),
 }

@@ -10,6 +10,7 @@
 
 mod bits;
 mod cache;
+mod check;
 mod class;
 mod columns;
 mod cycle;
@@ -29,8 +30,9 @@ pub mod state;
 mod table;
 
 pub use cache::NodeCache;
+pub use check::Findings;
 pub use cycle::{Cycle, Depth};
 pub use effect::{Effect, Event};
 pub use engine::{Engine, Settings};
 pub use happened::{Ended, Happened};
-pub use scheduler::{Attempt, Scheduler};
+pub use scheduler::{Attempt, Checks, Scheduler};

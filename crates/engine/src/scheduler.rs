@@ -1,16 +1,23 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
+mod binding;
+
 use std::sync::Arc;
 
 use loadline_framework::record::Outcome;
-use loadline_framework::{Action, ClusterEvent, Code, EventObject, PreBindStep, Profile, Profiles, Resource, Status};
-use loadline_model::{Map, NodeSpec, PodInfo, PodKey, Str, Time};
+use loadline_framework::{Action, ClusterEvent, EventObject, Profiles, Resource};
+use loadline_model::{DeviceClass, Map, NodeSpec, PodInfo, PodKey, Str, Time, note_devices};
 
-use crate::cycle::{Cycle, Depth, guarded};
+use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
 use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
+pub(crate) use binding::Binding;
+use binding::{Stage, unreserve};
+
+/// One decision in so many is checked again.
+const CHECK_EVERY: u64 = 1024;
 
 /// An attempt to place a pod.
 #[derive(Debug)]
@@ -21,33 +28,30 @@ pub struct Attempt {
     pub number: u32,
 }
 
-/// A placed pod on its way to its node.
-#[derive(Debug)]
-struct Binding {
-    queued: QueuedPod,
-    node: Str,
-    profile: Arc<Profile>,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Permit plugins wait, until a time by which the pod is turned down.
-    Permit { until: Vec<(&'static str, Time)> },
-    /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
-    PreBind { left: Vec<usize>, at: Time },
-    /// The Bind effect of a plugin, by index, is out; and the node where the pod was seen meanwhile.
-    Bind { plugin: usize, seen_on: Option<Str> },
+/// Decisions of which one node was judged anew, with nothing that was kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// How many.
+    pub made: u64,
+    /// How many of them came to another verdict: each a bug.
+    pub wrong: u64,
 }
 
 /// Engine, queue, and the pods between a decision and its confirmation.
 #[derive(Debug)]
 pub struct Scheduler {
-    engine: Engine,
-    queue: SchedulingQueue,
-    bindings: Map<PodKey, Binding>,
+    pub(crate) engine: Engine,
+    pub(crate) queue: SchedulingQueue,
+    pub(crate) bindings: Map<PodKey, Binding>,
     /// Pending pods as last heard of, whoever schedules them.
-    pending: Map<PodKey, Arc<PodInfo>>,
+    pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
+    /// Those that stand for an extended resource, by name.
+    device_classes: Vec<DeviceClass>,
+    /// Decisions until one is checked again.
+    until_check: u64,
+    checks: Checks,
+    /// What is kept is wrong, and is to be dropped once nobody refers to it.
+    drop_kept: bool,
     happened: Happened,
 }
 
@@ -59,6 +63,10 @@ impl Scheduler {
             engine: Engine::new(profiles, settings),
             bindings: Map::default(),
             pending: Map::default(),
+            device_classes: Vec::new(),
+            until_check: CHECK_EVERY,
+            checks: Checks::default(),
+            drop_kept: false,
             happened: Happened::default(),
         }
     }
@@ -103,6 +111,19 @@ impl Scheduler {
     pub fn set_profiles(&mut self, profiles: Profiles, now: Time) -> Vec<Arc<PodInfo>> {
         let left = self.queue.set_profiles(&profiles, &mut self.engine.nominator, now);
         self.engine.set_profiles(profiles);
+        // Pods that nobody scheduled may be somebody's now.
+        let is_new = |pod: &&Arc<PodInfo>| {
+            self.engine.profiles().get(&pod.scheduler_name).is_some()
+                && !pod.is_terminating()
+                && self.queue.get(&pod.uid).is_none()
+                && !self.bindings.contains_key(&pod.uid)
+                && self.engine.cluster().pod(&pod.uid).is_none()
+        };
+        let mut new: Vec<Arc<PodInfo>> = self.pending.values().filter(is_new).cloned().collect();
+        new.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        for pod in new {
+            self.queue.add(pod, &mut self.engine.nominator, now);
+        }
         left
     }
 
@@ -127,6 +148,18 @@ impl Scheduler {
             Event::WorkloadGone(kind, namespace, name) => self.engine.remove_workload(kind, &namespace, &name),
             Event::DisruptionBudget(budget) => self.engine.set_disruption_budget(budget),
             Event::DisruptionBudgetGone(namespace, name) => self.engine.remove_disruption_budget(&namespace, &name),
+            Event::DeviceClass(class) => {
+                self.device_classes.retain(|known| known.name != class.name);
+                if class.extended_resource.is_some() {
+                    let at = self.device_classes.partition_point(|known| known.name < class.name);
+                    self.device_classes.insert(at, class);
+                }
+                self.note_devices(now);
+            }
+            Event::DeviceClassGone(name) => {
+                self.device_classes.retain(|known| known.name != name);
+                self.note_devices(now);
+            }
         }
     }
 
@@ -144,12 +177,35 @@ impl Scheduler {
         self.queue.move_for_event(event, object, now);
     }
 
-    fn apply_pod(&mut self, pod: Arc<PodInfo>, now: Time) {
+    /// Has pending pods know which of their requests the DeviceClasses stand for; those for which that changed begin anew.
+    fn note_devices(&mut self, now: Time) {
+        let mut changed = Vec::new();
+        for pod in self.pending.values() {
+            let mut noted = pod.clone();
+            note_devices(&mut noted, &self.device_classes);
+            if !Arc::ptr_eq(pod, &noted) {
+                changed.push(noted);
+            }
+        }
+        changed.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        for pod in changed {
+            if !self.bindings.contains_key(&pod.uid) {
+                self.queue.delete(&pod.uid, &mut self.engine.nominator);
+                self.pending.remove(&pod.uid);
+                self.apply_pod(pod, now);
+            }
+        }
+    }
+
+    fn apply_pod(&mut self, mut pod: Arc<PodInfo>, now: Time) {
         if pod.finished {
             self.pod_gone(&pod.uid, now);
             return;
         }
         let Some(node) = pod.node_name.clone() else {
+            if !self.device_classes.is_empty() {
+                note_devices(&mut pod, &self.device_classes);
+            }
             let old = self.pending.insert(pod.uid.clone(), pod.clone());
             if self.bindings.contains_key(&pod.uid) {
                 // On its way: the pod is as good as placed, unless its deletion began.
@@ -276,6 +332,7 @@ impl Scheduler {
         let mut effects = Vec::new();
         let number = queued.attempts;
         let cycle = self.engine.decide(&queued.pod, number, Depth::Decide);
+        self.check(&cycle);
         match cycle.node.clone() {
             Some(node) => self.commit(queued, &node, now, &mut effects),
             None => self.failed(queued, &cycle, now, &mut effects),
@@ -283,208 +340,40 @@ impl Scheduler {
         Some((Attempt { cycle, number }, effects))
     }
 
+    /// Has a random verdict computed anew from time to time. What was kept is dropped when it was wrong.
+    fn check(&mut self, cycle: &Cycle) {
+        self.until_check -= 1;
+        if self.until_check > 0 {
+            return;
+        }
+        self.until_check = CHECK_EVERY;
+        let pick = self.engine.cluster().generation().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+        if let Some(is_right) = self.engine.recheck(cycle, pick) {
+            self.checks.made += 1;
+            if !is_right {
+                self.checks.wrong += 1;
+                // The cycle refers to it still.
+                self.drop_kept = true;
+            }
+        }
+    }
+
+    /// Decisions of which one node was judged anew.
+    pub fn checks(&self) -> Checks {
+        self.checks
+    }
+
     /// Keeps within the budget of memory. Ends the life of what [`Attempt`]s refer to.
     pub fn trim(&mut self) {
+        if std::mem::take(&mut self.drop_kept) {
+            self.engine.drop_kept();
+        }
         self.engine.trim();
     }
 
     /// Record of an attempt with its full table. Nothing may have changed since.
     pub fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
-    }
-
-    fn commit(&mut self, queued: QueuedPod, node: &Str, now: Time, effects: &mut Vec<Effect>) {
-        let pod = queued.pod.clone();
-        let Some(profile) = self.engine.profiles().get(&pod.scheduler_name).cloned() else {
-            return;
-        };
-        self.engine.assume(&pod, node);
-        for plugin in &profile.reserve {
-            let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
-                continue;
-            };
-            let status = guarded(|| part.reserve(&pod, node)).unwrap_or_else(Status::error);
-            if !status.is_success() {
-                self.unreserve(&profile, &pod, node, now);
-                let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
-                self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
-                return;
-            }
-        }
-        let mut until = Vec::new();
-        for plugin in &profile.permit {
-            let Some(part) = &profile.plugins[*plugin].plugin.permit else {
-                continue;
-            };
-            let permitted = guarded(|| part.permit(&pod, node));
-            let (status, wait) = permitted.unwrap_or_else(|panic| (Status::error(panic), 0));
-            match status.code {
-                Code::Success => {}
-                Code::Wait => {
-                    /// No pod waits longer, whatever a plugin says: 15 minutes.
-                    const LONGEST: Time = 900_000_000_000;
-                    until.push((profile.name(*plugin), now.saturating_add(wait.min(LONGEST))));
-                }
-                _ => {
-                    self.unreserve(&profile, &pod, node, now);
-                    let text = format!("running Permit plugin \"{}\": {}", profile.name(*plugin), status.message());
-                    self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
-                    return;
-                }
-            }
-        }
-        let uid = pod.uid.clone();
-        let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Permit { until } };
-        self.bindings.insert(uid.clone(), binding);
-        self.advance(&uid, now, effects);
-    }
-
-    /// Lets a pod that waits at Permit pass one plugin.
-    pub fn allow(&mut self, uid: &str, plugin: &str, now: Time) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if let Some(Binding { stage: Stage::Permit { until }, .. }) = self.bindings.get_mut(uid) {
-            until.retain(|(name, _)| *name != plugin);
-            self.advance(uid, now, &mut effects);
-        }
-        effects
-    }
-
-    fn advance(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) {
-        let Some(mut binding) = self.bindings.remove(uid) else {
-            return;
-        };
-        if let Stage::Permit { until } = &binding.stage {
-            if let Some((plugin, _)) = until.iter().find(|(_, at)| *at <= now).copied() {
-                let text = format!("rejected due to timeout after waiting at plugin {plugin}");
-                self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
-                self.turned_down(binding.queued, plugin, &Status::unschedulable(text.clone()), text, now, effects);
-                return;
-            }
-            if until.is_empty() {
-                self.queue.done(uid);
-                binding.stage = Stage::PreBind { left: binding.profile.pre_bind.clone(), at: now };
-            }
-        }
-        if let Stage::PreBind { left, at } = &mut binding.stage {
-            let mut waiting = Vec::new();
-            *at = Time::MAX;
-            for plugin in std::mem::take(left) {
-                let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else {
-                    continue;
-                };
-                let step = guarded(|| part.pre_bind(&binding.queued.pod, &binding.node, now));
-                match step.unwrap_or_else(|panic| PreBindStep::Fail(Status::error(panic))) {
-                    PreBindStep::Done => {}
-                    PreBindStep::WaitUntil(until, _) if until > now => {
-                        waiting.push(plugin);
-                        *at = until.min(*at);
-                    }
-                    PreBindStep::WaitUntil(_, status) | PreBindStep::Fail(status) => {
-                        let name = binding.profile.name(plugin);
-                        let text = format!("running PreBind plugin \"{name}\": {}", status.message());
-                        self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
-                        self.turned_down(binding.queued, name, &status, text, now, effects);
-                        return;
-                    }
-                }
-            }
-            *left = waiting;
-            if left.is_empty() {
-                let (pod, node) = (&binding.queued.pod, &binding.node);
-                let binds = |plugin: &usize| {
-                    let part = &binding.profile.plugins[*plugin].plugin.bind;
-                    part.as_ref().is_some_and(|part| guarded(|| part.binds(pod, node)).unwrap_or(false))
-                };
-                if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
-                    effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
-                    binding.stage = Stage::Bind { plugin, seen_on: None };
-                } else {
-                    let text = "no Bind plugin takes the pod".to_owned();
-                    self.unreserve(&binding.profile, pod, node, now);
-                    self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
-                    return;
-                }
-            }
-        }
-        self.bindings.insert(uid.into(), binding);
-    }
-
-    /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes. An answer that
-    /// says no is overruled by a pod that was seen on the node.
-    pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
-        self.happened.clear();
-        let mut effects = Vec::new();
-        let Some(Binding { stage: Stage::Bind { plugin, seen_on }, .. }) = self.bindings.get(uid) else {
-            return effects;
-        };
-        let (plugin, seen_on) = (*plugin, seen_on.clone());
-        let Some(Binding { queued, node, profile, .. }) = self.bindings.remove(uid) else {
-            return effects;
-        };
-        match result {
-            Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != node) => {
-                unreserve(&profile, &queued.pod, &node);
-            }
-            Err(error) if seen_on.is_none() => {
-                self.unreserve(&profile, &queued.pod, &node, now);
-                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
-                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
-            }
-            _ => {
-                self.happened.ended.push(Ended::new(&queued, Outcome::Feasible));
-                let pod = queued.pod;
-                for plugin in &profile.post_bind {
-                    if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
-                        // The pod is bound whatever it does, and the panic itself was told of.
-                        let _ = guarded(|| part.post_bind(&pod, &node));
-                    }
-                }
-                let note = format!("Successfully assigned {} to {node}", pod.full_name());
-                effects.push(Effect::RecordEvent { pod, reason: "Scheduled", warning: false, note });
-            }
-        }
-        effects
-    }
-
-    /// Undoes Reserve in reverse, and the assumption; pods that may fit now are woken.
-    fn unreserve(&mut self, profile: &Profile, pod: &Arc<PodInfo>, node: &Str, now: Time) {
-        unreserve(profile, pod, node);
-        if self.engine.forget(&pod.uid) {
-            let object = EventObject::Pod { old: Some(pod), new: None };
-            self.queue.move_for_event(ClusterEvent::new(Resource::AssignedPod, Action::DELETE), &object, now);
-        }
-    }
-
-    /// A pod that failed after a node was found for it.
-    fn turned_down(
-        &mut self,
-        mut queued: QueuedPod,
-        plugin: &'static str,
-        status: &Status,
-        text: String,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut rejectors = Rejectors::default();
-        match status.code {
-            Code::Pending => rejectors.pending.push(plugin),
-            Code::Unschedulable | Code::UnschedulableAndUnresolvable => rejectors.unschedulable.push(plugin),
-            _ => {}
-        }
-        // It may have changed while it was on its way.
-        if let Some(latest) = self.pending.get(&queued.pod.uid) {
-            queued.pod = latest.clone();
-        }
-        let (outcome, reason) = if rejectors.is_empty() {
-            (Outcome::Error, "SchedulerError")
-        } else {
-            (Outcome::Unschedulable, "Unschedulable")
-        };
-        self.happened.ended.push(Ended::new(&queued, outcome));
-        let pod = queued.pod.clone();
-        self.engine.end_nomination(&pod.uid);
-        self.queue.requeue_after_failure(queued, rejectors, now);
-        report_failure(&pod, reason, text, Some(None), effects);
     }
 
     /// A cycle that found no node.
@@ -528,16 +417,6 @@ impl Scheduler {
     /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one.
     pub fn release(&mut self, preemptor: &str) {
         self.queue.release(preemptor);
-    }
-}
-
-/// Undoes Reserve, in reverse.
-fn unreserve(profile: &Profile, pod: &PodInfo, node: &Str) {
-    for plugin in profile.reserve.iter().rev() {
-        if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
-            // The others must be undone whatever one does.
-            let _ = guarded(|| part.unreserve(pod, node));
-        }
     }
 }
 

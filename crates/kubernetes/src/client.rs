@@ -7,9 +7,10 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use loadline_metrics::Metrics;
+use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::api::{Api, RequestCounter};
+use crate::api::{Api, ApiError, Ask, RequestCounter};
 use crate::fence::Fence;
 use crate::limit::Limit;
 
@@ -100,6 +101,20 @@ impl Connection {
     /// The same connections for what only the leader may do. The lease itself is not among it.
     pub(crate) fn fenced(&self, fence: &Fence) -> Self {
         Self { bind: self.bind.fenced(fence.clone()), write: self.write.fenced(fence.clone()), ..self.clone() }
+    }
+
+    /// Major and minor version of the API server.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn server_version(&self) -> Result<(u32, u32), ApiError> {
+        let version: Value = self.read.answer(&Ask::get("/version")).await?;
+        // A vendor may have added a sign: 36+.
+        let number = |field: &str| {
+            let text = version[field].as_str().unwrap_or_default();
+            text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or_default()
+        };
+        Ok((number("major"), number("minor")))
     }
 
     /// Reads the files again from time to time, and goes on with what is in them when they changed: certificates run out, and

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use crate::announce::Announcer;
 use crate::api::{Api, ApiError, Ask, JSON};
 use crate::client::Connection;
 use crate::clock;
@@ -28,8 +29,6 @@ pub struct ElectionOptions {
     pub renew_deadline: Duration,
     /// Pause between two tries.
     pub retry_period: Duration,
-    /// Who writes the events about it: name of the first profile.
-    pub component: String,
 }
 
 /// A candidate for the lead, and the leader.
@@ -42,11 +41,12 @@ pub struct Election {
     lease: Value,
     fence: Fence,
     reported: Option<String>,
+    announcer: Announcer,
 }
 
 impl Election {
     /// A candidate that has not looked at the Lease yet. Its identity is the host's name and a random part.
-    pub fn new(connection: &Connection, options: ElectionOptions) -> Self {
+    pub fn new(connection: &Connection, options: ElectionOptions, announcer: Announcer) -> Self {
         let identity = format!("{}_{}", hostname(), random_uuid());
         let seconds = options.lease_duration.as_secs() as i64;
         Self {
@@ -56,6 +56,7 @@ impl Election {
             lease: Value::Null,
             fence: Fence::closed(),
             reported: None,
+            announcer,
         }
     }
 
@@ -85,7 +86,11 @@ impl Election {
         }
         self.report();
         info!(lease = self.name(), identity = self.identity(), "leading");
-        self.tell("became leader").await;
+        // The Lease has to be renewed, whether this can be written or not.
+        let (announcer, identity) = (self.announcer.clone(), self.identity().to_owned());
+        tokio::spawn(async move {
+            announcer.announce("LeaderElection", false, &format!("{identity} became leader")).await;
+        });
     }
 
     /// Renews the Lease, and returns once that failed for too long. The fence is closed then.
@@ -121,7 +126,8 @@ impl Election {
             Ok(Err(error)) => warn!(lease = self.name(), %error, "can not release the lease: it will run out"),
             Err(_) => warn!(lease = self.name(), "no answer about the lease in time: it will run out"),
         }
-        self.tell("stopped leading").await;
+        let message = format!("{} stopped leading", self.identity());
+        self.announcer.announce("LeaderElection", false, &message).await;
     }
 
     /// Takes or renews the Lease if that can be; whether it is held now.
@@ -189,39 +195,6 @@ impl Election {
         if holder.is_some() && holder != self.reported {
             info!(lease = self.name(), leader = holder, "there is a new leader");
             self.reported = holder;
-        }
-    }
-
-    /// An event on the Lease.
-    async fn tell(&self, what: &str) {
-        let ElectionOptions { namespace, name, component, .. } = &self.options;
-        let time = clock::wall();
-        let seconds = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let event = json!({
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"namespace": namespace, "name": format!("{name}.{:x}", time.as_nanosecond())},
-            "involvedObject": {
-                "apiVersion": "coordination.k8s.io/v1",
-                "kind": "Lease",
-                "namespace": namespace,
-                "name": name,
-                "uid": self.lease["metadata"]["uid"],
-                "resourceVersion": self.lease["metadata"]["resourceVersion"],
-            },
-            "reason": "LeaderElection",
-            "message": format!("{} {what}", self.identity()),
-            "type": "Normal",
-            "count": 1,
-            "firstTimestamp": seconds,
-            "lastTimestamp": seconds,
-            "source": {"component": component},
-        });
-        let ask = Ask::send(Method::POST, format!("/api/v1/namespaces/{namespace}/events"), JSON, &event);
-        match timeout(self.request_timeout(), self.api.done(&ask)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(lease = self.name(), %error, "can not record an event"),
-            Err(_) => warn!(lease = self.name(), "can not record an event: no answer in time"),
         }
     }
 

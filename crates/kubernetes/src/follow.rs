@@ -32,6 +32,9 @@ const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
 /// Longest pause while the API server says no.
 const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 
+/// Pause before a resource is asked for again that the API server does not serve.
+const NOT_SERVED: Duration = Duration::from_mins(5);
+
 #[derive(Deserialize)]
 struct ListMeta {
     #[serde(rename = "resourceVersion", default)]
@@ -148,6 +151,15 @@ impl<R: Resource> Follower<R> {
                 self.version.clear();
                 continue;
             }
+            // An API server that does not serve the resource has no objects of it, yet.
+            if error.is_code(404) {
+                debug!(resource = R::NAME, "not served");
+                if self.send(Message::Synced(R::NAME)).await.is_err() {
+                    return;
+                }
+                sleep(NOT_SERVED).await;
+                continue;
+            }
             // The first failure in a row is told; those that follow are the same story.
             if self.is_failing {
                 debug!(resource = R::NAME, %error, "can not list or watch; trying again");
@@ -247,17 +259,17 @@ impl<R: Resource> Follower<R> {
                 }
                 self.version = version_of(line.object);
             }
-            "BOOKMARK" => {
-                self.version = version_of(line.object);
-                if self.checked.elapsed() >= self.check_period {
-                    self.checked = started();
-                    self.check().await?;
-                }
-            }
+            "BOOKMARK" => self.version = version_of(line.object),
             _ => {
                 let status = serde_json::from_str::<Status>(line.object.get());
                 return Err(ApiError::from(status.unwrap_or_default()).into());
             }
+        }
+        // Everything up to this version was told, so a list of it says what should be known. Bookmarks see to it that there is a
+        // version that the API server still has.
+        if self.checked.elapsed() >= self.check_period {
+            self.checked = started();
+            self.check().await?;
         }
         Ok(())
     }

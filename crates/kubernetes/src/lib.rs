@@ -3,6 +3,7 @@
 //! The only crate that talks with an API server. What it says goes through `loadline-api`'s wire types, so that live objects are read
 //! as files are; what is to be done comes as effects of the engine.
 
+mod announce;
 mod api;
 mod client;
 mod clock;
@@ -19,6 +20,7 @@ mod resources;
 mod review;
 mod writer;
 
+pub use announce::Announcer;
 pub use api::ApiError;
 pub use client::{Access, ConnectError, Connection, RateLimit};
 pub use election::{Election, ElectionOptions};

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use loadline_engine::{Effect, Event, Scheduler, Settings};
+use loadline_engine::{Effect, Event, Findings, Scheduler, Settings};
 use loadline_framework::Profiles;
 use loadline_metrics::Metrics;
 use loadline_model::{PodKey, Time};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::client::Connection;
 use crate::clock::now;
@@ -42,7 +42,9 @@ pub(crate) enum Message {
     Release(PodKey),
     /// A pod is to be tried again though nothing happened that would wake it.
     Activate(PodKey),
-    /// Somebody wants to know, or to change, something between two pods.
+    /// Other profiles are in force from now on. How many pods have left the queue for that is answered.
+    Profiles(Profiles, oneshot::Sender<usize>),
+    /// Somebody wants to know something between two pods.
     Ask(Question),
 }
 
@@ -52,6 +54,8 @@ type Question = Box<dyn FnOnce(&mut Scheduler, Time) + Send>;
 const WAITING: usize = 8192;
 /// How long a graceful end waits for bindings that are under way, and for what is still to be written.
 const LONGEST_END: Duration = Duration::from_secs(20);
+/// How often everything is looked through.
+const LOOK_EVERY: Time = 60_000_000_000;
 /// A decision that took longer is told of.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -144,6 +148,8 @@ impl Live {
             unsynced: resources::names(),
             runtime,
             decisions: 0,
+            next_look: Time::MIN,
+            findings: Findings::default(),
         };
         let thread = thread::Builder::new().name("scheduling".to_owned());
         let thread = thread.spawn(move || shell.run()).map_err(LiveError::Thread)?;
@@ -229,6 +235,14 @@ impl Scheduling {
         answered.await.ok()
     }
 
+    /// Puts other profiles in force, all at once and between two pods. Pods that no profile schedules any more are told so by an
+    /// event each; how many they are. `None` when the scheduling thread has ended.
+    pub async fn set_profiles(&self, profiles: Profiles) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        self.sender.send(Message::Profiles(profiles, answer)).await.ok()?;
+        answered.await.ok()
+    }
+
     /// Whether all of the cluster is known.
     pub fn is_synced(&self) -> bool {
         self.is_synced.load(Ordering::Acquire)
@@ -246,6 +260,9 @@ struct Shell {
     unsynced: BTreeSet<&'static str>,
     runtime: Handle,
     decisions: u64,
+    /// When everything is looked through next, and what was found last.
+    next_look: Time,
+    findings: Findings,
 }
 
 impl Shell {
@@ -272,6 +289,7 @@ impl Shell {
                 self.wait(None);
                 continue;
             }
+            self.look_through(now);
             let effects = self.scheduler.tick(now);
             self.perform(effects);
             if !self.decide(now) {
@@ -279,6 +297,27 @@ impl Shell {
                 self.wait(until);
             }
         }
+    }
+
+    /// From time to time: whether everything is as it should be.
+    fn look_through(&mut self, now: Time) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK_EVERY;
+        let (findings, checks) = (self.scheduler.findings(), self.scheduler.checks());
+        for broken in &findings.broken {
+            error!(broken, "something is wrong with what is known; this is a bug");
+        }
+        if checks.wrong > 0 {
+            error!(wrong = checks.wrong, of = checks.made, "verdicts that were kept were wrong; this is a bug");
+        }
+        if findings.overcommitted != self.findings.overcommitted && !findings.overcommitted.is_empty() {
+            let named = findings.overcommitted.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+            warn!(nodes = findings.overcommitted.len(), named, "nodes have promised more than they have");
+        }
+        self.measure.looked_through(&findings, checks);
+        self.findings = findings;
     }
 
     /// Decides the next pod. Whether there was one.
@@ -316,13 +355,23 @@ impl Shell {
                     info!(nodes, pods = cluster.pod_count(), "the cluster is known");
                 }
             }
-            Message::Mended(resource, objects) => debug!(resource, objects, "mended"),
+            Message::Mended(resource, objects) => self.measure.mended(resource, objects),
             Message::Bound { uid, result } => {
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }
             Message::Release(preemptor) => self.scheduler.release(&preemptor),
             Message::Activate(uid) => self.scheduler.activate(&uid, now),
+            Message::Profiles(profiles, answer) => {
+                let left = self.scheduler.set_profiles(profiles, now);
+                // Whoever asked may have gone.
+                let _ = answer.send(left.len());
+                for pod in left {
+                    let note = format!("no profile is named {:?} any more", pod.scheduler_name.as_str());
+                    let effect = Effect::RecordEvent { pod, reason: "FailedScheduling", warning: true, note };
+                    self.writer.perform(effect);
+                }
+            }
             Message::Ask(question) => question(&mut self.scheduler, now),
         }
     }

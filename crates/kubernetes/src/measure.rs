@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loadline_engine::{Attempt, Happened, Scheduler};
+use loadline_engine::{Attempt, Checks, Findings, Happened, Scheduler};
 use loadline_framework::ClusterEvent;
 use loadline_framework::record::Outcome;
 use loadline_metrics::{AttemptResult, Metrics, Observer, Reading};
@@ -33,6 +33,17 @@ pub(crate) struct Measure {
 impl Measure {
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self { metrics, events: Map::default() }
+    }
+
+    /// So many objects of a resource were not as the API server has them.
+    pub(crate) fn mended(&self, resource: &str, objects: usize) {
+        self.metrics.mended(resource, objects);
+    }
+
+    /// Everything was looked through.
+    pub(crate) fn looked_through(&self, findings: &Findings, checks: Checks) {
+        let broken = findings.broken.len() + findings.more;
+        self.metrics.looked_through(broken, findings.overcommitted.len(), [checks.made, checks.wrong]);
     }
 
     /// An event was applied.

@@ -112,4 +112,6 @@ resources! {
     DisruptionBudgets: PodDisruptionBudget, "/apis/policy/v1/poddisruptionbudgets", "", "poddisruptionbudgets", Name, name,
         |converter, budget| Event::DisruptionBudget(converter.disruption_budget(budget)),
         |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
+    DeviceClasses: DeviceClass, "/apis/resource.k8s.io/v1/deviceclasses", "", "deviceclasses", Str, |of| of.name.as_str().into(),
+        |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone;
 }

@@ -73,6 +73,11 @@ pub struct Metrics {
     binding: GaugeVec,
     records: GaugeVec,
     records_bytes: GaugeVec,
+    reloads: IntCounterVec,
+    mended: IntCounterVec,
+    broken: GaugeVec,
+    overcommitted: GaugeVec,
+    checks: GaugeVec,
 }
 
 impl Default for Metrics {
@@ -122,9 +127,34 @@ impl Metrics {
             binding: gauge("loadline_binding_pods"),
             records: gauge("loadline_decision_records"),
             records_bytes: gauge("loadline_decision_records_bytes"),
+            reloads: counter("loadline_config_reloads_total"),
+            mended: counter("loadline_cache_mended_objects_total"),
+            broken: gauge("loadline_broken_invariants"),
+            overcommitted: gauge("loadline_overcommitted_nodes"),
+            checks: gauge("loadline_checked_verdicts"),
             registry,
             slis,
         }
+    }
+
+    /// A changed configuration was put in force, or refused.
+    pub fn reloaded(&self, is_in_force: bool) {
+        self.reloads.with_label_values(&[if is_in_force { "success" } else { "error" }]).inc();
+    }
+
+    /// So many objects of a resource were not known as the API server has them.
+    pub fn mended(&self, resource: &str, objects: usize) {
+        self.mended.with_label_values(&[resource]).inc_by(objects as u64);
+    }
+
+    /// What a look at everything found: violations, nodes that have promised more than they have, and how many verdicts were
+    /// computed anew and how many of them differed.
+    pub fn looked_through(&self, broken: usize, overcommitted: usize, [checked, wrong]: [u64; 2]) {
+        let none = &[] as &[&str];
+        self.broken.with_label_values(none).set(broken as f64);
+        self.overcommitted.with_label_values(none).set(overcommitted as f64);
+        self.checks.with_label_values(&["right"]).set((checked - wrong) as f64);
+        self.checks.with_label_values(&["wrong"]).set(wrong as f64);
     }
 
     /// An attempt ended, `since` its pod left the queue.

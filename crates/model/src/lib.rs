@@ -23,6 +23,7 @@ pub use node::{Image, NodeInfo, NodeLoad, NodeSpec};
 pub use pod::{
     Affinity, ExtendedDevice, HostPort, NamespaceMatch, PodAffinityTerm, PodInfo, PodKey, PodMatcher, PodRequests,
     PreemptionPolicy, Protocol, SpreadConstraint, Unplaced, UnsatisfiableAction, Volume, VolumeSource, Weighted,
+    note_devices,
 };
 pub use resources::Resources;
 pub use selector::{FieldRequirement, NodeSelector, NodeSelectorTerm, Operator, Requirement, Selector};

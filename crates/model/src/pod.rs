@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{Labels, NodeSelector, NodeSelectorTerm, Owner, Resources, Selector, Str, Time, Toleration};
+use crate::{DeviceClass, Labels, NodeSelector, NodeSelectorTerm, Owner, Resources, Selector, Str, Time, Toleration};
 
 /// What the cache knows a pod by: its uid.
 pub type PodKey = Str;
@@ -188,6 +188,20 @@ pub struct ExtendedDevice {
     pub resource: Str,
     /// Name of the DeviceClass.
     pub class: Str,
+}
+
+/// Notes which of a pod's requests are for devices of these classes.
+pub fn note_devices(pod: &mut Arc<PodInfo>, classes: &[DeviceClass]) {
+    let requested = pod.requests.spec.scalars.iter().filter(|(_, amount)| *amount != 0);
+    let devices: Box<[ExtendedDevice]> = requested
+        .filter_map(|(resource, _)| {
+            let class = classes.iter().find(|class| class.extended_resource.as_ref() == Some(resource))?;
+            Some(ExtendedDevice { resource: resource.clone(), class: class.name.clone() })
+        })
+        .collect();
+    if pod.devices != devices {
+        Arc::make_mut(pod).devices = devices;
+    }
 }
 
 /// What a pod's condition PodScheduled says while it is False.

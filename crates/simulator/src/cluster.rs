@@ -9,7 +9,7 @@ use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{
-    DeviceClass, DisruptionBudget, ExtendedDevice, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector, note_devices,
 };
 
 /// Compiled objects, in the order of the input.
@@ -114,20 +114,6 @@ impl Builder {
     }
 }
 
-/// Notes which of a pod's requests are for devices of these classes.
-fn note_devices(pod: &mut Arc<PodInfo>, classes: &[DeviceClass]) {
-    let requested = pod.requests.spec.scalars.iter().filter(|(_, amount)| *amount != 0);
-    let devices: Box<[ExtendedDevice]> = requested
-        .filter_map(|(resource, _)| {
-            let class = classes.iter().find(|class| class.extended_resource.as_ref() == Some(resource))?;
-            Some(ExtendedDevice { resource: resource.clone(), class: class.name.clone() })
-        })
-        .collect();
-    if !devices.is_empty() {
-        Arc::make_mut(pod).devices = devices;
-    }
-}
-
 fn in_order<T>(mut placed: Placed<T>) -> Vec<T> {
     placed.sort_by_key(|(place, _)| *place);
     placed.into_iter().map(|(_, object)| object).collect()
@@ -201,7 +187,10 @@ impl Cluster {
                 | Event::NamespaceGone(_)
                 | Event::ServiceGone(..)
                 | Event::WorkloadGone(..)
-                | Event::DisruptionBudgetGone(..) => {}
+                | Event::DisruptionBudgetGone(..)
+                // The pods have been told which of their requests they stand for.
+                | Event::DeviceClass(_)
+                | Event::DeviceClassGone(_) => {}
             }
         }
         engine

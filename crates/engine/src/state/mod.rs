@@ -334,6 +334,11 @@ impl ClusterState {
         self.assumed
     }
 
+    /// Number of pods on nodes that are not there.
+    pub fn detached_count(&self) -> usize {
+        self.detached.values().map(Vec::len).sum()
+    }
+
     /// A node by name.
     pub fn node(&self, name: &str) -> Option<&Arc<NodeInfo>> {
         self.slots.get(name).and_then(|slot| self.nodes[slot.index()].as_ref())

@@ -1,0 +1,238 @@
+//! The way of a pod from the decision to its confirmation: Reserve, Permit, PreBind, Bind, PostBind.
+
+use std::sync::Arc;
+
+use loadline_framework::record::Outcome;
+use loadline_framework::{Action, ClusterEvent, Code, EventObject, PreBindStep, Profile, Resource, Status};
+use loadline_model::{PodInfo, Str, Time};
+
+use super::{Scheduler, report_failure};
+use crate::cycle::guarded;
+use crate::effect::Effect;
+use crate::happened::Ended;
+use crate::queue::{QueuedPod, Rejectors};
+
+/// A placed pod on its way to its node.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(super) queued: QueuedPod,
+    pub(super) node: Str,
+    pub(super) profile: Arc<Profile>,
+    pub(super) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Permit plugins wait, until a time by which the pod is turned down.
+    Permit { until: Vec<(&'static str, Time)> },
+    /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
+    PreBind { left: Vec<usize>, at: Time },
+    /// The Bind effect of a plugin, by index, is out; and the node where the pod was seen meanwhile.
+    Bind { plugin: usize, seen_on: Option<Str> },
+}
+
+impl Scheduler {
+    pub(super) fn commit(&mut self, queued: QueuedPod, node: &Str, now: Time, effects: &mut Vec<Effect>) {
+        let pod = queued.pod.clone();
+        let Some(profile) = self.engine.profiles().get(&pod.scheduler_name).cloned() else {
+            return;
+        };
+        self.engine.assume(&pod, node);
+        for plugin in &profile.reserve {
+            let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
+                continue;
+            };
+            let status = guarded(|| part.reserve(&pod, node)).unwrap_or_else(Status::error);
+            if !status.is_success() {
+                self.unreserve(&profile, &pod, node, now);
+                let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
+                self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                return;
+            }
+        }
+        let mut until = Vec::new();
+        for plugin in &profile.permit {
+            let Some(part) = &profile.plugins[*plugin].plugin.permit else {
+                continue;
+            };
+            let permitted = guarded(|| part.permit(&pod, node));
+            let (status, wait) = permitted.unwrap_or_else(|panic| (Status::error(panic), 0));
+            match status.code {
+                Code::Success => {}
+                Code::Wait => {
+                    /// No pod waits longer, whatever a plugin says: 15 minutes.
+                    const LONGEST: Time = 900_000_000_000;
+                    until.push((profile.name(*plugin), now.saturating_add(wait.min(LONGEST))));
+                }
+                _ => {
+                    self.unreserve(&profile, &pod, node, now);
+                    let text = format!("running Permit plugin \"{}\": {}", profile.name(*plugin), status.message());
+                    self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                    return;
+                }
+            }
+        }
+        let uid = pod.uid.clone();
+        let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Permit { until } };
+        self.bindings.insert(uid.clone(), binding);
+        self.advance(&uid, now, effects);
+    }
+
+    /// Lets a pod that waits at Permit pass one plugin.
+    pub fn allow(&mut self, uid: &str, plugin: &str, now: Time) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(Binding { stage: Stage::Permit { until }, .. }) = self.bindings.get_mut(uid) {
+            until.retain(|(name, _)| *name != plugin);
+            self.advance(uid, now, &mut effects);
+        }
+        effects
+    }
+
+    pub(super) fn advance(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) {
+        let Some(mut binding) = self.bindings.remove(uid) else {
+            return;
+        };
+        if let Stage::Permit { until } = &binding.stage {
+            if let Some((plugin, _)) = until.iter().find(|(_, at)| *at <= now).copied() {
+                let text = format!("rejected due to timeout after waiting at plugin {plugin}");
+                self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
+                self.turned_down(binding.queued, plugin, &Status::unschedulable(text.clone()), text, now, effects);
+                return;
+            }
+            if until.is_empty() {
+                self.queue.done(uid);
+                binding.stage = Stage::PreBind { left: binding.profile.pre_bind.clone(), at: now };
+            }
+        }
+        if let Stage::PreBind { left, at } = &mut binding.stage {
+            let mut waiting = Vec::new();
+            *at = Time::MAX;
+            for plugin in std::mem::take(left) {
+                let Some(part) = &binding.profile.plugins[plugin].plugin.pre_bind else {
+                    continue;
+                };
+                let step = guarded(|| part.pre_bind(&binding.queued.pod, &binding.node, now));
+                match step.unwrap_or_else(|panic| PreBindStep::Fail(Status::error(panic))) {
+                    PreBindStep::Done => {}
+                    PreBindStep::WaitUntil(until, _) if until > now => {
+                        waiting.push(plugin);
+                        *at = until.min(*at);
+                    }
+                    PreBindStep::WaitUntil(_, status) | PreBindStep::Fail(status) => {
+                        let name = binding.profile.name(plugin);
+                        let text = format!("running PreBind plugin \"{name}\": {}", status.message());
+                        self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
+                        self.turned_down(binding.queued, name, &status, text, now, effects);
+                        return;
+                    }
+                }
+            }
+            *left = waiting;
+            if left.is_empty() {
+                let (pod, node) = (&binding.queued.pod, &binding.node);
+                let binds = |plugin: &usize| {
+                    let part = &binding.profile.plugins[*plugin].plugin.bind;
+                    part.as_ref().is_some_and(|part| guarded(|| part.binds(pod, node)).unwrap_or(false))
+                };
+                if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
+                    effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
+                    binding.stage = Stage::Bind { plugin, seen_on: None };
+                } else {
+                    let text = "no Bind plugin takes the pod".to_owned();
+                    self.unreserve(&binding.profile, pod, node, now);
+                    self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
+                    return;
+                }
+            }
+        }
+        self.bindings.insert(uid.into(), binding);
+    }
+
+    /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes. An answer that
+    /// says no is overruled by a pod that was seen on the node.
+    pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
+        self.happened.clear();
+        let mut effects = Vec::new();
+        let Some(Binding { stage: Stage::Bind { plugin, seen_on }, .. }) = self.bindings.get(uid) else {
+            return effects;
+        };
+        let (plugin, seen_on) = (*plugin, seen_on.clone());
+        let Some(Binding { queued, node, profile, .. }) = self.bindings.remove(uid) else {
+            return effects;
+        };
+        match result {
+            Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != node) => {
+                unreserve(&profile, &queued.pod, &node);
+            }
+            Err(error) if seen_on.is_none() => {
+                self.unreserve(&profile, &queued.pod, &node, now);
+                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
+                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
+            }
+            _ => {
+                self.happened.ended.push(Ended::new(&queued, Outcome::Feasible));
+                let pod = queued.pod;
+                for plugin in &profile.post_bind {
+                    if let Some(part) = &profile.plugins[*plugin].plugin.post_bind {
+                        // The pod is bound whatever it does, and the panic itself was told of.
+                        let _ = guarded(|| part.post_bind(&pod, &node));
+                    }
+                }
+                let note = format!("Successfully assigned {} to {node}", pod.full_name());
+                effects.push(Effect::RecordEvent { pod, reason: "Scheduled", warning: false, note });
+            }
+        }
+        effects
+    }
+
+    /// Undoes Reserve in reverse, and the assumption; pods that may fit now are woken.
+    pub(super) fn unreserve(&mut self, profile: &Profile, pod: &Arc<PodInfo>, node: &Str, now: Time) {
+        unreserve(profile, pod, node);
+        if self.engine.forget(&pod.uid) {
+            let object = EventObject::Pod { old: Some(pod), new: None };
+            self.queue.move_for_event(ClusterEvent::new(Resource::AssignedPod, Action::DELETE), &object, now);
+        }
+    }
+
+    /// A pod that failed after a node was found for it.
+    fn turned_down(
+        &mut self,
+        mut queued: QueuedPod,
+        plugin: &'static str,
+        status: &Status,
+        text: String,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut rejectors = Rejectors::default();
+        match status.code {
+            Code::Pending => rejectors.pending.push(plugin),
+            Code::Unschedulable | Code::UnschedulableAndUnresolvable => rejectors.unschedulable.push(plugin),
+            _ => {}
+        }
+        // It may have changed while it was on its way.
+        if let Some(latest) = self.pending.get(&queued.pod.uid) {
+            queued.pod = latest.clone();
+        }
+        let (outcome, reason) = if rejectors.is_empty() {
+            (Outcome::Error, "SchedulerError")
+        } else {
+            (Outcome::Unschedulable, "Unschedulable")
+        };
+        self.happened.ended.push(Ended::new(&queued, outcome));
+        let pod = queued.pod.clone();
+        self.engine.end_nomination(&pod.uid);
+        self.queue.requeue_after_failure(queued, rejectors, now);
+        report_failure(&pod, reason, text, Some(None), effects);
+    }
+}
+
+/// Undoes Reserve, in reverse.
+pub(super) fn unreserve(profile: &Profile, pod: &PodInfo, node: &Str) {
+    for plugin in profile.reserve.iter().rev() {
+        if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
+            // The others must be undone whatever one does.
+            let _ = guarded(|| part.unreserve(pod, node));
+        }
+    }
+}

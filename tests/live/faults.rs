@@ -1,0 +1,262 @@
+//! An API server that is slow, busy, away, or forgets to answer.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use loadline_fixture::{ControlPlane, Fault, Proxy, User};
+use serde_json::json;
+
+use crate::support::{
+    Running, add_node, bound, create, events, eventually, get, kubectl, list, node_of, patch, pod, tally, waiting,
+};
+
+/// Pods with names that count from 0, each of which requests this much.
+fn pods(name: &str, count: usize, cpu: &str) -> Vec<serde_json::Value> {
+    (0..count).map(|number| pod(&format!("{name}-{number}"), cpu, &json!({}))).collect()
+}
+
+/// Waits until all pods are bound, and gives how many are on which node.
+fn all_bound(server: &ControlPlane) -> String {
+    eventually("all pods are bound", || {
+        let pods = list(server, &["pods"]);
+        let nodes: Vec<String> =
+            pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
+        (nodes.len() == pods.len()).then(|| tally(&nodes))
+    })
+}
+
+fn delete(server: &ControlPlane, pod: &str) {
+    kubectl(server, &["delete", "pod", pod, "--grace-period=0", "--force"], "");
+}
+
+fn is_binding(method: &str, path: &str) -> bool {
+    method == "POST" && path.ends_with("/binding")
+}
+
+/// How often each pod's binding was asked for.
+fn bindings(proxy: &Proxy) -> BTreeMap<String, usize> {
+    let mut count = BTreeMap::new();
+    for (method, path) in proxy.seen() {
+        if is_binding(&method, &path) {
+            *count.entry(path).or_default() += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    for node in ["node-a", "node-b"] {
+        add_node(&server, node, "4");
+    }
+
+    // All pods are known and the nodes are not: nothing is placed before they are.
+    create(&server, &pods("early", 4, "1"));
+    proxy.fail(|_, path| path.starts_with("/api/v1/nodes?limit").then_some(Fault::Delay(Duration::from_secs(2))));
+    let scheduler = Running::through(&proxy, &[]);
+    assert_eq!(all_bound(&server), "node-a: 2, node-b: 2");
+    let seen = proxy.seen();
+    let watches = seen.iter().position(|(_, path)| path.starts_with("/api/v1/nodes?watch=true"));
+    let binds = seen.iter().position(|(method, path)| is_binding(method, path));
+    assert!(watches.is_some() && watches < binds, "the list of nodes was whole before the first binding");
+
+    // The API server binds and the answer is lost: the pod is looked up, and nothing is asked for twice.
+    let lost = Mutex::new(Vec::new());
+    proxy.fail(move |method, path| {
+        let mut lost = lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_first = is_binding(method, path) && !lost.contains(&path.to_owned());
+        is_first.then(|| lost.push(path.to_owned())).map(|()| Fault::LoseAnswer)
+    });
+    create(&server, &pods("unanswered", 2, "1"));
+    all_bound(&server);
+    for name in ["unanswered-0", "unanswered-1"] {
+        assert_eq!(
+            eventually("it is told", || events(&server, name, "Scheduled").pop())["deprecatedCount"],
+            json!(null)
+        );
+        assert_eq!(events(&server, name, "FailedScheduling"), Vec::<serde_json::Value>::new());
+    }
+
+    // The request is lost before the API server sees it, or is refused for now: it is asked for again.
+    let tries = AtomicUsize::new(0);
+    proxy.fail(move |method, path| {
+        let try_now = || tries.fetch_add(1, Ordering::Relaxed) % 3;
+        is_binding(method, path)
+            .then(try_now)
+            .and_then(|number| [Some(Fault::Lose), Some(Fault::Refuse(503, None)), None][number])
+    });
+    create(&server, &pods("refused", 1, "1"));
+    all_bound(&server);
+
+    // Somebody else binds a pod while our binding is on its way: what the API server says holds, and the room is free again.
+    proxy.fail(|method, path| {
+        (is_binding(method, path) && path.contains("/stolen/")).then_some(Fault::Delay(Duration::from_secs(2)))
+    });
+    create(&server, &[pod("stolen", "1", &json!({}))]);
+    eventually("its binding is on its way", || {
+        bindings(&proxy).keys().any(|path| path.contains("/stolen/")).then_some(())
+    });
+    add_node(&server, "node-c", "1");
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "stolen", "namespace": "default"},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": "node-c"},
+    });
+    kubectl(
+        &server,
+        &["create", "--raw", "/api/v1/namespaces/default/pods/stolen/binding", "-f", "-"],
+        &binding.to_string(),
+    );
+    assert_eq!(bound(&server, "stolen"), "node-c");
+    create(&server, &pods("last", 1, "1"));
+    assert_eq!(all_bound(&server), "node-a: 4, node-b: 4, node-c: 1");
+    proxy.heal();
+    create(&server, &pods("over", 1, "1"));
+    let told = waiting(&server, "over-0");
+    assert!(told["message"].as_str().unwrap_or_default().starts_with("0/3 nodes are available: 3 Insufficient cpu."));
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    add_node(&server, "node-a", "30");
+    let scheduler = Running::through(&proxy, &[]);
+    create(&server, &pods("first", 1, "1"));
+    all_bound(&server);
+
+    // Too many requests: everything but bindings is put off, and they are not behind it.
+    proxy.fail(|method, path| {
+        (method != "GET" && !path.contains("/leases") && !is_binding(method, path))
+            .then_some(Fault::Refuse(429, Some(60)))
+    });
+    create(&server, &pods("too-big", 8, "1000"));
+    create(&server, &pods("fits", 3, "1"));
+    for name in ["fits-0", "fits-1", "fits-2"] {
+        bound(&server, name);
+    }
+    // And bindings that are put off come when they are told to.
+    let refused = AtomicUsize::new(0);
+    proxy.fail(move |method, path| {
+        let is_refused = is_binding(method, path) && refused.fetch_add(1, Ordering::Relaxed) < 2;
+        is_refused.then_some(Fault::Refuse(429, Some(1)))
+    });
+    create(&server, &pods("later", 1, "1"));
+    assert_eq!(bound(&server, "later-0"), "node-a");
+    assert_eq!(bindings(&proxy)["/api/v1/namespaces/default/pods/later-0/binding"], 3);
+    proxy.heal();
+
+    // It goes away and comes back, twice; pods come and go meanwhile.
+    for round in 0..2 {
+        let [gone, new] = [format!("fits-{round}"), format!("meanwhile-{round}")];
+        proxy.set_up(false);
+        delete(&server, &gone);
+        create(&server, &pods("meanwhile", round + 1, "1")[round..]);
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(node_of(&server, &new), None, "nobody else binds it");
+        proxy.set_up(true);
+        bound(&server, &new);
+    }
+
+    // A watch that is too far behind: what vanished meanwhile is found by a list.
+    patch(&server, "node", "node-a", &json!({"spec": {"unschedulable": true}}));
+    add_node(&server, "node-b", "1");
+    create(&server, &pods("holds", 1, "1"));
+    assert_eq!(bound(&server, "holds-0"), "node-b");
+    create(&server, &pods("waits", 1, "1"));
+    waiting(&server, "waits-0");
+    proxy.set_up(false);
+    delete(&server, "holds-0");
+    let behind = Mutex::new(Vec::new());
+    proxy.fail(move |_, path| {
+        let resource = path.split_once('?').filter(|(_, query)| query.contains("watch=true"))?.0.to_owned();
+        let mut behind = behind.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_first = !behind.contains(&resource);
+        is_first.then(|| behind.push(resource)).map(|()| Fault::Refuse(410, None))
+    });
+    proxy.set_up(true);
+    assert_eq!(bound(&server, "waits-0"), "node-b");
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn what_a_watch_never_told_is_found_and_mended() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    add_node(&server, "node-a", "2");
+    let scheduler = Running::through(&proxy, &["--cache-check-period=1s"]);
+    create(&server, &pods("ghost", 2, "1"));
+    all_bound(&server);
+
+    // The end of one pod and the beginning of another are never told.
+    proxy.sieve(|path, line| {
+        !(path.starts_with("/api/v1/pods")
+            && (line.contains(r#""type":"DELETED""#) && line.contains("ghost-0") || line.contains("unheard-of")))
+    });
+    delete(&server, "ghost-0");
+    create(&server, &pods("unheard-of", 1, "1"));
+    // Something that is told: the next look at the API server is at its version.
+    create(&server, &pods("told", 1, "1000"));
+    waiting(&server, "told-0");
+    let mut tries = 0;
+    eventually("the pod that was never told of is bound", || {
+        tries += 1;
+        patch(&server, "pod", "told-0", &json!({"metadata": {"labels": {"tries": format!("{tries}")}}}));
+        node_of(&server, "unheard-of-0")
+    });
+
+    // A node that goes and comes back under its name is another node: nothing of the first is left.
+    kubectl(&server, &["delete", "node", "node-a"], "");
+    for name in ["ghost-1", "unheard-of-0"] {
+        delete(&server, name);
+    }
+    add_node(&server, "node-a", "3");
+    proxy.heal();
+    create(&server, &pods("again", 3, "1"));
+    for name in ["again-0", "again-1", "again-2"] {
+        assert_eq!(bound(&server, name), "node-a");
+    }
+    assert_eq!(get(&server, &["pod", "told-0"])["spec"]["nodeName"], json!(null));
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn a_pod_that_nobody_can_place_is_alone_with_it() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    add_node(&server, "node-a", "4");
+    let scheduler = Running::start(&server, User::Scheduler);
+    let term = |number: usize| json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": format!("app-{number}")}}});
+    let terms: Vec<_> = (0..2000).map(term).collect();
+    let huge = json!({"limits": {"cpu": "9223372036854775807", "memory": "9223372036854775807"}});
+    create(
+        &server,
+        &[
+            pod(
+                "many-terms",
+                "1",
+                &json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}),
+            ),
+            pod(
+                "huge",
+                "1",
+                &json!({"containers": [{"name": "main", "image": "registry.example/main", "resources": huge}]}),
+            ),
+            pod("impossible", "1", &json!({"nodeSelector": {"no-such": "label"}})),
+            pod("plain", "1", &json!({})),
+        ],
+    );
+    assert_eq!(bound(&server, "plain"), "node-a");
+    assert_eq!(bound(&server, "many-terms"), "node-a");
+    for (name, reason) in [("huge", "Insufficient"), ("impossible", "node affinity/selector")] {
+        let told = waiting(&server, name);
+        assert_eq!(told["reason"], "Unschedulable");
+        assert!(told["message"].as_str().unwrap_or_default().contains(reason), "{told}");
+    }
+    assert_eq!(scheduler.stop(), Some(0));
+}

@@ -1,0 +1,96 @@
+//! Who leads, and what becomes of the others.
+
+use std::time::Duration;
+
+use loadline_fixture::{ControlPlane, User};
+use serde_json::json;
+
+use crate::support::{Running, add_node, bound, create, eventually, get, list, pod};
+
+/// As quick as whole seconds allow.
+const QUICK: [&str; 4] = [
+    "--leader-elect-lease-duration=3s",
+    "--leader-elect-renew-deadline=2s",
+    "--leader-elect-retry-period=500ms",
+    "--leader-elect-resource-name=loadline",
+];
+
+fn holder(server: &ControlPlane) -> Option<String> {
+    let leases = list(server, &["leases", "--namespace=kube-system", "--field-selector=metadata.name=loadline"]);
+    let holder = leases.first()?["spec"]["holderIdentity"].as_str()?.to_owned();
+    (!holder.is_empty()).then_some(holder)
+}
+
+#[test]
+fn one_leads_and_another_takes_over() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    add_node(&server, "node-a", "100");
+    let first = Running::with_flags(&server, User::Admin, &QUICK);
+    create(&server, &[pod("one", "1", &json!({}))]);
+    bound(&server, "one");
+    let of_first = holder(&server).expect("somebody leads");
+
+    // The second one waits, also when it has to look at the cluster only once it leads.
+    let second = Running::with_flags(&server, User::Admin, &QUICK);
+    create(&server, &[pod("two", "1", &json!({}))]);
+    bound(&server, "two");
+    assert_eq!(holder(&server).as_ref(), Some(&of_first));
+
+    // A leader that stands still for longer than its lease finds another one in its place, and ends without a word more.
+    first.signal("STOP");
+    let of_second = eventually("the second one leads", || holder(&server).filter(|holder| *holder != of_first));
+    create(&server, &[pod("three", "1", &json!({}))]);
+    bound(&server, "three");
+    first.signal("CONT");
+    assert_eq!(first.ended(), Some(1));
+    assert_eq!(holder(&server), Some(of_second.clone()));
+
+    // One that is asked to end gives the lease back: nobody waits for it to run out.
+    let third = Running::with_flags(&server, User::Admin, &QUICK);
+    assert_eq!(second.stop(), Some(0));
+    eventually("the third one leads", || holder(&server).filter(|holder| *holder != of_second));
+    create(&server, &[pod("four", "1", &json!({}))]);
+    bound(&server, "four");
+    let lease = get(&server, &["lease", "loadline", "--namespace=kube-system"]);
+    assert_eq!(lease["spec"]["leaseTransitions"], 2);
+    let selector = "--field-selector=involvedObject.name=loadline,reason=LeaderElection";
+    let told = list(&server, &["events", "--namespace=kube-system", selector]);
+    let said: Vec<&str> = told.iter().filter_map(|event| event["message"].as_str()).collect();
+    assert!(said.contains(&format!("{of_second} became leader").as_str()), "{said:?}");
+    assert!(said.contains(&format!("{of_second} stopped leading").as_str()), "{said:?}");
+
+    // Whoever is killed has its place taken once the lease has run out.
+    third.signal("KILL");
+    let fourth = Running::with_flags(&server, User::Admin, &QUICK);
+    create(&server, &[pod("five", "1", &json!({}))]);
+    bound(&server, "five");
+    assert_eq!(fourth.stop(), Some(0));
+}
+
+#[test]
+fn whoever_is_killed_leaves_every_pod_bound_once() {
+    const PODS: usize = 60;
+    let server = ControlPlane::start().expect("the control plane starts");
+    for node in ["node-a", "node-b"] {
+        add_node(&server, node, "30");
+    }
+    let pods: Vec<_> = (0..PODS).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
+    let flags = ["--leader-elect=false"];
+    for (round, batch) in pods.chunks(PODS / 4).enumerate() {
+        let scheduler = Running::with_flags(&server, User::Admin, &flags);
+        create(&server, batch);
+        // At another moment each time.
+        std::thread::sleep(Duration::from_millis(150 * (round as u64 + 1)));
+        scheduler.signal("KILL");
+    }
+    let last = Running::with_flags(&server, User::Admin, &flags);
+    let nodes = eventually("all pods are bound", || {
+        let pods = list(&server, &["pods"]);
+        let nodes: Vec<String> =
+            pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
+        (nodes.len() == PODS).then_some(nodes)
+    });
+    // They fill both nodes to the last core, so that a pod too many on one would be a pod too few on the other.
+    assert_eq!(crate::support::tally(&nodes), "node-a: 30, node-b: 30");
+    assert_eq!(last.stop(), Some(0));
+}
