@@ -29,13 +29,15 @@ Examples:
   loadline explain -f examples/cluster
   loadline explain -f examples/cluster shop/search-0
   loadline explain -f cluster.json -o json
-  loadline explain                              # says which kubectl command makes cluster.json
+  loadline explain                              # the pending pods of the cluster that kubectl talks with
+  loadline explain shop/search-0 --context test
 
 ";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
   loadline simulate -f examples/cluster
+  loadline snapshot save cluster.json
   loadline simulate -f cluster.json -f new-deployment.yaml --fail-on-pending
   loadline simulate -f cluster.json -f changed-deployment.yaml --replace
   loadline simulate -f examples/cluster --explain shop/search-0
@@ -81,7 +83,7 @@ pub(crate) enum Command {
     /// Show for each pending pod which nodes it fits, how they score, and who turned the others down.
     ///
     /// Each pod is decided on its own against the cluster as it is: nothing is placed in between, and every node is
-    /// filtered and scored.
+    /// filtered and scored. Without -f the cluster of the kubeconfig is asked, as it is now; nothing is changed in it.
     #[command(after_long_help = format!("{EXPLAIN_EXAMPLES}{EXIT_CODES}"))]
     Explain(Explain),
     /// Run the scheduler over a cluster in virtual time until nothing more happens, and show where the pods went.
@@ -90,6 +92,8 @@ pub(crate) enum Command {
     /// they still lack. Nothing outside of this process is read or changed.
     #[command(after_long_help = format!("{SIMULATE_EXAMPLES}{EXIT_CODES}"))]
     Simulate(Simulate),
+    /// Save what decisions depend on in a cluster, as input for `explain` and `simulate`.
+    Snapshot(crate::snapshot_cmd::SnapshotArgs),
     /// Schedule the pods of a cluster, as kube-scheduler does.
     ///
     /// The options are those of kube-scheduler; a binary that is called kube-scheduler takes them without the word `run`.
@@ -173,9 +177,23 @@ pub(crate) struct Input {
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
     /// Pods to explain, as NAME or NAMESPACE/NAME; without any, all that are pending.
     #[arg(value_name = "POD")]
     pub(crate) pods: Vec<String>,
+}
+
+/// Which cluster is asked, and as whom. Without either it is the one that kubectl talks with.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "The cluster that is asked without -f")]
+pub(crate) struct Cluster {
+    /// A kubeconfig; without it $KUBECONFIG, ~/.kube/config, or the pod that this runs in.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig, in the place of its current one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -9,11 +9,12 @@ use loadline_simulator::{ExplainError, ExplainOptions, explain};
 
 use crate::cli::{Explain, FILES};
 use crate::exit::{Exit, Failure};
-use crate::input::{self, Ready};
+use crate::input::{self, Ready, Source};
 use crate::output::{Format, Streams, write_json, write_value, write_yaml};
 use crate::progress::Bar;
 use crate::render::explain::Explained;
 use crate::render::lines;
+use crate::snapshot_cmd;
 
 /// JSON is spread over lines down to the fields of a decision's parts; a node is one line.
 const OPEN: usize = 4;
@@ -22,10 +23,16 @@ const DEPTH: usize = 2;
 
 /// Runs the command.
 pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
-    input::require(&args.input, "explain").map_err(|failure| with_files(failure, &args.pods))?;
+    input::check_paths(&args.input)?;
     let format = args.input.output;
     let mut bar = Bar::new(streams.progress.draws(format));
-    let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
+    let source = if args.input.paths.is_empty() {
+        let list = snapshot_cmd::in_memory(&args.cluster, &mut bar, streams);
+        Source::List(list.map_err(|failure| with_files(failure, &args.pods))?)
+    } else {
+        Source::Paths
+    };
+    let Ready { loaded, profiles } = input::prepare(&args.input, source, registry, streams, &mut bar)?;
     let options = ExplainOptions { pods: args.pods.clone(), seed: args.input.seed, parallelism: args.input.threads() };
     let head = DecisionList {
         api_version: API_VERSION.to_owned(),

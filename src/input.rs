@@ -20,10 +20,6 @@ use crate::render::count;
 /// The name of standard input on the command line.
 pub(crate) const STDIN: &str = "-";
 
-/// What kubectl is asked for: every kind that decisions depend on, with the groups of names that others may have too.
-pub(crate) const KINDS: &str = "nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
-daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses";
-
 /// Both, ready to run.
 pub(crate) struct Ready {
     /// The cluster and what was said about it.
@@ -32,14 +28,16 @@ pub(crate) struct Ready {
     pub(crate) profiles: Profiles,
 }
 
-/// Sees that there is something to read, and only one reader of standard input.
-pub(crate) fn require(input: &Input, command: &str) -> Result<(), Failure> {
-    if input.paths.is_empty() {
-        return Err(Failure::Message(format!(
-            "no input: this version does not read a live cluster yet. Give files with -f, such as what kubectl prints:\n  \
-             kubectl get {KINDS} -A -o json > cluster.json\n  loadline {command} -f cluster.json"
-        )));
-    }
+/// Where the cluster comes from.
+pub(crate) enum Source {
+    /// The paths of the command line.
+    Paths,
+    /// A list of objects that an API server has told of.
+    List(Vec<u8>),
+}
+
+/// Sees that standard input has only one reader.
+pub(crate) fn check_paths(input: &Input) -> Result<(), Failure> {
     let stdin = Path::new(STDIN);
     let readers = input.paths.iter().chain(&input.config).filter(|path| *path == stdin).count();
     if readers > 1 {
@@ -64,13 +62,21 @@ pub(crate) fn read_text(path: &Path, stdin: &mut dyn Read) -> Result<String, Pro
 /// Reads the configuration and the cluster. Warnings go to standard error.
 pub(crate) fn prepare(
     input: &Input,
+    source: Source,
     registry: &Registry,
     streams: &mut Streams<'_>,
     bar: &mut Bar,
 ) -> Result<Ready, Failure> {
-    let options = LoadOptions { paths: input.paths.clone(), replace: input.replace, keep_going: input.keep_going };
+    let mut options = LoadOptions { paths: input.paths.clone(), replace: input.replace, keep_going: input.keep_going };
     let profiles = read_config(input.config.as_deref(), registry, streams);
-    let loaded = load(&options, streams.stdin, &mut |progress| bar.show(&progress));
+    let mut progress = |progress| bar.show(&progress);
+    let loaded = match source {
+        Source::Paths => load(&options, streams.stdin, &mut progress),
+        Source::List(list) => {
+            options.paths = vec![STDIN.into()];
+            load(&options, &mut io::Cursor::new(list), &mut progress)
+        }
+    };
     bar.clear();
     let (profiles, loaded) = match (profiles, loaded) {
         (Ok(profiles), Ok(loaded)) => (profiles, loaded),
@@ -164,26 +170,5 @@ pub(crate) fn exit(input: &Input, partial: bool, pending: u64) -> Exit {
         Exit::Pending
     } else {
         Exit::Done
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_readme_has_the_same_command() {
-        let readme = include_str!("../README.md").replace("\\\n", "");
-        assert!(readme.contains(&format!("kubectl get {KINDS} -A -o json > cluster.json\n")));
-    }
-
-    #[test]
-    fn the_hint_names_kinds_that_are_read() {
-        let read: Vec<String> = loadline_api::wire::Kind::ALL.iter().map(|kind| kind.name().to_lowercase()).collect();
-        for kind in KINDS.split(',') {
-            let name = kind.split('.').next().unwrap_or(kind);
-            let singular = [name.strip_suffix('s'), name.strip_suffix("es")];
-            assert!(singular.into_iter().flatten().any(|name| read.iter().any(|known| known == name)), "{kind}");
-        }
     }
 }

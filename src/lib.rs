@@ -13,6 +13,7 @@ mod progress;
 mod render;
 mod run;
 mod simulate_cmd;
+mod snapshot_cmd;
 
 use std::io;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ fn run(command: Command, registry: &Registry, streams: &mut Streams<'_>) -> Resu
         Command::Explain(args) => explain_cmd::run(&args, registry, streams),
         Command::Simulate(args) => simulate_cmd::run(&args, registry, streams),
         Command::Run(args) => run::run(&args, registry, streams),
+        Command::Snapshot(args) => snapshot_cmd::run(&args, streams),
         Command::Config(args) => config_cmd::run(&args, registry, streams),
         Command::Plugins(args) => plugins_cmd::run(&args, registry, streams),
         Command::Completion { shell } => {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::Simulate;
 use crate::exit::{Exit, Failure};
-use crate::input::{self, Ready};
+use crate::input::{self, Ready, Source};
 use crate::output::{Format, Streams, write_value};
 use crate::progress::Bar;
 use crate::render::simulate::{Shown, render};
@@ -32,10 +32,17 @@ pub(crate) struct SimulationReport {
 
 /// Runs the command.
 pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
-    input::require(&args.input, "simulate")?;
+    if args.input.paths.is_empty() {
+        return Err(Failure::Message(
+            "no input: give files with -f, such as a cluster as it is now:\n  loadline snapshot save cluster.json\n  \
+             loadline simulate -f cluster.json"
+                .to_owned(),
+        ));
+    }
+    input::check_paths(&args.input)?;
     // The result comes at once, after the last progress.
     let mut bar = Bar::new(streams.progress.draws(Format::Table));
-    let Ready { loaded, profiles } = input::prepare(&args.input, registry, streams, &mut bar)?;
+    let Ready { loaded, profiles } = input::prepare(&args.input, Source::Paths, registry, streams, &mut bar)?;
     let options = SimulateOptions {
         seed: args.input.seed,
         until: args.until,

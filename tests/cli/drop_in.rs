@@ -10,7 +10,7 @@ use crate::run::loadline;
 
 fn kube_scheduler() -> PathBuf {
     let assets =
-        std::env::var_os("KUBEBUILDER_ASSETS").expect("`eval \"$(cargo xtask tools)\"` says where the tools are");
+        std::env::var_os("LOADLINE_COMPONENTS").expect("`eval \"$(cargo xtask tools)\"` says where the tools are");
     Path::new(&assets).join("kube-scheduler")
 }
 

@@ -1,7 +1,7 @@
 //! What kubectl prints of a real API server: it is read whole, and it means the same as the manifests that the objects were made of.
 //!
-//! The objects of `dump/*.yaml` are created in an API server, which fills in what it fills in, and are printed by the command that
-//! `loadline explain` tells people to run. No controller runs there, so nothing else changes them.
+//! The objects of `dump/*.yaml` are created in an API server, which fills in what it fills in, and are printed by kubectl. No
+//! controller runs there, so nothing else changes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,26 +15,29 @@ use loadline_api::wire::{Kind, Object};
 use loadline_fixture::{ControlPlane, FixtureError};
 use serde_json::{Value, json};
 
-use crate::run::{Done, loadline, loadline_with};
+use crate::run::{Done, loadline_with};
 
-/// Kinds of storage and devices, which the command for people leaves out: nothing depends on them yet.
-const KEPT: &str = ",persistentvolumes,persistentvolumeclaims,storageclasses.storage.k8s.io,csinodes,csidrivers,\
+/// Every kind that is read, with the groups of names that others may have too.
+const KINDS: &str = "nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
+                     daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses,persistentvolumes,persistentvolumeclaims,storageclasses.storage.k8s.io,csinodes,csidrivers,\
                     csistoragecapacities,volumeattachments,resourceclaims,resourceclaimtemplates,resourceslices,deviceclasses";
 
 /// What stands in the manifests for the uid of an object that others refer to.
 const UID_OF: &str = "uid-of-";
 
 /// One cluster, three times.
-struct Dump {
+pub(crate) struct Dump {
     /// As it was written, one text.
     manifests: String,
     /// As kubectl prints it.
     yaml: String,
-    json: String,
+    pub(crate) json: String,
+    /// Where the objects are.
+    pub(crate) server: ControlPlane,
 }
 
 /// One API server serves all tests.
-fn dump() -> &'static Dump {
+pub(crate) fn dump() -> &'static Dump {
     static DUMP: OnceLock<Dump> = OnceLock::new();
     DUMP.get_or_init(|| made().expect("the API server takes the manifests"))
 }
@@ -52,11 +55,9 @@ fn made() -> Result<Dump, FixtureError> {
         manifests.push_str(&ours);
         manifests.push_str("---\n");
     }
-    let advice = loadline(&["explain"]).err;
-    let kinds =
-        advice.split("kubectl get ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a command is advised");
-    let get = |format: &str| server.kubectl(&["get", &format!("{kinds}{KEPT}"), "-A", "-o", format], None);
-    Ok(Dump { manifests, yaml: get("yaml")?, json: get("json")? })
+    let get = |format: &str| server.kubectl(&["get", KINDS, "-A", "-o", format], None);
+    let (yaml, json) = (get("yaml")?, get("json")?);
+    Ok(Dump { manifests, yaml, json, server })
 }
 
 /// The manifests, in the order of their names.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::{NODE, loadline, loadline_with, pod};
+use crate::run::{NODE, command, loadline, loadline_with, pod};
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
@@ -17,11 +17,20 @@ fn a_wrong_command_line_ends_with_2_and_prints_nothing() {
 
 #[test]
 fn without_input_the_way_to_a_cluster_is_shown() {
-    for command in ["explain", "simulate"] {
-        let done = loadline(&[command]);
-        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
-        let then = format!("-o json > cluster.json\n  loadline {command} -f cluster.json\n");
-        assert!(done.err.contains("kubectl get nodes,pods,") && done.err.contains(&then), "{done}");
+    let done = loadline(&["simulate"]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+    let way = "\n  loadline snapshot save cluster.json\n  loadline simulate -f cluster.json\n";
+    assert!(done.err.contains(way), "{done}");
+    // Where no cluster is known, a snapshot and an explanation of it can not be had.
+    for args in [&["explain"][..], &["explain", "shop/web"], &["snapshot", "save", "-"]] {
+        let mut command = command(args);
+        for variable in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"] {
+            command.env_remove(variable);
+        }
+        let output = command.env("HOME", "/no/such/folder").output().expect("the command runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &[][..]), "{err}");
+        assert!(err.starts_with("error: no cluster is known: give --kubeconfig, set KUBECONFIG"), "{err}");
     }
 }
 

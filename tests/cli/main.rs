@@ -7,3 +7,4 @@ mod input;
 mod output;
 mod run;
 mod simulate;
+mod snapshot;

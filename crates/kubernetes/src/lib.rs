@@ -18,6 +18,7 @@ mod patcher;
 mod recorder;
 mod resources;
 mod review;
+pub mod snapshot;
 mod writer;
 
 pub use announce::Announcer;

@@ -1,0 +1,257 @@
+//! A cluster as it is now, as a List of all objects that decisions depend on: what `explain` and `simulate` read.
+
+mod strip;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use loadline_api::wire::Kind;
+use loadline_metrics::Metrics;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::api::{Api, ApiError, Ask, RequestCounter};
+use crate::client::ConnectError;
+
+/// Objects in a page of a list.
+const PAGE: usize = 500;
+
+/// As whom a person asks a cluster: what kubectl would take.
+#[derive(Clone, Debug, Default)]
+pub struct UserAccess {
+    /// A kubeconfig file. `None`: `$KUBECONFIG`, `~/.kube/config`, or the service account of the pod that this runs in.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig; `None`: its current one.
+    pub context: Option<String>,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// No API server is known.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no kubeconfig where one is looked for, and this is not a pod.
+    #[error("no cluster is known: give --kubeconfig, set KUBECONFIG, or have a ~/.kube/config ({0})")]
+    NoKubeconfig(String),
+    /// The user may not list what decisions depend on.
+    #[error("not allowed to list {}: {message}", resources.join(", "))]
+    Forbidden {
+        /// What may not be listed, all of it.
+        resources: Vec<String>,
+        /// The API server's words about the first.
+        message: String,
+    },
+    /// The API server can not be reached, or does not know the user.
+    #[error("can not list {resource} at {server}: {error}")]
+    Api {
+        /// What was asked for.
+        resource: String,
+        /// Whom.
+        server: String,
+        /// What came back.
+        #[source]
+        error: ApiError,
+    },
+    /// What was listed can not be written.
+    #[error("can not write the snapshot: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// What was taken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Objects in the list.
+    pub objects: u64,
+    /// Resources that are not in it, each with the reason: those that may not be listed, and on which little depends.
+    pub left_out: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    metadata: PageMeta,
+    #[serde(default)]
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct PageMeta {
+    #[serde(rename = "continue", default)]
+    next: String,
+}
+
+/// Lists a cluster for somebody.
+pub struct Snapshot {
+    api: Api,
+    server: String,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Looks for the cluster. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When no cluster is known, or files are wrong.
+    pub async fn of(access: &UserAccess) -> Result<Self, SnapshotError> {
+        let mut config = config(access).await?;
+        config.default_retry = false;
+        let server = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(ConnectError::Client)?;
+        // Nobody reads the counts of a command that ends.
+        let counter = RequestCounter { metrics: Metrics::new(), host: server.as_str().into() };
+        Ok(Self { api: Api::new(client, None, counter), server })
+    }
+
+    /// Writes the list, one object a line. `progress` is told how many objects there are so far.
+    ///
+    /// # Errors
+    /// When something can not be listed; what was written until then is of no use.
+    pub async fn write(
+        &self,
+        out: &mut (dyn Write + Send),
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Taken, SnapshotError> {
+        let mut taken = Taken::default();
+        let mut forbidden = Vec::new();
+        out.write_all(b"{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[")?;
+        for kind in order() {
+            match self.list(kind, out, &mut taken.objects, progress).await {
+                Err(SnapshotError::Api { resource, error: ApiError::Refused { code: 403, message, .. }, .. }) => {
+                    if is_needed(kind) {
+                        forbidden.push((resource, message));
+                    } else {
+                        taken.left_out.push(format!("{resource}: not allowed to list them"));
+                    }
+                }
+                // An API server of another version, or with an API group switched off, has none of them.
+                Err(SnapshotError::Api { error: ApiError::Refused { code: 404, .. }, .. }) => {}
+                result => result?,
+            }
+        }
+        if let Some((_, message)) = forbidden.first() {
+            let message = message.clone();
+            return Err(SnapshotError::Forbidden {
+                resources: forbidden.into_iter().map(|(resource, _)| resource).collect(),
+                message,
+            });
+        }
+        out.write_all(b"\n]}\n")?;
+        Ok(taken)
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        out: &mut (dyn Write + Send),
+        objects: &mut u64,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), SnapshotError> {
+        let path = format!("{}?limit={PAGE}", path(kind));
+        let mut next = String::new();
+        loop {
+            let page = if next.is_empty() { path.clone() } else { format!("{path}&continue={next}") };
+            let page = self.api.answer(&Ask::get(page)).await;
+            let page: Page = page.map_err(|error| SnapshotError::Api {
+                resource: plural(kind),
+                server: self.server.clone(),
+                error,
+            })?;
+            for mut object in page.items.into_iter().flatten() {
+                strip::strip(&mut object);
+                // In a list of one kind they stand only at its head.
+                object["apiVersion"] = kind.api_version().into();
+                object["kind"] = kind.name().into();
+                out.write_all(if *objects == 0 { b"\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
+                *objects += 1;
+            }
+            progress(*objects);
+            next = page.metadata.next;
+            if next.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn config(access: &UserAccess) -> Result<Config, SnapshotError> {
+    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
+    if let Some(path) = &access.kubeconfig {
+        let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
+        let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
+        return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(wrong)?);
+    }
+    match Config::from_kubeconfig(&options).await {
+        Ok(config) => Ok(config),
+        Err(error) if access.context.is_some() => Err(SnapshotError::NoKubeconfig(error.to_string())),
+        Err(error) => Config::incluster().map_err(|_| SnapshotError::NoKubeconfig(error.to_string())),
+    }
+}
+
+/// The kinds in the order in which they are listed: what happens meanwhile must not look like something else. A workload that is
+/// listed before its pods lacks none of those that it gets meanwhile, and a pod that is listed before the nodes finds its own.
+fn order() -> Vec<Kind> {
+    let last = [Kind::Pod, Kind::Node];
+    let others = Kind::ALL.iter().copied().filter(|kind| !last.contains(kind));
+    others.chain(last).collect()
+}
+
+/// Whether decisions would be wrong without them. The others are about volumes and devices, for which pods are held back.
+fn is_needed(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::PersistentVolume
+            | Kind::PersistentVolumeClaim
+            | Kind::StorageClass
+            | Kind::CSINode
+            | Kind::CSIDriver
+            | Kind::CSIStorageCapacity
+            | Kind::VolumeAttachment
+            | Kind::ResourceClaim
+            | Kind::ResourceClaimTemplate
+            | Kind::ResourceSlice
+    )
+}
+
+/// As in paths: Kubernetes forms the names of its own resources in this way.
+fn plural(kind: Kind) -> String {
+    let name = kind.name().to_lowercase();
+    match name.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if name.ends_with('s') => format!("{name}es"),
+        None => format!("{name}s"),
+    }
+}
+
+fn path(kind: Kind) -> String {
+    let version = kind.api_version();
+    let root = if version.contains('/') { "apis" } else { "api" };
+    format!("/{root}/{version}/{}", plural(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_kubernetes_own() {
+        assert_eq!(path(Kind::Pod), "/api/v1/pods");
+        assert_eq!(path(Kind::PriorityClass), "/apis/scheduling.k8s.io/v1/priorityclasses");
+        assert_eq!(path(Kind::CSIStorageCapacity), "/apis/storage.k8s.io/v1/csistoragecapacities");
+    }
+
+    #[test]
+    fn each_kind_is_listed_once() {
+        let mut kinds = order();
+        assert_eq!(kinds.last(), Some(&Kind::Node));
+        kinds.sort_unstable();
+        assert!(kinds.iter().copied().eq(Kind::ALL.iter().copied()));
+    }
+}
