@@ -1,0 +1,163 @@
+//! The manifests' service account: what it may do is what the scheduler does, and no more.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use loadline_fixture::ControlPlane;
+use loadline_kubernetes::{Access, Connection, Reviews, Subject};
+use loadline_metrics::Metrics;
+use serde_json::{Value, json};
+
+use crate::support::{Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class};
+
+const NAME: &str = "loadline-scheduler";
+const USER: &str = "system:serviceaccount:kube-system:loadline-scheduler";
+const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/overlays/second-scheduler");
+
+/// API group, resource with subresource, verb.
+type Right = (String, String, String);
+
+/// What the API server wrote down of the user's requests: each with the code of its answer.
+fn requests(log: &Path) -> Vec<(Right, u64)> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let read = |line: &str| {
+        // The last line may not be whole yet.
+        let event: Value = serde_json::from_str(line).ok()?;
+        assert_eq!(event["user"]["username"], USER);
+        let text = |field: &str| event["objectRef"][field].as_str().unwrap_or_default().to_owned();
+        let resource = match (text("resource"), text("subresource")) {
+            (resource, of) if of.is_empty() => resource,
+            (resource, of) => format!("{resource}/{of}"),
+        };
+        let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
+        Some(((text("apiGroup"), resource, event["verb"].as_str()?.to_owned()), code))
+    };
+    text.lines().filter_map(read).collect()
+}
+
+/// What the rules of the manifests allow.
+fn granted(server: &ControlPlane) -> BTreeSet<Right> {
+    let texts = |list: &Value| {
+        let list = list.as_array().cloned().unwrap_or_default();
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut rights = BTreeSet::new();
+    for role in [get(server, &["clusterrole", NAME]), get(server, &["role", NAME, "-n", "kube-system"])] {
+        for rule in role["rules"].as_array().expect("a role has rules") {
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    rights
+                        .extend(texts(&rule["verbs"]).into_iter().map(|verb| (group.clone(), resource.clone(), verb)));
+                }
+            }
+        }
+    }
+    rights
+}
+
+/// The configuration of the overlay's ConfigMap, with a way to the API server, which a pod has by itself.
+fn configuration(server: &ControlPlane, kubeconfig: &Path) -> String {
+    let map = get(server, &["configmap", NAME, "-n", "kube-system"]);
+    let config = map["data"]["config.yaml"].as_str().expect("it is there");
+    format!("{config}clientConnection: {{kubeconfig: '{}'}}\n", kubeconfig.display())
+}
+
+/// Every binding fails for as long as this is there, and nobody knows whether it was made.
+fn failing_bindings() -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "nobody-there"},
+        "webhooks": [{
+            "name": "nobody.example.com",
+            "clientConfig": {"url": "https://127.0.0.1:1/"},
+            "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/binding"]}],
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "timeoutSeconds": 1,
+        }],
+    })
+}
+
+/// What the HTTPS server asks the API server.
+fn asked_by_the_server(kubeconfig: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is a runtime");
+    runtime.block_on(async {
+        let access = Access { kubeconfig: Some(kubeconfig.to_owned()), master: None };
+        let connection = Connection::new(&access, None, &Metrics::new()).await.expect("the kubeconfig is right");
+        let reviews = Reviews::new(connection);
+        let subject = reviews.token("nobody's").await.expect("it may ask who that is");
+        assert!(subject.is_none(), "{subject:?}");
+        let somebody = Subject { name: "somebody".to_owned(), ..Subject::default() };
+        reviews.access(&somebody, "get", "/metrics").await.expect("it may ask what they may");
+        // Where the API server trusts no certificates there is none; what it answers is looked at in its log.
+        let _ = reviews.authentication_config().await;
+    });
+}
+
+#[test]
+fn the_rights_are_those_that_are_used() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
+    let rules = json!([{"level": "Metadata", "users": [USER]}, {"level": "None"}]);
+    let text =
+        json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules});
+    fs::write(&policy, text.to_string()).expect("it can be written");
+    let flags = [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
+    let server = ControlPlane::start_with(&flags.each_ref().map(String::as_str)).expect("the control plane starts");
+    kubectl(&server, &["apply", "-k", OVERLAY], "");
+    let token = kubectl(&server, &["create", "token", NAME, "-n", "kube-system"], "");
+    let kubeconfig = server.kubeconfig_with_token("loadline", token.trim()).expect("it can be written");
+    let config = folder.path().join("config.yaml");
+    fs::write(&config, configuration(&server, &kubeconfig)).expect("it can be written");
+
+    add_node(&server, "node-a", "2");
+    create(&server, &[priority_class("high", 1000)]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
+    command.arg("run").arg("--config").arg(config).stdin(Stdio::null());
+    let scheduler = Running::of(command);
+    // There is no kubelet that would end a pod.
+    let of_loadline = |name: &str, cpu: &str| {
+        pod(name, cpu, &json!({"schedulerName": "loadline", "terminationGracePeriodSeconds": 0}))
+    };
+
+    create(&server, &[of_loadline("web", "1500m")]);
+    assert_eq!(bound(&server, "web"), "node-a");
+    create(&server, &[of_loadline("waits", "1800m")]);
+    eventually("why it waits is told", || events(&server, "waits", "FailedScheduling").pop());
+    let important = json!({"schedulerName": "loadline", "priorityClassName": "high"});
+    create(&server, &[pod("important", "1800m", &important)]);
+    assert_eq!(bound(&server, "important"), "node-a");
+    // The end of the victim woke it; what is told then goes on with what was told before.
+    eventually("it is told again", || {
+        let event = events(&server, "waits", "FailedScheduling").pop()?;
+        (event["series"]["count"].as_u64()? >= 2).then_some(())
+    });
+    add_node(&server, "node-b", "1");
+
+    create(&server, &[failing_bindings()]);
+    create(&server, &[of_loadline("late", "500m")]);
+    let looked_up = (String::new(), "pods".to_owned(), "get".to_owned());
+    eventually("the pod is looked up", || requests(&log).into_iter().find(|(right, _)| *right == looked_up));
+    kubectl(&server, &["delete", "validatingwebhookconfiguration", "nobody-there"], "");
+    assert_eq!(bound(&server, "late"), "node-b");
+
+    eventually("it is told who leads", || {
+        list(&server, &["events", "-n", "kube-system", "--field-selector", "reason=LeaderElection"]).pop()
+    });
+    asked_by_the_server(&kubeconfig);
+    assert_eq!(scheduler.stop(), Some(0));
+
+    let requests = requests(&log);
+    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
+    let granted = granted(&server);
+    assert!(granted.len() > 20, "{granted:?}");
+    let unused: Vec<&Right> = granted.difference(&used).collect();
+    assert!(unused.is_empty(), "allowed and never asked for: {unused:?}");
+    let missing: Vec<&Right> = used.difference(&granted).collect();
+    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
+}
