@@ -1,6 +1,6 @@
 //! A pod's way, on an API server where nothing else happens: bound, told of, woken, preempted.
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::ControlPlane;
 use serde_json::{Value, json};
 
 use crate::support::{Running, add_node, create, events, eventually, get, node_of};
@@ -23,7 +23,7 @@ fn pods_are_bound_told_of_and_preempted() {
     let server = ControlPlane::start().expect("the control plane starts");
     add_node(&server, "node-a", "2");
     create(&server, &[pod("before", "500m", 0)]);
-    let scheduler = Running::start(&server, User::Scheduler);
+    let scheduler = Running::start(&server);
 
     // A pod that was there before it started, and pods that come while it runs.
     eventually("the first pod is bound", || node_of(&server, "before"));

@@ -230,7 +230,7 @@ fn what_a_watch_never_told_is_found_and_mended() {
 fn a_pod_that_nobody_can_place_is_alone_with_it() {
     let server = ControlPlane::start().expect("the control plane starts");
     add_node(&server, "node-a", "4");
-    let scheduler = Running::start(&server, User::Scheduler);
+    let scheduler = Running::start(&server);
     let term = |number: usize| json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": format!("app-{number}")}}});
     let terms: Vec<_> = (0..2000).map(term).collect();
     let huge = json!({"limits": {"cpu": "9223372036854775807", "memory": "9223372036854775807"}});

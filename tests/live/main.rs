@@ -1,7 +1,6 @@
 //! `loadline run` on real control planes.
 //!
-//! Unless a test says otherwise it runs as the user `system:kube-scheduler`, with the rights that every Kubernetes cluster gives to
-//! that user and no more.
+//! Unless a test says otherwise it runs as the service account of the manifests, with its rights and no more.
 
 mod binding;
 mod drop_in;

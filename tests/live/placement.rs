@@ -1,6 +1,6 @@
 //! Where pods go: taints, spread, affinity.
 
-use loadline_fixture::{Node, User};
+use loadline_fixture::Node;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -40,7 +40,7 @@ fn taints_spread_and_affinity_are_kept() {
         Node::new("west-1", 4000, 8192).zone("west"),
         Node::new("west-2", 4000, 8192).zone("west").taint("example.com/gpu", "yes", "NoSchedule"),
     ]);
-    let scheduler = Running::start(&cluster, User::Scheduler);
+    let scheduler = Running::start(&cluster);
     let deployment = |name: &str, replicas: u32, spec: &Value| {
         workload("Deployment", name, "100m", &json!({"replicas": replicas}), spec)
     };

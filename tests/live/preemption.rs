@@ -1,6 +1,6 @@
 //! Pods that take the room of others.
 
-use loadline_fixture::{Node, User};
+use loadline_fixture::Node;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -39,7 +39,7 @@ fn the_less_important_make_room_and_budgets_are_kept_where_they_can_be() {
             }),
         ],
     );
-    let scheduler = Running::start(&cluster, User::Scheduler);
+    let scheduler = Running::start(&cluster);
 
     // Two guarded pods on one node and two that are not on the other; both nodes are full.
     let on = |node: &str, name: &str| {

@@ -10,9 +10,11 @@ use loadline_kubernetes::{Access, Connection, Reviews, Subject};
 use loadline_metrics::Metrics;
 use serde_json::{Value, json};
 
-use crate::support::{Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class};
+use crate::support::{
+    NAME, Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class,
+    service_account,
+};
 
-const NAME: &str = "loadline-scheduler";
 const USER: &str = "system:serviceaccount:kube-system:loadline-scheduler";
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/overlays/second-scheduler");
 
@@ -108,8 +110,7 @@ fn the_rights_are_those_that_are_used() {
     let flags = [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
     let server = ControlPlane::start_with(&flags.each_ref().map(String::as_str)).expect("the control plane starts");
     kubectl(&server, &["apply", "-k", OVERLAY], "");
-    let token = kubectl(&server, &["create", "token", NAME, "-n", "kube-system"], "");
-    let kubeconfig = server.kubeconfig_with_token("loadline", token.trim()).expect("it can be written");
+    let kubeconfig = service_account(&server);
     let config = folder.path().join("config.yaml");
     fs::write(&config, configuration(&server, &kubeconfig)).expect("it can be written");
 

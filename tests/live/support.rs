@@ -1,6 +1,7 @@
 //! What the tests share: a scheduler that runs, objects, and waiting.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,9 +19,10 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it with kube-scheduler's defaults.
-    pub(crate) fn start(server: &ControlPlane, user: User) -> Self {
+    pub(crate) fn start(server: &ControlPlane) -> Self {
         let mut command = Self::command();
-        command.arg("--kubeconfig").arg(server.kubeconfig_of(user));
+        command.arg("--kubeconfig").arg(service_account(server));
+        command.args(["--leader-elect-resource-name", NAME]);
         Self::of(command)
     }
 
@@ -49,7 +51,8 @@ impl Running {
         let config = json!({
             "apiVersion": "kubescheduler.config.k8s.io/v1",
             "kind": "KubeSchedulerConfiguration",
-            "clientConnection": {"kubeconfig": server.kubeconfig_of(User::Scheduler)},
+            "clientConnection": {"kubeconfig": service_account(server)},
+            "leaderElection": {"resourceName": NAME},
             "profiles": profiles,
         });
         let path = folder.path().join("config.yaml");
@@ -88,6 +91,19 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What the manifests call the service account, and the Lease that it may hold.
+pub(crate) const NAME: &str = "loadline-scheduler";
+
+/// Gives the API server the manifests' service account with its rights, and gives a kubeconfig for it.
+pub(crate) fn service_account(server: &ControlPlane) -> PathBuf {
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/base");
+    let account = format!("{manifests}/service-account.yaml");
+    let rights = format!("{manifests}/rights.yaml");
+    kubectl(server, &["apply", "-n", "kube-system", "-f", &account, "-f", &rights], "");
+    let token = kubectl(server, &["create", "token", NAME, "-n", "kube-system"], "");
+    server.kubeconfig_with_token(NAME, token.trim()).expect("it can be written")
 }
 
 /// A cluster with these nodes.

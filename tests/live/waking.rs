@@ -1,6 +1,6 @@
 //! Pods that wait, and what ends their waiting.
 
-use loadline_fixture::{Node, User};
+use loadline_fixture::Node;
 use serde_json::json;
 
 use crate::support::{
@@ -11,7 +11,7 @@ use crate::support::{
 fn each_change_that_could_help_a_pod_wakes_it() {
     let mut cluster = cluster(&[Node::new("node-a", 1000, 4096), Node::new("node-b", 1000, 4096)]);
     kubectl(&cluster, &["cordon", "node-b"], "");
-    let scheduler = Running::start(&cluster, User::Scheduler);
+    let scheduler = Running::start(&cluster);
 
     // Gates: nothing happens before the last of them is gone, while others go on.
     let gates = json!({"schedulingGates": [{"name": "example.com/one"}, {"name": "example.com/two"}]});
