@@ -6,7 +6,7 @@ use super::Metadata;
 use crate::process::{capture, cargo};
 
 /// For each crate the crates of ours that it may need. Dependencies point one way, from the shell to the core.
-const MAY_NEED: [(&str, &[&str]); 9] = [
+const MAY_NEED: [(&str, &[&str]); 10] = [
     ("loadline-model", &[]),
     ("loadline-api", &["loadline-model"]),
     ("loadline-framework", &["loadline-model"]),
@@ -15,6 +15,7 @@ const MAY_NEED: [(&str, &[&str]); 9] = [
     ("loadline-engine", &["loadline-framework", "loadline-model"]),
     ("loadline-config", &["loadline-api", "loadline-framework", "loadline-model"]),
     ("loadline-metrics", &[]),
+    ("loadline-server", &["loadline-metrics"]),
     (
         "loadline-kubernetes",
         &["loadline-api", "loadline-engine", "loadline-framework", "loadline-metrics", "loadline-model"],

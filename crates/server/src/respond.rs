@@ -1,0 +1,92 @@
+//! Answers in the form that Kubernetes' own servers give them.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::auth::User;
+
+/// With this body.
+pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Media type of what people read.
+pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
+/// Media type of Prometheus' text.
+pub(crate) const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Media type of JSON.
+pub(crate) const JSON: &str = "application/json";
+
+/// An error as Go's HTTP library writes it.
+pub(crate) fn error(status: StatusCode, message: &str) -> Response {
+    let mut response = text(status, PLAIN, format!("{message}\n"));
+    no_sniffing(&mut response);
+    response
+}
+
+pub(crate) fn json_body(value: &Value) -> Response {
+    text(StatusCode::OK, JSON, value.to_string())
+}
+
+pub(crate) fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// Nobody knows who asks.
+pub(crate) fn unauthorized() -> Response {
+    let body = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "Unauthorized",
+        "reason": "Unauthorized",
+        "code": 401,
+    });
+    text(StatusCode::UNAUTHORIZED, JSON, format!("{body}\n"))
+}
+
+/// Who asks may not.
+pub(crate) fn forbidden(user: &User, verb: &str, path: &str, reason: &str) -> Response {
+    let mut message = sanitized(&format!("User {:?} cannot {verb} path {path:?}", user.name));
+    if !reason.is_empty() {
+        message = format!("{message}: {reason}");
+    }
+    let body = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": format!("forbidden: {message}"),
+        "reason": "Forbidden",
+        "details": {},
+        "code": 403,
+    });
+    let mut response = text(StatusCode::FORBIDDEN, JSON, format!("{body}\n"));
+    no_sniffing(&mut response);
+    response
+}
+
+/// Whether he may could not be found out.
+pub(crate) fn internal_error(path: &str, problem: &str) -> Response {
+    error(StatusCode::INTERNAL_SERVER_ERROR, &sanitized(&format!("Internal Server Error: {path:?}: {problem}")))
+}
+
+/// The scheduling thread does not answer.
+pub(crate) fn unavailable() -> Response {
+    error(StatusCode::SERVICE_UNAVAILABLE, "the scheduler does not answer")
+}
+
+pub(crate) fn no_sniffing(response: &mut Response) {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// Nothing that looks like HTML.
+fn sanitized(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
