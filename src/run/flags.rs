@@ -100,8 +100,10 @@ const fn gone(name: &'static str, kind: Kind, why: &'static str) -> Idle {
     Idle { name, kind, why, gone: true }
 }
 
-const HTTPS: &str = "nothing is served over HTTPS yet";
-const METRICS: &str = "no metrics are served yet";
+const HTTP1: &str = "HTTP/1.1 alone is served";
+const METRICS: &str = "all metrics are shown, with all of their labels";
+const PORT: &str = "the port is this process's alone";
+const SAFE: &str = "there are no others than those that are considered safe";
 const STREAM: &str = "all of the log goes to standard error, at once";
 const OLD_LOG: &str = "kube-scheduler has not had it since 1.26, and the log goes to standard error";
 const GO: &str = "there is no Go runtime to be profiled";
@@ -109,21 +111,10 @@ const GO: &str = "there is no Go runtime to be profiled";
 const IDLE: &[Idle] = &[
     idle("allow-metric-labels", Kind::Text, METRICS),
     idle("allow-metric-labels-manifest", Kind::Text, METRICS),
-    idle("authentication-kubeconfig", Kind::Text, HTTPS),
-    idle("authentication-skip-lookup", Kind::Bool, HTTPS),
-    idle("authentication-token-webhook-cache-ttl", Kind::Duration, HTTPS),
-    idle("authentication-tolerate-lookup-failure", Kind::Bool, HTTPS),
-    idle("authorization-always-allow-paths", Kind::List, HTTPS),
-    idle("authorization-kubeconfig", Kind::Text, HTTPS),
-    idle("authorization-webhook-cache-authorized-ttl", Kind::Duration, HTTPS),
-    idle("authorization-webhook-cache-unauthorized-ttl", Kind::Duration, HTTPS),
-    idle("bind-address", Kind::Text, HTTPS),
-    idle("cert-dir", Kind::Text, HTTPS),
-    idle("client-ca-file", Kind::Text, HTTPS),
     idle("contention-profiling", Kind::Bool, GO),
-    idle("disable-http2-serving", Kind::Bool, HTTPS),
+    idle("disable-http2-serving", Kind::Bool, HTTP1),
     idle("disabled-metrics", Kind::List, METRICS),
-    idle("http2-max-streams-per-connection", Kind::Number, HTTPS),
+    idle("http2-max-streams-per-connection", Kind::Number, HTTP1),
     idle("kube-api-content-type", Kind::Text, "JSON is what is spoken with the API server"),
     idle("log-flush-frequency", Kind::Duration, STREAM),
     idle("log-json-info-buffer-size", Kind::Text, STREAM),
@@ -131,23 +122,13 @@ const IDLE: &[Idle] = &[
     idle("log-text-info-buffer-size", Kind::Text, STREAM),
     idle("log-text-split-stream", Kind::Bool, STREAM),
     idle("min-compatibility-version", Kind::List, "no gate that matters here depends on it"),
-    idle("permit-address-sharing", Kind::Bool, HTTPS),
-    idle("permit-port-sharing", Kind::Bool, HTTPS),
+    idle("permit-address-sharing", Kind::Bool, PORT),
+    idle("permit-port-sharing", Kind::Bool, PORT),
     idle("profiling", Kind::Bool, GO),
-    idle("requestheader-allowed-names", Kind::List, HTTPS),
-    idle("requestheader-client-ca-file", Kind::Text, HTTPS),
-    idle("requestheader-extra-headers-prefix", Kind::List, HTTPS),
-    idle("requestheader-group-headers", Kind::List, HTTPS),
-    idle("requestheader-uid-headers", Kind::List, HTTPS),
-    idle("requestheader-username-headers", Kind::List, HTTPS),
-    idle("secure-port", Kind::Number, HTTPS),
     idle("show-hidden-metrics-for-version", Kind::Text, METRICS),
-    idle("tls-cert-file", Kind::Text, HTTPS),
-    idle("tls-cipher-suites", Kind::List, HTTPS),
-    idle("tls-curve-preferences", Kind::List, HTTPS),
-    idle("tls-min-version", Kind::Text, HTTPS),
-    idle("tls-private-key-file", Kind::Text, HTTPS),
-    idle("tls-sni-cert-key", Kind::List, HTTPS),
+    idle("tls-cipher-suites", Kind::List, SAFE),
+    idle("tls-curve-preferences", Kind::List, SAFE),
+    idle("tls-sni-cert-key", Kind::List, "everybody is shown the same certificate"),
     // Manifests of older clusters still have these.
     gone("add-dir-header", Kind::Bool, OLD_LOG),
     gone("alsologtostderr", Kind::Bool, OLD_LOG),

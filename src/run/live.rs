@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::RunArgs;
 use super::reload::Reload;
+use super::serve::{Served, Serving};
 use super::settings::Settings;
 use crate::exit::{Exit, Failure};
 
@@ -43,24 +44,49 @@ pub(super) async fn run(
         metrics: metrics.clone(),
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
-    let (in_force, _) = watch::channel(Arc::new(config.clone()));
-    let reload = Reload { args, registry, scheduling: live.scheduling(), announcer, metrics, in_force };
+    let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::to_json(config, registry)));
+    let served = Served {
+        settings: &settings.serve,
+        flags: &settings.flags,
+        config,
+        in_force: shown,
+        connection: &connection,
+        metrics: &metrics,
+        scheduling: live.scheduling(),
+        fence,
+    };
+    let serving = Serving::start(served).await?;
+    let lease = of.resource_name.as_str();
+    let reload =
+        Reload { args, registry, scheduling: live.scheduling(), announcer, metrics: metrics.clone(), in_force };
     let reload = async {
         match (&args.config.config, config_text) {
             (Some(path), Some(text)) => reload.follow(path, settings, text).await,
             _ => std::future::pending().await,
         }
     };
-    tokio::select! {
-        exit = life(live, election.as_mut()) => exit,
-        () = reload => unreachable!("a file is followed for ever"),
-        () = server_version(&connection) => unreachable!("it waits for ever once it knows"),
-    }
+    let life = life(live, election.as_mut(), &serving, |leads| metrics.set_leading(lease, leads));
+    let exit = tokio::select! {
+        exit = Box::pin(life) => exit,
+        () = Box::pin(reload) => unreachable!("a file is followed for ever"),
+        () = Box::pin(server_version(&connection)) => unreachable!("it waits for ever once it knows"),
+    };
+    serving.stop().await;
+    exit
 }
 
 /// Candidate, leader, end.
-async fn life(mut live: Live, election: Option<&mut Election>) -> Result<Exit, Failure> {
+async fn life(
+    mut live: Live,
+    election: Option<&mut Election>,
+    serving: &Serving,
+    tell_leading: impl Fn(bool),
+) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
+    let stop = |live: Live| {
+        serving.announce_end();
+        stop(live)
+    };
     let Some(election) = election else {
         live.lead();
         return tokio::select! {
@@ -68,11 +94,13 @@ async fn life(mut live: Live, election: Option<&mut Election>) -> Result<Exit, F
             () = live.ended() => Err(Failure::message(&LiveError::Panicked)),
         };
     };
+    tell_leading(false);
     tokio::select! {
         () = election.win() => live.lead(),
         () = signals.next() => return stop(live).await,
         () = live.ended() => return Err(Failure::message(&LiveError::Panicked)),
     }
+    tell_leading(true);
     let exit = tokio::select! {
         () = election.hold() => {
             error!("the lease is lost: another instance may be scheduling");
@@ -88,6 +116,7 @@ async fn life(mut live: Live, election: Option<&mut Election>) -> Result<Exit, F
         } => exit,
     };
     election.release().await;
+    tell_leading(false);
     exit
 }
 

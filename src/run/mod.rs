@@ -7,6 +7,7 @@ pub(crate) mod go;
 mod live;
 mod logs;
 mod reload;
+mod serve;
 mod settings;
 
 use clap::Args;
@@ -28,11 +29,15 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     versions: flags::VersionFlags,
     #[command(flatten)]
+    serve: serve::ServeFlags,
+    #[command(flatten)]
     logs: logs::LogFlags,
     #[command(flatten)]
     idle: flags::IdleFlags,
     #[command(flatten)]
     own: OwnFlags,
+    #[command(flatten)]
+    values: serve::FlagValues,
 }
 
 /// What kube-scheduler does not have.

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadline_config::Config;
 use loadline_framework::Registry;
 use loadline_kubernetes::{Announcer, Scheduling};
 use loadline_metrics::Metrics;
+use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -26,7 +26,7 @@ pub(super) struct Reload<'a> {
     pub(super) announcer: Announcer,
     pub(super) metrics: Metrics,
     /// The configuration that is in force, for whoever shows it.
-    pub(super) in_force: watch::Sender<Arc<Config>>,
+    pub(super) in_force: watch::Sender<Arc<Value>>,
 }
 
 impl Reload<'_> {
@@ -88,7 +88,7 @@ impl Reload<'_> {
         info!(path = %path.display(), hash, pods_left = left, "the changed configuration is in force");
         self.metrics.reloaded(true);
         self.announcer.announce("ConfigReloaded", false, &format!("{file} is in force, hash {hash}")).await;
-        let _ = self.in_force.send(Arc::new(wanted.config));
+        let _ = self.in_force.send(Arc::new(loadline_config::effective::to_json(&wanted.config, self.registry)));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The configuration and the flags, put together as kube-scheduler does it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use loadline_config::Config;
@@ -8,6 +9,7 @@ use loadline_model::Time;
 
 use super::RunArgs;
 use super::flags::{ConfigFlags, ElectionFlags};
+use super::serve::ServeSettings;
 use super::{gates, go};
 
 /// How to run.
@@ -21,6 +23,10 @@ pub(crate) struct Settings {
     pub(crate) client_limits: Option<RateLimit>,
     /// After this time a pod without a node is tried again, whatever happens.
     pub(crate) max_in_unschedulable: Time,
+    /// What is served.
+    pub(crate) serve: ServeSettings,
+    /// All flags with their values.
+    pub(crate) flags: BTreeMap<String, String>,
 }
 
 /// The version whose behaviour this is.
@@ -58,6 +64,8 @@ pub(crate) fn merge(args: &RunArgs, mut config: Config, warnings: &mut Vec<Strin
         access: Access { kubeconfig, master: args.config.master.clone() },
         client_limits: (in_file || in_flags).then_some(limits),
         max_in_unschedulable: args.config.pod_max_in_unschedulable_pods_duration,
+        serve: args.serve.settings(),
+        flags: args.values.0.clone(),
     })
 }
 
@@ -196,8 +204,7 @@ clientConnection: {kubeconfig: /of/the/file, qps: 7}
 
     #[test]
     fn flags_without_effect_are_told() {
-        let (settings, warnings) =
-            merged(None, &["--profiling=false", "--logtostderr", "--tls-min-version", "VersionTLS12"]);
+        let (settings, warnings) = merged(None, &["--profiling=false", "--logtostderr", "--tls-cipher-suites", "A,B"]);
         assert!(settings.is_ok());
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         assert!(warnings.iter().any(|said| said.starts_with("--profiling has no effect: ")), "{warnings:?}");

@@ -31,6 +31,8 @@ fn kubeadms_static_pod_needs_another_image_and_nothing_else() {
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--kubeconfig={kubeconfig}"))
         .arg("--leader-elect=true")
+        // Not kubeadm's: the usual port may be taken on the machine that this runs on.
+        .arg("--secure-port=0")
         .args(["--v=10", "--logging-format=json"])
         .stdin(Stdio::null())
         .stderr(fs::File::create(&log).expect("it can be written"));

@@ -96,6 +96,11 @@ impl Engine {
         &self.profiles
     }
 
+    /// Seed of the tie-break.
+    pub fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
     /// Nominated pods.
     pub fn nominator(&self) -> &Nominator {
         &self.nominator

@@ -23,6 +23,7 @@ mod grouping;
 mod happened;
 pub mod nominator;
 pub mod queue;
+mod recall;
 pub mod records;
 mod remedies;
 mod scheduler;

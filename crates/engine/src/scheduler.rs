@@ -86,6 +86,11 @@ impl Scheduler {
         &self.queue
     }
 
+    /// Pods without a node as last heard of, whoever schedules them.
+    pub fn pending(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.pending.values()
+    }
+
     /// What the last call brought about.
     pub fn happened(&self) -> &Happened {
         &self.happened

@@ -162,3 +162,52 @@ pub struct DecisionList {
     /// The decisions.
     pub pods: Vec<Decision>,
 }
+
+/// A decision of a running scheduler, with what it keeps of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveDecision {
+    /// The decision. Its table of nodes is there while nothing has changed since.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// What is kept of it in any case.
+    pub summary: DecisionSummary,
+}
+
+/// What a running scheduler keeps of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionSummary {
+    /// Number of the decision since the scheduler began, from 1.
+    pub number: u64,
+    /// Attempt of the pod, from 1.
+    pub attempt: u32,
+    /// Hash of the configuration that decided.
+    pub config_hash: String,
+    /// Number of feasible nodes that were found.
+    pub feasible: u32,
+    /// How many nodes each plugin turned down for which reason; the reason is empty where it differs from node to node.
+    pub rejections: Vec<RejectionCount>,
+    /// The best nodes, at most five, best first.
+    pub best: Vec<NodeTotal>,
+}
+
+/// Nodes that a plugin turned down for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RejectionCount {
+    /// The plugin.
+    pub plugin: String,
+    /// kube-scheduler's reason.
+    pub reason: String,
+    /// How many nodes.
+    pub nodes: u32,
+}
+
+/// A node with its total.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeTotal {
+    /// The node.
+    pub name: String,
+    /// Sum of its weighted scores.
+    pub total: i64,
+}

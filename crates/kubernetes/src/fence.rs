@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use loadline_model::Time;
 
@@ -27,6 +28,14 @@ impl Fence {
     /// Whether it is open at this moment.
     pub fn is_open(&self) -> bool {
         clock::now() < self.until.load(Ordering::Acquire)
+    }
+
+    /// For how long it has been closed though nobody closed it: the lease was held and could not be renewed. Zero while it is open.
+    pub fn overdue(&self) -> Duration {
+        match self.until.load(Ordering::Acquire) {
+            Time::MIN => Duration::ZERO,
+            until => Duration::from_nanos(clock::now().saturating_sub(until).max(0) as u64),
+        }
     }
 
     /// Leaves it open until a time.

@@ -111,7 +111,7 @@ pub fn reading(scheduler: &Scheduler) -> Reading {
             ("assumed_pods", cluster.assumed_count()),
         ],
         unschedulable: rejections.map(|((plugin, profile), pods)| (plugin, profile.to_string(), pods)).collect(),
-        binding: scheduler.in_flight(),
+        binding: scheduler.binding(),
         records: engine.records().iter().len(),
         records_bytes: engine.records().bytes(),
     }

@@ -23,3 +23,4 @@ pub use health::{Check, Checks};
 pub use inspect::{Answer, DecisionQuery, Inspect, Page};
 pub use routes::Parts;
 pub use server::{Server, ServerError, ServerOptions};
+pub use tls::TlsVersion;

@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use crate::auth::{AuthOptions, Authenticator, Authorizer, Delegate, Trust};
 use crate::certificate::{Certificate, CertificateError, CertificateSource};
 use crate::routes::{Guard, Parts, Shown, routes};
-use crate::tls;
+use crate::tls::{self, TlsVersion};
 
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 256;
@@ -36,6 +36,8 @@ pub struct ServerOptions {
     pub address: SocketAddr,
     /// The certificate.
     pub certificate: CertificateSource,
+    /// The oldest version of TLS that is spoken.
+    pub oldest_tls: TlsVersion,
     /// Who may ask.
     pub auth: AuthOptions,
 }
@@ -78,9 +80,9 @@ impl Server {
     /// # Errors
     /// When the address is taken, or a file is missing or wrong.
     pub async fn start(options: ServerOptions, parts: Parts, delegate: Arc<dyn Delegate>) -> Result<Self, ServerError> {
-        let ServerOptions { address, certificate, auth } = options;
+        let ServerOptions { address, certificate, oldest_tls, auth } = options;
         let certificate = Certificate::new(&certificate, address.ip())?;
-        let acceptor = TlsAcceptor::from(Arc::new(tls::config(certificate.clone())?));
+        let acceptor = TlsAcceptor::from(Arc::new(tls::config(certificate.clone(), oldest_tls)?));
         let token_ttl = auth.token_ttl;
         let authorizer = Authorizer::new(&auth, delegate.clone()).map_err(ServerError::Auth)?;
         let trust = Trust::new(auth, delegate.clone()).await.map_err(ServerError::Auth)?;

@@ -62,10 +62,24 @@ impl ClientCertVerifier for TakeAnyCertificate {
     }
 }
 
-/// TLS with this certificate.
-pub(crate) fn config(certificate: Arc<Certificate>) -> Result<ServerConfig, Error> {
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2
+    #[default]
+    Tls12,
+    /// 1.3
+    Tls13,
+}
+
+/// TLS with this certificate, from this version on.
+pub(crate) fn config(certificate: Arc<Certificate>, oldest: TlsVersion) -> Result<ServerConfig, Error> {
     let provider = provider();
-    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let versions = match oldest {
+        TlsVersion::Tls12 => rustls::ALL_VERSIONS,
+        TlsVersion::Tls13 => &[&rustls::version::TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions)?;
     let verifier = Arc::new(TakeAnyCertificate(provider));
     let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -4,7 +4,7 @@ use loadline_framework::ClusterEvent;
 use loadline_model::{Map, Str, Time};
 
 use super::backoff::over_at;
-use super::slab::Place;
+use super::slab::{Id, Place};
 use super::{QueueName, QueuedPod, SchedulingQueue};
 
 /// A waiting pod.
@@ -33,29 +33,55 @@ impl SchedulingQueue {
         counts
     }
 
+    /// A waiting pod by its name.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<Pending<'_>> {
+        let mut ids = self.pods.in_order().into_iter();
+        let is_it = |id: &Id| {
+            let pod = &self.pods[*id].queued.pod;
+            pod.name == *name && pod.namespace == *namespace
+        };
+        ids.find(is_it).map(|id| self.describe(id))
+    }
+
+    /// Waiting pods by namespace and name, from behind `after` on, at most `limit`; and whether there are more.
+    pub fn page(&self, after: Option<(&str, &str)>, limit: usize) -> (Vec<Pending<'_>>, bool) {
+        let key = |id: &Id| {
+            let pod = &self.pods[*id].queued.pod;
+            (pod.namespace.as_str(), pod.name.as_str())
+        };
+        let mut ids = self.pods.in_order();
+        ids.retain(|id| after.is_none_or(|after| key(id) > after));
+        let more = ids.len() > limit;
+        ids.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        ids.truncate(limit);
+        (ids.into_iter().map(|id| self.describe(id)).collect(), more)
+    }
+
     /// All waiting pods, in the order in which they entered.
     pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
-        self.pods.in_order().into_iter().map(|id| {
-            let entry = &self.pods[id];
-            let queued = &entry.queued;
-            let next_try = match entry.place {
-                Place::Active | Place::Nowhere => None,
-                Place::Backoff | Place::ErrorBackoff => queued.backoff_expiration.map(over_at),
-                Place::Unschedulable if queued.gate.is_some() => None,
-                Place::Unschedulable => Some(self.leftover_at(queued.timestamp)),
+        self.pods.in_order().into_iter().map(|id| self.describe(id))
+    }
+
+    fn describe(&self, id: Id) -> Pending<'_> {
+        let entry = &self.pods[id];
+        let queued = &entry.queued;
+        let next_try = match entry.place {
+            Place::Active | Place::Nowhere => None,
+            Place::Backoff | Place::ErrorBackoff => queued.backoff_expiration.map(over_at),
+            Place::Unschedulable if queued.gate.is_some() => None,
+            Place::Unschedulable => Some(self.leftover_at(queued.timestamp)),
+        };
+        let mut wakes = Vec::new();
+        if entry.place == Place::Unschedulable {
+            let waits_for: Vec<&'static str> = match &queued.gate {
+                Some(gate) => vec![gate.plugin],
+                None => queued.rejectors.iter().collect(),
             };
-            let mut wakes = Vec::new();
-            if entry.place == Place::Unschedulable {
-                let waits_for: Vec<&'static str> = match &queued.gate {
-                    Some(gate) => vec![gate.plugin],
-                    None => queued.rejectors.iter().collect(),
-                };
-                for plugin in waits_for {
-                    let events = self.hints.registered(entry.profile, plugin);
-                    wakes.extend(events.map(|event| (plugin, event)));
-                }
+            for plugin in waits_for {
+                let events = self.hints.registered(entry.profile, plugin);
+                wakes.extend(events.map(|event| (plugin, event)));
             }
-            Pending { queue: self.queue_of(id), queued, next_try, wakes }
-        })
+        }
+        Pending { queue: self.queue_of(id), queued, next_try, wakes }
     }
 }
