@@ -24,12 +24,21 @@ pub(crate) fn version(module: &Path) -> Result<String> {
 
 /// Builds commands of a module: several into the folder `out`, one into the file `out`.
 pub(crate) fn build(step: &str, module: &Path, out: &Path, packages: &[&str]) -> Result<()> {
+    compile(step, &["build"], module, out, packages)
+}
+
+/// Builds the tests of a module's root package into the file `out`, to be run later.
+pub(crate) fn build_tests(step: &str, module: &Path, out: &Path) -> Result<()> {
+    compile(step, &["test", "-c"], module, out, &["."])
+}
+
+fn compile(step: &str, how: &[&str], module: &Path, out: &Path, packages: &[&str]) -> Result<()> {
     let flags = match required(module, KUBERNETES)? {
         Some(version) => linker_flags(&version)?,
         None => STRIPPED.to_owned(),
     };
     let mut command = go(module);
-    command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
+    command.args(how).args(["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
     process::run(step, command.arg(out).args(packages))
 }
 

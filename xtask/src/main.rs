@@ -58,6 +58,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Run Kubernetes' own end-to-end tests of scheduling, with Loadline as the cluster's scheduler.
+    ///
+    /// All arguments go to the runner: `--scheduler kube-scheduler`, `--subset`, and the others that
+    /// `cargo xtask conformance -- --help` lists.
+    Conformance {
+        /// Arguments of the runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Count the instructions of the main decisions with valgrind, and compare with those that are committed.
     Instructions {
         /// Write what was counted to benches/instructions.json.
@@ -101,10 +110,22 @@ fn run(command: Command) -> Result<()> {
             let mut bench = cargo(["bench", "--package", "loadline-benches", "--bench", "beside", "--"]);
             process::run("beside", bench.args(args).env("LOADLINE_REFEREE", referee))
         }
+        Command::Conformance { args } => conformance(&args, &tools::Tools::ready()?),
         Command::Instructions { update } => instructions::run(update),
         Command::Generate { check } => generate::run(check),
         Command::Lint => lint::run(),
     }
+}
+
+/// Runs Kubernetes' own end-to-end tests against the command as cargo's tests build it.
+fn conformance(args: &[String], tools: &tools::Tools) -> Result<()> {
+    let specs = tools::end_to_end()?;
+    process::run("conformance", &mut cargo(["build", "--package", "loadline"]))?;
+    let target = tidy::metadata()?.target_directory().to_owned();
+    let mut runner = cargo(["run", "--package", "loadline-conformance", "--"]);
+    runner.args(args).envs(tools.environment());
+    runner.env("LOADLINE_END_TO_END", specs).env("LOADLINE_BINARY", target.join("debug/loadline"));
+    process::run("conformance", runner.env("LOADLINE_REPORTS", target.join("conformance")))
 }
 
 /// The root of the workspace.

@@ -1,5 +1,5 @@
 //! What the tests need besides Rust: a control plane (etcd, kube-apiserver, kubectl), the components that make a cluster of it
-//! (kube-controller-manager, kube-scheduler, kwok), and the referee.
+//! (kube-controller-manager, kube-scheduler, kwok), the referee, and Kubernetes' own end-to-end tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +96,15 @@ fn kwok() -> Result<PathBuf> {
         go::build("tools", &module, &folder.join("kwok"), &["sigs.k8s.io/kwok/cmd/kwok"])
     })?;
     Ok(folder.join("kwok"))
+}
+
+/// Kubernetes' own end-to-end tests of scheduling, as one binary.
+pub(crate) fn end_to_end() -> Result<PathBuf> {
+    let module = root().join("tests/conformance/specs");
+    let folder = built("end-to-end", &module, "two to four minutes", |folder| {
+        go::build_tests("tools", &module, &folder.join("end-to-end"))
+    })?;
+    Ok(folder.join("end-to-end"))
 }
 
 /// The cache's folder for what is built from a Go module; `build` fills it, once for each state of the module.
