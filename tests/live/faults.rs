@@ -212,12 +212,12 @@ fn what_a_watch_never_told_is_found_and_mended() {
     });
 
     // A node that goes and comes back under its name is another node: nothing of the first is left.
+    proxy.heal();
     kubectl(&server, &["delete", "node", "node-a"], "");
     for name in ["ghost-1", "unheard-of-0"] {
         delete(&server, name);
     }
     add_node(&server, "node-a", "3");
-    proxy.heal();
     create(&server, &pods("again", 3, "1"));
     for name in ["again-0", "again-1", "again-2"] {
         assert_eq!(bound(&server, name), "node-a");

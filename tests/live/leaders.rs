@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadline_fixture::{ControlPlane, User};
 use serde_json::json;
 
-use crate::support::{Running, add_node, bound, create, eventually, get, list, pod};
+use crate::support::{Running, add_node, add_node_for, bound, create, eventually, get, list, pod, tally};
 
 /// As quick as whole seconds allow.
 const QUICK: [&str; 4] = [
@@ -67,30 +67,84 @@ fn one_leads_and_another_takes_over() {
     assert_eq!(fourth.stop(), Some(0));
 }
 
-#[test]
-fn whoever_is_killed_leaves_every_pod_bound_once() {
-    const PODS: usize = 60;
+/// Kills a scheduler again and again while pods arrive. They fill both nodes to the last core, so that a pod too many on one would be
+/// a pod too few on the other.
+fn kill_while_pods_arrive(kills: u32, pods: usize) {
     let server = ControlPlane::start().expect("the control plane starts");
     for node in ["node-a", "node-b"] {
-        add_node(&server, node, "30");
+        add_node_for(&server, node, pods / 2);
     }
-    let pods: Vec<_> = (0..PODS).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
+    let pods: Vec<_> = (0..pods).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
     let flags = ["--leader-elect=false"];
-    for (round, batch) in pods.chunks(PODS / 4).enumerate() {
+    for (round, batch) in (0..kills).zip(pods.chunks(pods.len().div_ceil(kills as usize))) {
         let scheduler = Running::with_flags(&server, User::Admin, &flags);
         create(&server, batch);
         // At another moment each time.
-        std::thread::sleep(Duration::from_millis(150 * (round as u64 + 1)));
+        std::thread::sleep(Duration::from_millis(u64::from(round * 37 % 400)));
         scheduler.signal("KILL");
     }
     let last = Running::with_flags(&server, User::Admin, &flags);
+    let half = pods.len() / 2;
+    assert_eq!(all_bound(&server, pods.len()), format!("node-a: {half}, node-b: {half}"));
+    assert_eq!(last.stop(), Some(0));
+}
+
+/// Waits until so many pods are bound, and gives how many are on which node.
+fn all_bound(server: &ControlPlane, count: usize) -> String {
     let nodes = eventually("all pods are bound", || {
-        let pods = list(&server, &["pods"]);
+        let pods = list(server, &["pods"]);
         let nodes: Vec<String> =
             pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
-        (nodes.len() == PODS).then_some(nodes)
+        (nodes.len() == count).then_some(nodes)
     });
-    // They fill both nodes to the last core, so that a pod too many on one would be a pod too few on the other.
-    assert_eq!(crate::support::tally(&nodes), "node-a: 30, node-b: 30");
-    assert_eq!(last.stop(), Some(0));
+    tally(&nodes)
+}
+
+#[test]
+fn whoever_is_killed_leaves_every_pod_bound_once() {
+    kill_while_pods_arrive(4, 60);
+}
+
+#[test]
+#[ignore = "the long form: cargo xtask drills"]
+fn fifty_kills_leave_every_pod_bound_once() {
+    kill_while_pods_arrive(50, 1000);
+}
+
+/// Two instances, of which the leader is stopped for longer than its lease again and again while pods arrive.
+fn pause_the_leader(pauses: u32, pods: usize) {
+    let server = ControlPlane::start().expect("the control plane starts");
+    for node in ["node-a", "node-b"] {
+        add_node_for(&server, node, pods / 2);
+    }
+    let start = || Running::with_flags(&server, User::Admin, &QUICK);
+    let pods: Vec<_> = (0..pods).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
+    let mut leader = start();
+    eventually("the first one leads", || holder(&server));
+    let mut standby = start();
+    for (round, batch) in (0..pauses).zip(pods.chunks(pods.len().div_ceil(pauses as usize))) {
+        let before = holder(&server);
+        create(&server, batch);
+        std::thread::sleep(Duration::from_millis(u64::from(round * 53 % 300)));
+        leader.signal("STOP");
+        eventually("the other one leads", || holder(&server).filter(|holder| Some(holder) != before.as_ref()));
+        leader.signal("CONT");
+        assert_eq!(leader.ended(), Some(1), "whoever lost the lease ends");
+        leader = std::mem::replace(&mut standby, start());
+    }
+    let half = pods.len() / 2;
+    assert_eq!(all_bound(&server, pods.len()), format!("node-a: {half}, node-b: {half}"));
+    assert_eq!(leader.stop(), Some(0));
+    assert_eq!(standby.stop(), Some(0));
+}
+
+#[test]
+fn a_leader_that_is_paused_binds_nothing_that_another_one_has_bound() {
+    pause_the_leader(2, 60);
+}
+
+#[test]
+#[ignore = "the long form: cargo xtask drills"]
+fn leaders_that_are_paused_twenty_times_bind_nothing_twice() {
+    pause_the_leader(20, 1000);
 }

@@ -80,11 +80,8 @@ fn a_changed_file_takes_effect_and_a_wrong_one_none() {
     mount(folder.path(), 1, &config(&server, &second, &json!({})));
     bound(&server, "waits");
     bound(&server, "new");
-    let told = eventually("the pod that is nobody's any more is told so", || {
-        let told = events(&server, "left", "FailedScheduling").into_iter();
-        told.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).find(|note| note.contains("no profile"))
-    });
-    assert_eq!(told, "no profile is named \"leaves\" any more");
+    let told = eventually("the pod that is nobody's any more is told so", || events(&server, "left", "ProfileRemoved").pop());
+    assert_eq!(told["note"], "no profile is named \"leaves\" any more");
     eventually("it is announced", || announced(&server, "ConfigReloaded").pop());
 
     // What is wrong is refused with every reason, and what was in force stays so.

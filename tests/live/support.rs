@@ -121,7 +121,16 @@ pub(crate) fn create(server: &ControlPlane, objects: &[Value]) {
 
 /// A node on which nothing runs, for pods that only have to be bound.
 pub(crate) fn add_node(server: &ControlPlane, name: &str, cpu: &str) {
-    let resources = json!({"cpu": cpu, "memory": "8Gi", "pods": "110"});
+    add_node_with(server, name, &json!({"cpu": cpu, "memory": "8Gi", "pods": "110"}));
+}
+
+/// One for exactly so many pods of one core each.
+pub(crate) fn add_node_for(server: &ControlPlane, name: &str, pods: usize) {
+    let pods = pods.to_string();
+    add_node_with(server, name, &json!({"cpu": pods, "memory": "8Gi", "pods": pods}));
+}
+
+fn add_node_with(server: &ControlPlane, name: &str, resources: &Value) {
     create(
         server,
         &[json!({

@@ -67,6 +67,22 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measure Loadline beside kube-scheduler, in turn on one real API server: throughput, CPU, latency, memory.
+    ///
+    /// All arguments go to the benchmark: `--nodes N`, `--pods N`, `--rounds N`, and the others that
+    /// `cargo xtask bench-live -- --help` lists.
+    BenchLive {
+        /// Arguments of the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The long forms of the failure drills: 50 kills, leaders that fight for the lease, churn for 15 minutes.
+    ///
+    /// Arguments are names of tests; without any, all run.
+    Drills {
+        /// Names of tests, or parts of them.
+        tests: Vec<String>,
+    },
     /// Count the instructions of the main decisions with valgrind, and compare with those that are committed.
     Instructions {
         /// Write what was counted to benches/instructions.json.
@@ -111,6 +127,12 @@ fn run(command: Command) -> Result<()> {
             process::run("beside", bench.args(args).env("LOADLINE_REFEREE", referee))
         }
         Command::Conformance { args } => conformance(&args, &tools::Tools::ready()?),
+        Command::Drills { tests } => {
+            let mut long = cargo(["test", "--package", "loadline", "--test", "live", "--", "--ignored", "--nocapture"]);
+            long.arg("--test-threads=1").args(tests).envs(tools::Tools::ready()?.environment());
+            process::run("drills", &mut long)
+        }
+        Command::BenchLive { args } => bench_live(&args, &tools::Tools::ready()?),
         Command::Instructions { update } => instructions::run(update),
         Command::Generate { check } => generate::run(check),
         Command::Lint => lint::run(),
@@ -118,6 +140,14 @@ fn run(command: Command) -> Result<()> {
 }
 
 /// Runs Kubernetes' own end-to-end tests against the command as cargo's tests build it.
+fn bench_live(args: &[String], tools: &tools::Tools) -> Result<()> {
+    process::run("bench-live", &mut cargo(["build", "--release", "--package", "loadline"]))?;
+    let target = tidy::metadata()?.target_directory().to_owned();
+    let mut runner = cargo(["run", "--release", "--package", "loadline-bench-live", "--"]);
+    runner.args(args).envs(tools.environment()).env("LOADLINE", target.join("release/loadline"));
+    process::run("bench-live", runner.env("LOADLINE_KUBE_SCHEDULER", tools.kube_scheduler()))
+}
+
 fn conformance(args: &[String], tools: &tools::Tools) -> Result<()> {
     let specs = tools::end_to_end()?;
     process::run("conformance", &mut cargo(["build", "--package", "loadline"]))?;

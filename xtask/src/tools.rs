@@ -44,6 +44,11 @@ impl Tools {
         ]
     }
 
+    /// kube-scheduler's binary.
+    pub(crate) fn kube_scheduler(&self) -> PathBuf {
+        self.components.join("kube-scheduler")
+    }
+
     /// The same as lines for a POSIX shell.
     pub(crate) fn exports(&self) -> String {
         let line =

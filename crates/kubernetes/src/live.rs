@@ -368,7 +368,8 @@ impl Shell {
                 let _ = answer.send(left.len());
                 for pod in left {
                     let note = format!("no profile is named {:?} any more", pod.scheduler_name.as_str());
-                    let effect = Effect::RecordEvent { pod, reason: "FailedScheduling", warning: true, note };
+                    // A reason of its own: as a repetition of what was said before, its text would never be seen.
+                    let effect = Effect::RecordEvent { pod, reason: "ProfileRemoved", warning: true, note };
                     self.writer.perform(effect);
                 }
             }

@@ -30,8 +30,15 @@ const MAY_NEED: [(&str, &[&str]); 10] = [
 const COMMAND: &str = "loadline";
 
 /// Crates for tests and development: they may need anything, and nothing that is shipped may need them.
-const FOR_TESTS: [&str; 6] =
-    ["loadline-benches", "loadline-conformance", "loadline-fixture", "loadline-fuzz", "loadline-parity", "xtask"];
+const FOR_TESTS: [&str; 7] = [
+    "loadline-bench-live",
+    "loadline-benches",
+    "loadline-conformance",
+    "loadline-fixture",
+    "loadline-fuzz",
+    "loadline-parity",
+    "xtask",
+];
 
 /// The crates that decide. They get time, seed and events as arguments and do no input or output.
 const CORE: [&str; 6] =

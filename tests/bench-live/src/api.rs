@@ -1,0 +1,161 @@
+//! The API server, as the benchmark asks it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use futures_util::{AsyncBufReadExt, StreamExt, stream};
+use http::{Method, Request};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// Requests that are under way at once when many objects are made.
+const CREATORS: usize = 32;
+
+/// Pods and nodes of one API server.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+}
+
+impl Api {
+    pub(crate) async fn new(kubeconfig: &std::path::Path) -> Result<Self> {
+        let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default());
+        let mut config = config.await?;
+        config.default_retry = false;
+        Ok(Self { client: Client::try_from(config)? })
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        Ok(self.client.request(request.body(body)?).await?)
+    }
+
+    /// Creates objects in a collection, many at once and in about this order; when each was taken.
+    pub(crate) async fn create(&self, path: &str, objects: &[Value]) -> Result<Vec<Instant>> {
+        let create = |object: &Value| {
+            let (api, path, object) = (self.clone(), path.to_owned(), object.clone());
+            async move { api.send(Method::POST, &path, &object).await.map(|_| now()) }
+        };
+        let made: Vec<Result<Instant>> = stream::iter(objects.iter().map(create)).buffered(CREATORS).collect().await;
+        made.into_iter().collect()
+    }
+
+    /// Deletes all pods, and waits until they are gone.
+    pub(crate) async fn delete_pods(&self) -> Result<()> {
+        let path = "/api/v1/namespaces/default/pods";
+        loop {
+            let left = self.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await?;
+            if left["items"].as_array().is_none_or(Vec::is_empty) {
+                return Ok(());
+            }
+            let how = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0});
+            self.send(Method::DELETE, path, &how).await?;
+        }
+    }
+
+    /// Follows the pods from now on.
+    pub(crate) async fn follow_pods(&self) -> Result<Pods> {
+        let path = "/api/v1/namespaces/default/pods";
+        let list = self.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await?;
+        let version = list["metadata"]["resourceVersion"].as_str().context("a list has a version")?.to_owned();
+        let request = Request::get(format!("{path}?watch=true&resourceVersion={version}")).body(Vec::new())?;
+        let lines = self.client.request_stream(request).await?;
+        let (sender, changed) = watch::channel(());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let told = seen.clone();
+        let task = tokio::spawn(async move {
+            let mut lines = std::pin::pin!(lines);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+                let event: Value = serde_json::from_slice(&line).unwrap_or_default();
+                told.lock().unwrap_or_else(PoisonError::into_inner).take(&event);
+                let _ = sender.send(());
+                line.clear();
+            }
+        });
+        Ok(Pods { seen, changed, task })
+    }
+}
+
+/// What a watch told of pods, by name.
+#[derive(Default)]
+struct Seen {
+    bound: BTreeMap<String, Instant>,
+    refused: BTreeMap<String, Instant>,
+}
+
+impl Seen {
+    fn take(&mut self, event: &Value) {
+        let pod = &event["object"];
+        let Some(name) = pod["metadata"]["name"].as_str() else { return };
+        if event["type"] == "DELETED" {
+            return;
+        }
+        if pod["spec"]["nodeName"].is_string() {
+            self.bound.entry(name.to_owned()).or_insert_with(now);
+        } else if pod["status"]["conditions"][0]["reason"] == "Unschedulable" {
+            self.refused.entry(name.to_owned()).or_insert_with(now);
+        }
+    }
+}
+
+/// Pods as a watch tells of them.
+pub(crate) struct Pods {
+    seen: Arc<Mutex<Seen>>,
+    changed: watch::Receiver<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Pods {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Pods {
+    /// Waits until all of these are bound, or said to be unschedulable, and gives when.
+    pub(crate) async fn settled(&mut self, names: &[String]) -> Result<Vec<Instant>> {
+        loop {
+            {
+                let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let when = |name: &String| seen.bound.get(name).or_else(|| seen.refused.get(name)).copied();
+                let times: Vec<Instant> = names.iter().map_while(when).collect();
+                if times.len() == names.len() {
+                    return Ok(times);
+                }
+            }
+            let waited = tokio::time::timeout(std::time::Duration::from_mins(5), self.changed.changed()).await;
+            if !matches!(waited, Ok(Ok(()))) {
+                bail!("no pod was bound for five minutes");
+            }
+        }
+    }
+
+    /// The same, of pods that are bound in the end.
+    pub(crate) async fn bound(&mut self, names: &[String]) -> Result<Vec<Instant>> {
+        loop {
+            {
+                let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let times: Vec<Instant> = names.iter().map_while(|name| seen.bound.get(name).copied()).collect();
+                if times.len() == names.len() {
+                    return Ok(times);
+                }
+            }
+            let waited = tokio::time::timeout(std::time::Duration::from_mins(5), self.changed.changed()).await;
+            if !matches!(waited, Ok(Ok(()))) {
+                bail!("no pod was bound for five minutes");
+            }
+        }
+    }
+}
+
+/// The time, for measuring.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,151 @@
+//! Loadline and kube-scheduler side by side: one API server, one etcd, the schedulers in turn, several rounds.
+//!
+//! Times of one machine mean little on another: what counts are the ratios of one run.
+
+mod api;
+mod report;
+mod scheduler;
+mod workloads;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use loadline_fixture::ControlPlane;
+use serde_json::Value;
+
+use api::{Api, now};
+use report::{Measured, Report};
+use scheduler::{Scheduler, Which};
+use workloads::Workload;
+
+/// Measures Loadline beside kube-scheduler on a real API server.
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask bench-live")]
+struct Options {
+    /// Nodes.
+    #[arg(long, default_value_t = 1000)]
+    nodes: usize,
+    /// Pods that are created as fast as the API server takes them.
+    #[arg(long, default_value_t = 1000)]
+    pods: usize,
+    /// Pods that are created one by one, a hundred a second, for the latency.
+    #[arg(long, default_value_t = 300)]
+    paced: usize,
+    /// How often each is measured.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// What is placed.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Workload::Plain, Workload::Spread, Workload::AntiAffinity, Workload::Affinity, Workload::PreferredAntiAffinity, Workload::Unschedulable, Workload::Preemption, Workload::Mixed])]
+    workloads: Vec<Workload>,
+    /// Who places it.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Which::KubeScheduler, Which::KubeSchedulerAll, Which::Loadline])]
+    schedulers: Vec<Which>,
+    /// The release build of Loadline.
+    #[arg(long, env = "LOADLINE")]
+    loadline: PathBuf,
+    /// kube-scheduler; without it, the one beside the API server.
+    #[arg(long, env = "LOADLINE_KUBE_SCHEDULER")]
+    kube_scheduler: PathBuf,
+    /// Where each single result goes, as JSON lines.
+    #[arg(long)]
+    raw: Option<PathBuf>,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let server = ControlPlane::start_with(&["--max-requests-inflight=3000", "--max-mutating-requests-inflight=1000"])?;
+    let api = Api::new(&server.kubeconfig()).await?;
+    eprintln!("==> {} nodes", options.nodes);
+    let nodes: Vec<Value> = (0..options.nodes).map(workloads::node).collect();
+    api.create("/api/v1/nodes", &nodes).await?;
+    api.create("/apis/scheduling.k8s.io/v1/priorityclasses", &[workloads::priority_class()]).await?;
+    let mut report = Report::new(options.raw.as_deref())?;
+    for round in 1..=options.rounds {
+        for workload in &options.workloads {
+            // In turn, and each first once.
+            let count = options.schedulers.len();
+            for at in 0..count {
+                let which = options.schedulers[(at + round) % count];
+                let measured = measure(&options, &server, &api, *workload, which).await;
+                let measured = measured.with_context(|| format!("{workload:?} by {}", which.name()))?;
+                eprintln!("==> round {round}, {workload:?}, {}: {measured}", which.name());
+                report.add(*workload, which, measured)?;
+            }
+        }
+    }
+    print(&report.table(&options.workloads, &options.schedulers, options.nodes));
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the table is what the command is for")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+fn names(pods: &[Value]) -> Vec<String> {
+    pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str()).map(str::to_owned).collect()
+}
+
+async fn measure(
+    options: &Options,
+    server: &ControlPlane,
+    api: &Api,
+    workload: Workload,
+    which: Which,
+) -> Result<Measured> {
+    const PODS: &str = "/api/v1/namespaces/default/pods";
+    api.delete_pods().await?;
+    api.create(PODS, &workload.before(options.nodes)).await?;
+    let folder = tempfile::tempdir()?;
+    let program = if which == Which::Loadline { &options.loadline } else { &options.kube_scheduler };
+    let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path()).await?;
+    let mut pods = api.follow_pods().await?;
+    // One that warms it up: the caches are filled, the first of its kind is decided.
+    let first = workload.pods("first", 2)[1..].to_vec();
+    api.create(PODS, &first).await?;
+    pods.bound(&names(&first)).await?;
+    let before = scheduler.usage().await?;
+
+    let many = workload.pods("many", options.pods);
+    let begun = now();
+    api.create(PODS, &many).await?;
+    let settled = pods.settled(&names(&many)).await?;
+    let last = settled.into_iter().max().unwrap_or(begun);
+    let after = scheduler.usage().await?;
+
+    let paced = workload.pods("paced", options.paced);
+    let mut waits = Vec::with_capacity(paced.len());
+    let mut created = Vec::with_capacity(paced.len());
+    let mut tick = tokio::time::interval(Duration::from_millis(10));
+    let mut creating = tokio::task::JoinSet::new();
+    for pod in paced.clone() {
+        tick.tick().await;
+        let api = api.clone();
+        creating.spawn(async move {
+            let times = api.create(PODS, &[pod.clone()]).await?;
+            Ok::<_, anyhow::Error>((names(&[pod]).remove(0), times[0]))
+        });
+    }
+    while let Some(one) = creating.join_next().await {
+        created.push(one??);
+    }
+    let wanted: Vec<String> = created.iter().map(|(name, _)| name.clone()).collect();
+    for ((_, created), bound) in created.iter().zip(pods.settled(&wanted).await?) {
+        waits.push(bound.saturating_duration_since(*created).as_secs_f64() * 1000.0);
+    }
+    let peak = scheduler.usage().await?.peak;
+    waits.sort_by(f64::total_cmp);
+    let percentile = |share: f64| waits.get(((waits.len() as f64 * share) as usize).min(waits.len().saturating_sub(1)));
+    let count = options.pods as f64;
+    Ok(Measured {
+        pods_per_second: count / last.saturating_duration_since(begun).as_secs_f64(),
+        cpu_per_pod: (after.cpu - before.cpu) / count,
+        requests_per_pod: (after.requests - before.requests) / count,
+        p50: percentile(0.5).copied().unwrap_or_default(),
+        p99: percentile(0.99).copied().unwrap_or_default(),
+        peak,
+    })
+}
