@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadline_fixture::{ControlPlane, User};
 use serde_json::json;
 
-use crate::support::{Running, add_node, add_node_for, bound, create, eventually, get, list, pod, tally};
+use crate::support::{Running, add_node, add_node_for, bound, create, eventually, get, is_long, list, pod, tally};
 
 /// As quick as whole seconds allow.
 const QUICK: [&str; 4] = [
@@ -102,13 +102,7 @@ fn all_bound(server: &ControlPlane, count: usize) -> String {
 
 #[test]
 fn whoever_is_killed_leaves_every_pod_bound_once() {
-    kill_while_pods_arrive(4, 60);
-}
-
-#[test]
-#[ignore = "the long form: cargo xtask drills"]
-fn fifty_kills_leave_every_pod_bound_once() {
-    kill_while_pods_arrive(50, 1000);
+    if is_long() { kill_while_pods_arrive(50, 1000) } else { kill_while_pods_arrive(4, 60) }
 }
 
 /// Two instances, of which the leader is stopped for longer than its lease again and again while pods arrive.
@@ -140,11 +134,5 @@ fn pause_the_leader(pauses: u32, pods: usize) {
 
 #[test]
 fn a_leader_that_is_paused_binds_nothing_that_another_one_has_bound() {
-    pause_the_leader(2, 60);
-}
-
-#[test]
-#[ignore = "the long form: cargo xtask drills"]
-fn leaders_that_are_paused_twenty_times_bind_nothing_twice() {
-    pause_the_leader(20, 1000);
+    if is_long() { pause_the_leader(20, 1000) } else { pause_the_leader(2, 60) }
 }

@@ -12,6 +12,7 @@ mod preemption;
 mod profiles;
 mod reload;
 mod rights;
+mod soak;
 mod support;
 mod waking;
 mod workloads;

@@ -80,7 +80,8 @@ fn a_changed_file_takes_effect_and_a_wrong_one_none() {
     mount(folder.path(), 1, &config(&server, &second, &json!({})));
     bound(&server, "waits");
     bound(&server, "new");
-    let told = eventually("the pod that is nobody's any more is told so", || events(&server, "left", "ProfileRemoved").pop());
+    let told =
+        eventually("the pod that is nobody's any more is told so", || events(&server, "left", "ProfileRemoved").pop());
     assert_eq!(told["note"], "no profile is named \"leaves\" any more");
     eventually("it is announced", || announced(&server, "ConfigReloaded").pop());
 

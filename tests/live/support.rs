@@ -81,6 +81,13 @@ impl Running {
         assert!(sent.expect("kill is there").success());
     }
 
+    /// Its resident memory, in kB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Waits for its end, and gives its exit code.
     pub(crate) fn ended(mut self) -> Option<i32> {
         self.process.wait().expect("it ends").code()
@@ -105,6 +112,11 @@ pub(crate) fn service_account(server: &ControlPlane) -> PathBuf {
     kubectl(server, &["apply", "-n", "kube-system", "-f", &account, "-f", &rights], "");
     let token = kubectl(server, &["create", "token", NAME, "-n", "kube-system"], "");
     server.kubeconfig_with_token(NAME, token.trim()).expect("it can be written")
+}
+
+/// Whether `cargo xtask drills` asks for the long forms.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("LOADLINE_DRILLS").is_some()
 }
 
 /// A cluster with these nodes.

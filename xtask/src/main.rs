@@ -78,7 +78,7 @@ enum Command {
     },
     /// The long forms of the failure drills: 50 kills, leaders that fight for the lease, churn for 15 minutes.
     ///
-    /// Arguments are names of tests; without any, all run.
+    /// Arguments are names of tests, or parts of them; without any, all drills run.
     Drills {
         /// Names of tests, or parts of them.
         tests: Vec<String>,
@@ -128,9 +128,11 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Conformance { args } => conformance(&args, &tools::Tools::ready()?),
         Command::Drills { tests } => {
-            let mut long = cargo(["test", "--package", "loadline", "--test", "live", "--", "--ignored", "--nocapture"]);
-            long.arg("--test-threads=1").args(tests).envs(tools::Tools::ready()?.environment());
-            process::run("drills", &mut long)
+            // What a failure drill is, and how long it is in its long form, its test says.
+            let mut long = cargo(["test", "--package", "loadline", "--test", "live", "--", "--test-threads=1"]);
+            let drills = ["faults".to_owned(), "leaders".to_owned(), "soak".to_owned()];
+            long.args(if tests.is_empty() { drills.to_vec() } else { tests });
+            process::run("drills", long.env("LOADLINE_DRILLS", "long").envs(tools::Tools::ready()?.environment()))
         }
         Command::BenchLive { args } => bench_live(&args, &tools::Tools::ready()?),
         Command::Instructions { update } => instructions::run(update),
@@ -144,8 +146,9 @@ fn bench_live(args: &[String], tools: &tools::Tools) -> Result<()> {
     process::run("bench-live", &mut cargo(["build", "--release", "--package", "loadline"]))?;
     let target = tidy::metadata()?.target_directory().to_owned();
     let mut runner = cargo(["run", "--release", "--package", "loadline-bench-live", "--"]);
-    runner.args(args).envs(tools.environment()).env("LOADLINE", target.join("release/loadline"));
-    process::run("bench-live", runner.env("LOADLINE_KUBE_SCHEDULER", tools.kube_scheduler()))
+    runner.arg("--loadline").arg(target.join("release/loadline"));
+    runner.arg("--kube-scheduler").arg(tools.kube_scheduler());
+    process::run("bench-live", runner.args(args).envs(tools.environment()))
 }
 
 fn conformance(args: &[String], tools: &tools::Tools) -> Result<()> {

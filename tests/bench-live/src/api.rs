@@ -23,8 +23,8 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn new(kubeconfig: &std::path::Path) -> Result<Self> {
-        let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default());
-        let mut config = config.await?;
+        let (read, choice) = (Kubeconfig::read_from(kubeconfig)?, KubeConfigOptions::default());
+        let mut config = Config::from_custom_kubeconfig(read, &choice).await?;
         config.default_retry = false;
         Ok(Self { client: Client::try_from(config)? })
     }

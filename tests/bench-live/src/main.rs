@@ -43,16 +43,17 @@ struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Which::KubeScheduler, Which::KubeSchedulerAll, Which::Loadline])]
     schedulers: Vec<Which>,
     /// The release build of Loadline.
-    #[arg(long, env = "LOADLINE")]
+    #[arg(long)]
     loadline: PathBuf,
-    /// kube-scheduler; without it, the one beside the API server.
-    #[arg(long, env = "LOADLINE_KUBE_SCHEDULER")]
+    /// kube-scheduler.
+    #[arg(long)]
     kube_scheduler: PathBuf,
     /// Where each single result goes, as JSON lines.
     #[arg(long)]
     raw: Option<PathBuf>,
 }
 
+#[allow(clippy::print_stderr, reason = "progress of long work")]
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let options = Options::parse();
@@ -125,7 +126,7 @@ async fn measure(
         tick.tick().await;
         let api = api.clone();
         creating.spawn(async move {
-            let times = api.create(PODS, &[pod.clone()]).await?;
+            let times = api.create(PODS, std::slice::from_ref(&pod)).await?;
             Ok::<_, anyhow::Error>((names(&[pod]).remove(0), times[0]))
         });
     }

@@ -70,7 +70,7 @@ impl Report {
     /// Medians of all rounds; what kube-scheduler takes is told as a multiple of what Loadline takes.
     pub(crate) fn table(&self, workloads: &[Workload], schedulers: &[Which], nodes: usize) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::ASCII_MARKDOWN);
+        table.load_style(presets::ASCII_MARKDOWN);
         table.set_header([
             format!("{nodes} nodes"),
             String::new(),

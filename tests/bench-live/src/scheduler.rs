@@ -78,7 +78,10 @@ impl Scheduler {
         command
             .arg(format!("--config={}", file.display()))
             .arg(format!("--secure-port={port}"))
-            .args(["--bind-address=127.0.0.1", "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics,/configz"])
+            .args([
+                "--bind-address=127.0.0.1",
+                "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics,/configz",
+            ])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);

@@ -78,7 +78,6 @@ impl Workload {
         let labels = json!({"app": "measured"});
         let (host, zone) = ("kubernetes.io/hostname", "topology.kubernetes.io/zone");
         match self {
-            Self::Plain => pod(name, "100m", &labels, json!({})),
             Self::Spread => {
                 let constraint = json!({
                     "maxSkew": 5,
@@ -102,7 +101,7 @@ impl Workload {
                 pod(name, "100m", &labels, json!({"affinity": {"podAntiAffinity": preferred}}))
             }
             Self::Unschedulable if !self.fits(number) => pod(name, "9", &labels, json!({})),
-            Self::Unschedulable => pod(name, "100m", &labels, json!({})),
+            Self::Plain | Self::Unschedulable => pod(name, "100m", &labels, json!({})),
             Self::Preemption => pod(name, "3", &labels, json!({"priorityClassName": "high"})),
             Self::Mixed => {
                 const KINDS: [Workload; 4] =

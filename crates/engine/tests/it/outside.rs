@@ -169,6 +169,8 @@ impl Outside {
     /// Takes note of what happened.
     pub(crate) fn take_in(&mut self, event: &Event) {
         match event {
+            // No pod of these histories asks for devices.
+            Event::DeviceClass(_) | Event::DeviceClassGone(_) => {}
             Event::Node(node) => {
                 self.gone.retain(|name| *name != node.name);
                 self.nodes.insert(node.name.clone(), node.clone());

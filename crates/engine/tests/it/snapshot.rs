@@ -82,8 +82,11 @@ fn take(state: &mut ClusterState, event: Event) {
         Event::ServiceGone(namespace, name) => state.selectors_mut().remove_service(&namespace, &name),
         Event::Workload(workload) => state.selectors_mut().set_workload(workload),
         Event::WorkloadGone(kind, namespace, name) => state.selectors_mut().remove_workload(kind, &namespace, &name),
-        // Preemption reads them from elsewhere.
-        Event::DisruptionBudget(_) | Event::DisruptionBudgetGone(..) => {}
+        // Preemption and the scheduler know them.
+        Event::DisruptionBudget(_)
+        | Event::DisruptionBudgetGone(..)
+        | Event::DeviceClass(_)
+        | Event::DeviceClassGone(_) => {}
     }
 }
 
