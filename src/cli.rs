@@ -52,9 +52,9 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The command line of a binary that is called kube-scheduler.
+/// Schedules the pods of a cluster, as kube-scheduler does: Loadline, started under the name kube-scheduler.
 ///
-/// Schedules the pods of a cluster, as kube-scheduler does. This is Loadline's `run`; under its own name the binary has more to offer.
+/// It is Loadline's `run`. Under its own name the binary has more to offer.
 #[derive(Debug, Parser)]
 #[command(name = KUBE_SCHEDULER, disable_version_flag = true, styles = HELP_STYLES)]
 pub(crate) struct KubeScheduler {

@@ -93,7 +93,7 @@ pub(crate) fn prepare(
 fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Profiles, Vec<Problem>> {
     let mut warnings = Vec::new();
     let config = read_whole_config(path, registry, streams.stdin, &mut warnings)?;
-    for message in warnings {
+    for message in warnings.into_iter().chain(left_out(&config)) {
         // Standard error is gone: nobody is left to warn, and the work goes on.
         let _ = warning(&message, streams.err, streams.err_styles);
     }
@@ -112,7 +112,6 @@ pub(crate) fn read_whole_config(
     let text = read_text(path, stdin).map_err(|problem| vec![problem])?;
     let loadline_config::Loaded { config, warnings } = loadline_config::parse(&text, &file, registry)?;
     said.extend(warnings.iter().map(ToString::to_string));
-    said.extend(left_out(&config));
     Ok(config)
 }
 

@@ -8,6 +8,9 @@ use loadline_api::doc::did_you_mean;
 use super::gate_table::GATES;
 use super::go::{boolean, elements};
 
+/// The flag.
+pub(crate) const FLAG: &str = "--feature-gates";
+
 /// A feature gate of kube-scheduler.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -115,12 +118,12 @@ pub(crate) fn check(values: &[String]) -> Result<Vec<String>, Vec<String>> {
         }
         let Gate { name, locked, .. } = gate;
         if *locked {
-            wrong.push(format!("--feature-gates: {name} can not be {value}: it is locked to {}", gate.default));
+            wrong.push(format!("{name} can not be {value}: it is locked to {}", gate.default));
             continue;
         }
         match EFFECTS.iter().find(|(known, _)| known == name) {
-            Some((_, Refused(why))) => wrong.push(format!("--feature-gates: {name} can not be {value}{by}: {why}")),
-            Some((_, Nothing(why))) => said.push(format!("--feature-gates: {name}={value}{by} has no effect: {why}")),
+            Some((_, Refused(why))) => wrong.push(format!("{name} can not be {value}{by}: {why}")),
+            Some((_, Nothing(why))) => said.push(format!("{FLAG}: {name}={value}{by} has no effect: {why}")),
             None => {}
         }
     }
@@ -142,7 +145,7 @@ fn expand(wanted: &[(&str, bool)]) -> Vec<(&'static Gate, bool, &'static str)> {
 
 /// `[kube:]NAME=true|false`
 fn read(element: &str) -> Result<(&str, bool), String> {
-    let wrong = |message: String| Err(format!("--feature-gates: {message}"));
+    let wrong = |message: String| Err(message);
     let (component, gate) = element.split_once(':').unwrap_or(("kube", element));
     if component != "kube" {
         return wrong(format!("there is no component {component:?} here, only \"kube\""));

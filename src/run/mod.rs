@@ -66,7 +66,7 @@ pub(crate) fn run(args: &RunArgs, registry: &Registry, streams: &mut Streams<'_>
     // Read before it is read for good: what changes in between is a change. Standard input is no file to be followed.
     let text = args.config.config.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
     let config = input::read_whole_config(args.config.config.as_deref(), registry, streams.stdin, &mut warnings)?;
-    let settings = settings::merge(args, config, &mut warnings).map_err(|wrong| Failure::Message(wrong.join("\n")));
+    let settings = settings::merge(args, config, &mut warnings);
     for message in warnings {
         warn!("{message}");
     }

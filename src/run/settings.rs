@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use loadline_config::Config;
+use loadline_config::{Config, Problem};
 use loadline_kubernetes::{Access, RateLimit};
 use loadline_model::Time;
 
@@ -33,22 +33,27 @@ pub(crate) struct Settings {
 const VERSION: &str = "1.36";
 
 /// Puts flags and configuration together. `warnings` gets what the user should know; what is wrong comes back, all of it.
-pub(crate) fn merge(args: &RunArgs, mut config: Config, warnings: &mut Vec<String>) -> Result<Settings, Vec<String>> {
+pub(crate) fn merge(args: &RunArgs, mut config: Config, warnings: &mut Vec<String>) -> Result<Settings, Vec<Problem>> {
     let mut wrong = Vec::new();
+    if !config.extenders.is_empty() {
+        // Without them other nodes would be chosen than the configuration says.
+        wrong.push(Problem::of_file("extenders", "this version asks no other process for its opinion"));
+    }
     warnings.extend(args.idle.warnings());
     match gates::check(&args.versions.feature_gates) {
         Ok(said) => warnings.extend(said),
-        Err(said) => wrong.extend(said),
+        Err(said) => wrong.extend(said.into_iter().map(|message| Problem::of_file(gates::FLAG, message))),
     }
     for version in go::elements(&args.versions.emulated_version) {
         if version.strip_prefix("kube=").unwrap_or(version) != VERSION {
-            wrong.push(format!("--emulated-version: {version}: what {VERSION} does is done, and nothing else"));
+            let message = format!("{version}: what {VERSION} does is done, and nothing else");
+            wrong.push(Problem::of_file("--emulated-version", message));
         }
     }
     connection(&args.config, &mut config, warnings);
     wrong.extend(election(&args.election, &mut config));
     if args.config.kube_api_burst.is_some_and(|burst| burst < 0) {
-        wrong.push("--kube-api-burst: must be non-negative".to_owned());
+        wrong.push(Problem::of_file("--kube-api-burst", "must be non-negative"));
     }
     if !wrong.is_empty() {
         return Err(wrong);
@@ -93,7 +98,7 @@ fn connection(flags: &ConfigFlags, config: &mut Config, warnings: &mut Vec<Strin
 }
 
 /// Flags that take the place of what the file says.
-fn election(flags: &ElectionFlags, config: &mut Config) -> Vec<String> {
+fn election(flags: &ElectionFlags, config: &mut Config) -> Vec<Problem> {
     let election = &mut config.leader_election;
     let mut by_flag = Vec::new();
     macro_rules! overrides {
@@ -116,12 +121,9 @@ fn election(flags: &ElectionFlags, config: &mut Config) -> Vec<String> {
         leader_elect_resource_namespace => resource_namespace, "resourceNamespace";
     }
     let named = |field: &str| by_flag.iter().find(|(path, _)| *path == field).map(|(_, flag)| flag.replace('_', "-"));
+    let place = |field: &str| named(field).unwrap_or_else(|| format!("leaderElection.{field}"));
     let problems = election.problems().into_iter();
-    problems
-        .map(|(field, message)| {
-            format!("{}: {message}", named(field).unwrap_or_else(|| format!("leaderElection.{field}")))
-        })
-        .collect()
+    problems.map(|(field, message)| Problem::of_file(&place(field), message)).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +151,8 @@ clientConnection: {kubeconfig: /of/the/file, qps: 7}
         let line = ["kube-scheduler"].iter().chain(file.iter().flat_map(|_| &with_file)).chain(flags);
         let args = KubeScheduler::try_parse_from(line).expect("the command line is right").run;
         let mut warnings = Vec::new();
-        (merge(&args, config, &mut warnings), warnings)
+        let merged = merge(&args, config, &mut warnings);
+        (merged.map_err(|wrong| wrong.iter().map(ToString::to_string).collect()), warnings)
     }
 
     #[test]
