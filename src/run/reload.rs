@@ -70,7 +70,7 @@ impl Reload<'_> {
         let file = path.to_string_lossy();
         let loaded = loadline_config::parse(text, &file, self.registry).map_err(told)?;
         let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-        let wanted = settings::merge(self.args, loaded.config, &mut warnings)?;
+        let wanted = settings::merge(self.args, loaded.config, &mut warnings).map_err(told)?;
         let fixed = needs_restart(running, &wanted);
         if !fixed.is_empty() {
             let reason =
