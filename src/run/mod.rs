@@ -22,6 +22,9 @@ use crate::output::Streams;
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct RunArgs {
+    // Before all others: each takes its values out of what was read.
+    #[command(flatten)]
+    values: serve::FlagValues,
     #[command(flatten)]
     config: flags::ConfigFlags,
     #[command(flatten)]
@@ -36,8 +39,6 @@ pub(crate) struct RunArgs {
     idle: flags::IdleFlags,
     #[command(flatten)]
     own: OwnFlags,
-    #[command(flatten)]
-    values: serve::FlagValues,
 }
 
 /// What kube-scheduler does not have.

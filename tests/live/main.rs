@@ -2,9 +2,11 @@
 //!
 //! Unless a test says otherwise it runs as the service account of the manifests, with its rights and no more.
 
+mod beside;
 mod binding;
 mod drop_in;
 mod faults;
+mod https;
 mod leaders;
 mod manifests;
 mod placement;
@@ -12,6 +14,7 @@ mod preemption;
 mod profiles;
 mod reload;
 mod rights;
+mod serving;
 mod soak;
 mod support;
 mod waking;

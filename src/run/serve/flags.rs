@@ -23,23 +23,23 @@ pub(crate) struct ServeFlags {
     secure_port: u16,
     /// Folder with kube-scheduler.crt and kube-scheduler.key, which are made when they are not there. Ignored with
     /// --tls-cert-file. Without either a certificate is made for the time that this runs.
-    #[arg(long, value_name = "FOLDER", default_value = "", hide_default_value = true, value_hint = ValueHint::DirPath)]
-    cert_dir: PathBuf,
+    #[arg(long, value_name = "FOLDER", value_parser = path, value_hint = ValueHint::DirPath)]
+    cert_dir: Option<PathBuf>,
     /// The server's certificate, followed by those between it and its authority. Read again when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_private_key_file", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "tls_private_key_file", value_parser = path, value_hint = ValueHint::FilePath)]
     tls_cert_file: Option<PathBuf>,
     /// The key of that certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert_file", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "tls_cert_file", value_parser = path, value_hint = ValueHint::FilePath)]
     tls_private_key_file: Option<PathBuf>,
     /// The oldest version of TLS that is spoken: VersionTLS12 or VersionTLS13. (Older ones never are.)
     #[arg(long, value_name = "VERSION", value_parser = tls_version, default_value = "VersionTLS12")]
     tls_min_version: TlsVersion,
     /// Who signs the certificates of clients. Without it the API server is asked (the ConfigMap
     /// kube-system/extension-apiserver-authentication).
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_parser = path, value_hint = ValueHint::FilePath)]
     client_ca_file: Option<PathBuf>,
     /// How the API server is asked who somebody is (TokenReview). Without it: as everything else is asked.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_parser = path, value_hint = ValueHint::FilePath)]
     authentication_kubeconfig: Option<PathBuf>,
     /// Do not ask the API server whose certificates to believe.
     #[arg(long, value_name = "true|false", value_parser = go::boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -51,7 +51,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "DURATION", value_parser = go::duration, default_value = "10s", allow_hyphen_values = true)]
     authentication_token_webhook_cache_ttl: Time,
     /// How the API server is asked what somebody may do (SubjectAccessReview). Without it: as everything else is asked.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_parser = path, value_hint = ValueHint::FilePath)]
     authorization_kubeconfig: Option<PathBuf>,
     /// Paths that anybody may ask for; a star at the end stands for anything.
     #[arg(long, value_name = "PATH,...", default_value = "/healthz,/readyz,/livez")]
@@ -63,7 +63,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "DURATION", value_parser = go::duration, default_value = "10s", allow_hyphen_values = true)]
     authorization_webhook_cache_unauthorized_ttl: Time,
     /// Who signs the certificates of proxies that say in headers for whom they ask. Without it the API server is asked.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_parser = path, value_hint = ValueHint::FilePath)]
     requestheader_client_ca_file: Option<PathBuf>,
     /// Names that a proxy's certificate may have; any, when there are none.
     #[arg(long, value_name = "NAME,...")]
@@ -97,15 +97,17 @@ impl ServeFlags {
     pub(crate) fn settings(&self) -> ServeSettings {
         let duration = |nanoseconds: Time| Duration::from_nanos(nanoseconds.max(0) as u64);
         let texts = |values: &[String]| go::elements(values).map(str::to_owned).collect::<Vec<_>>();
-        let certificate = match (&self.tls_cert_file, &self.tls_private_key_file) {
-            (Some(certificate), Some(key)) => {
-                CertificateSource::Files { certificate: certificate.clone(), key: key.clone() }
-            }
-            _ if self.cert_dir.as_os_str().is_empty() => CertificateSource::InMemory,
-            _ => CertificateSource::Folder(self.cert_dir.clone()),
+        let certificate = match (
+            given(self.tls_cert_file.as_ref()),
+            given(self.tls_private_key_file.as_ref()),
+            given(self.cert_dir.as_ref()),
+        ) {
+            (Some(certificate), Some(key), _) => CertificateSource::Files { certificate, key },
+            (_, _, Some(folder)) => CertificateSource::Folder(folder),
+            _ => CertificateSource::InMemory,
         };
-        let proxy = self.requestheader_client_ca_file.as_ref().map(|file| ProxyOptions {
-            client_ca_file: file.clone(),
+        let proxy = given(self.requestheader_client_ca_file.as_ref()).map(|client_ca_file| ProxyOptions {
+            client_ca_file,
             allowed_names: texts(&self.requestheader_allowed_names),
             username_headers: texts(&self.requestheader_username_headers),
             uid_headers: texts(&self.requestheader_uid_headers),
@@ -113,7 +115,7 @@ impl ServeFlags {
             extra_prefixes: texts(&self.requestheader_extra_headers_prefix),
         });
         let auth = AuthOptions {
-            client_ca_file: self.client_ca_file.clone(),
+            client_ca_file: given(self.client_ca_file.as_ref()),
             proxy,
             skip_lookup: self.authentication_skip_lookup,
             tolerate_lookup_failure: self.authentication_tolerate_lookup_failure,
@@ -126,10 +128,20 @@ impl ServeFlags {
         let server = ServerOptions { address, certificate, oldest_tls: self.tls_min_version, auth };
         ServeSettings {
             server: (self.secure_port > 0).then_some(server),
-            authentication: self.authentication_kubeconfig.clone(),
-            authorization: self.authorization_kubeconfig.clone(),
+            authentication: given(self.authentication_kubeconfig.as_ref()),
+            authorization: given(self.authorization_kubeconfig.as_ref()),
         }
     }
+}
+
+/// A file or folder; empty as good as not given, as with kube-scheduler.
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+fn given(path: Option<&PathBuf>) -> Option<PathBuf> {
+    path.cloned().filter(|path| !path.as_os_str().is_empty())
 }
 
 fn tls_version(text: &str) -> Result<TlsVersion, String> {

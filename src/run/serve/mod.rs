@@ -76,7 +76,7 @@ impl Serving {
 
 impl Served<'_> {
     async fn reviews(&self, kubeconfig: Option<&std::path::Path>) -> Result<Reviews, Failure> {
-        let Some(path) = kubeconfig.filter(|path| !path.as_os_str().is_empty()) else {
+        let Some(path) = kubeconfig else {
             return Ok(Reviews::new(self.connection.clone()));
         };
         let access = Access { kubeconfig: Some(path.to_owned()), master: None };

@@ -1,0 +1,256 @@
+//! What is served, beside what the real kube-scheduler serves in the same place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use loadline_fixture::{ControlPlane, User};
+use loadline_metrics::{Kind, Page, Presence, TABLE};
+use serde_json::{Value, json};
+
+use crate::https::{Client, free_port};
+use crate::support::{Running, add_node, create, eventually, kubectl, list, waiting};
+
+/// A scheduler with kube-scheduler's command line, for the pods that name it so.
+fn start(program: &Path, subcommand: &[&str], server: &ControlPlane, name: &str, folder: &Path) -> (Running, Client) {
+    let kubeconfig = server.kubeconfig_of(User::Scheduler);
+    let config = json!({
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "clientConnection": {"kubeconfig": kubeconfig},
+        "leaderElection": {"leaderElect": true, "resourceName": "kube-scheduler", "resourceNamespace": name},
+        "profiles": [{"schedulerName": name}],
+    });
+    let path = folder.join(format!("{name}.yaml"));
+    std::fs::write(&path, config.to_string()).expect("it is written");
+    let port = free_port();
+    let mut command = Command::new(program);
+    command
+        .args(subcommand)
+        .arg(format!("--config={}", path.display()))
+        .args(["--bind-address=127.0.0.1".to_owned(), format!("--secure-port={port}")])
+        .arg(format!("--authentication-kubeconfig={}", kubeconfig.display()))
+        .arg(format!("--authorization-kubeconfig={}", kubeconfig.display()))
+        .stdin(Stdio::null());
+    (Running::of(command), Client::anonymous(port))
+}
+
+/// A family of metrics.
+#[derive(Debug, Default)]
+struct Family {
+    kind: String,
+    /// `STABLE`, `BETA`, `ALPHA`.
+    stability: String,
+    labels: BTreeSet<String>,
+    /// Upper bounds, as text.
+    buckets: BTreeSet<String>,
+}
+
+fn families(text: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(name), Some(help)) => {
+                let stability = help.strip_prefix('[').and_then(|help| help.split(']').next()).unwrap_or_default();
+                stability.clone_into(&mut families.entry(name.to_owned()).or_default().stability);
+            }
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                kind.clone_into(&mut families.entry(name.to_owned()).or_default().kind);
+            }
+            _ => {
+                let (series, labels) = line.split_once('{').unwrap_or((line.split(' ').next().unwrap_or_default(), ""));
+                let of = |suffix: &str| series.strip_suffix(suffix).filter(|name| families.contains_key(*name));
+                let name =
+                    [of("_bucket"), of("_count"), of("_sum")].into_iter().flatten().next().unwrap_or(series).to_owned();
+                let family = families.get_mut(&name).expect("each family is declared");
+                for pair in labels.rsplit_once('}').map_or("", |(labels, _)| labels).split("\",") {
+                    match pair.split_once("=\"") {
+                        Some(("le", bound)) => {
+                            family.buckets.insert(bound.trim_end_matches('"').to_owned());
+                        }
+                        Some((label, _)) => {
+                            family.labels.insert(label.to_owned());
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+    families
+}
+
+fn value(text: &str, series: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?.parse().ok()
+}
+
+/// Parts of Go's client that the table does not name one by one.
+const OF_GO: [&str; 2] = ["rest_client_exec_plugin_", "rest_client_transport_"];
+/// What the table is about.
+const OF_THE_TABLE: [&str; 6] =
+    ["scheduler_", "leader_election_", "rest_client_", "kubernetes_", "process_", "hidden_metrics"];
+
+#[test]
+fn metrics_health_and_refusals_are_kube_schedulers() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let components = std::env::var_os("LOADLINE_COMPONENTS");
+    let components = components.expect("`eval \"$(cargo xtask tools)\"` says where the tools are");
+    // The leases are in namespaces of their own: both lead, by a lease of the same name.
+    for name in ["ours", "theirs"] {
+        kubectl(&server, &["create", "namespace", name], "");
+        kubectl(
+            &server,
+            &[
+                "create",
+                "rolebinding",
+                "leases",
+                "-n",
+                name,
+                "--clusterrole=admin-of-leases",
+                "--user=system:kube-scheduler",
+            ],
+            "",
+        );
+    }
+    kubectl(
+        &server,
+        &[
+            "create",
+            "clusterrole",
+            "admin-of-leases",
+            "--verb=get,create,update,list,watch",
+            "--resource=leases.coordination.k8s.io",
+        ],
+        "",
+    );
+    let ours = start(Path::new(env!("CARGO_BIN_EXE_loadline")), &["run"], &server, "ours", folder.path());
+    let theirs = start(&Path::new(&components).join("kube-scheduler"), &[], &server, "theirs", folder.path());
+    add_node(&server, "node-a", "2");
+    for (_, client) in [&ours, &theirs] {
+        eventually("it is ready", || client.try_get("/readyz").filter(|answer| answer.status == 200));
+    }
+
+    // Health, and what is told to those who may not.
+    let same = |client: &dyn Fn(&Client) -> Client, path: &str| {
+        let [ours, theirs] = [&ours.1, &theirs.1].map(|scheduler| client(scheduler).get(path));
+        assert_eq!((ours.status, ours.body), (theirs.status, theirs.body), "{path}");
+    };
+    let anybody = |client: &Client| client.clone();
+    let nobody = |client: &Client| client.with_token("nobody's");
+    let admin = |client: &Client| client.with_token(server.token());
+    for path in [
+        "/healthz",
+        "/healthz?verbose",
+        "/livez?verbose",
+        "/readyz?verbose",
+        "/readyz?verbose&exclude=shutdown&exclude=nothing",
+        "/healthz/leaderElection",
+        "/metrics",
+        "/nothing",
+        "/",
+    ] {
+        same(&anybody, path);
+        same(&nobody, path);
+    }
+    for path in ["/healthz/leaderElection", "/readyz/sched-handler-sync", "/livez/ping", "/readyz/nothing", "/nothing"]
+    {
+        same(&admin, path);
+    }
+
+    // One pod for each that fits, and one that does not.
+    for name in ["ours", "theirs"] {
+        let pod = |pod: &str, cpu: &str| {
+            let pod = format!("{name}-{pod}");
+            crate::support::pod(&pod, cpu, &json!({"schedulerName": name}))
+        };
+        create(&server, &[pod("fits", "100m"), pod("large", "8")]);
+        crate::support::bound(&server, &format!("{name}-fits"));
+        waiting(&server, &format!("{name}-large"));
+    }
+    let counted = |client: &Client, name: &str| {
+        let series = format!("scheduler_schedule_attempts_total{{profile=\"{name}\",result=\"scheduled\"}}");
+        eventually("the binding is counted", || {
+            let text = client.with_token(server.token()).body("/metrics");
+            // Theirs is read once a second.
+            let is_known = value(&text, "scheduler_cache_size{type=\"pods\"}") == Some(2.0);
+            (is_known && value(&text, &series) == Some(1.0)).then_some(text)
+        })
+    };
+    let (our_text, their_text) = (counted(&ours.1, "ours"), counted(&theirs.1, "theirs"));
+    let (our_families, their_families) = (families(&our_text), families(&their_text));
+    for (name, theirs) in &their_families {
+        if OF_GO.iter().any(|go| name.starts_with(go)) || !OF_THE_TABLE.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        let known = TABLE.iter().find(|metric| metric.name == name);
+        let known = known.unwrap_or_else(|| panic!("{name} of kube-scheduler is not in the table"));
+        let kind = match known.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        assert_eq!(kind, theirs.kind, "{name}");
+        if !name.starts_with("process_") {
+            assert_eq!(known.stability.as_str(), theirs.stability, "{name}");
+        }
+        let labels: BTreeSet<String> = known.labels.iter().map(ToString::to_string).collect();
+        assert_eq!(labels, theirs.labels, "{name}");
+        if let Kind::Histogram(buckets) = known.kind {
+            let bounds = |texts: &BTreeSet<String>| {
+                let mut bounds: Vec<f64> =
+                    texts.iter().filter_map(|text| text.parse().ok()).filter(|bound: &f64| bound.is_finite()).collect();
+                bounds.sort_by(f64::total_cmp);
+                bounds
+            };
+            let theirs = bounds(&theirs.buckets);
+            let ours = buckets.bounds();
+            let close = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < a * 1e-9);
+            assert!(close, "{name}: {ours:?} {theirs:?}");
+        }
+    }
+    for known in TABLE.iter().filter(|metric| metric.page == Page::Metrics && metric.presence != Presence::Own) {
+        assert_eq!(our_families.contains_key(known.name), known.is_here(), "{}", known.name);
+        assert!(!known.is_here() || their_families.contains_key(known.name), "kube-scheduler shows no {}", known.name);
+    }
+
+    // The same happened to both, so the same is counted.
+    for series in [
+        "scheduler_pod_scheduling_attempts_count",
+        "scheduler_pod_scheduling_sli_duration_seconds_count{attempts=\"1\"}",
+        "scheduler_pending_pods{queue=\"unschedulable\"}",
+        "scheduler_pending_pods{queue=\"gated\"}",
+        "scheduler_queue_incoming_pods_total{event=\"UnschedulablePodAdd\",queue=\"active\"}",
+        "scheduler_unschedulable_pods{plugin=\"NodeResourcesFit\",profile=\"NAME\"}",
+        "scheduler_framework_extension_point_duration_seconds_count{extension_point=\"Bind\",profile=\"NAME\",status=\"Success\"}",
+        "scheduler_event_handling_duration_seconds_count{event=\"NodeAdd\"}",
+        "scheduler_cache_size{type=\"nodes\"}",
+        "scheduler_cache_size{type=\"pods\"}",
+        "scheduler_preemption_victims_count",
+        "leader_election_master_status{name=\"kube-scheduler\"}",
+    ] {
+        let of = |text: &str, name: &str| value(text, &series.replace("NAME", name));
+        assert_eq!(of(&our_text, "ours"), of(&their_text, "theirs"), "{series}");
+        assert!(of(&our_text, "ours").is_some(), "{series}");
+    }
+
+    let [our_slis, their_slis] = [&ours.1, &theirs.1].map(|client| families(&admin(client).body("/metrics/slis")));
+    for name in ["kubernetes_healthcheck", "kubernetes_healthchecks_total"] {
+        let [ours, theirs] = [&our_slis, &their_slis].map(|slis| &slis[name]);
+        assert_eq!((&ours.kind, &ours.labels, &ours.stability), (&theirs.kind, &theirs.labels, &theirs.stability));
+    }
+    let [our_pods, their_pods] = [&ours.1, &theirs.1].map(|client| {
+        let text = admin(client).body("/metrics/resources");
+        let of_requests = text.lines().filter(|line| line.starts_with("kube_pod_resource_request{"));
+        of_requests.map(str::to_owned).collect::<BTreeSet<String>>()
+    });
+    assert_eq!(our_pods, their_pods);
+    assert_eq!(our_pods.len(), list(&server, &["pods"]).len());
+    let keys = |client: &Client| {
+        let config: Value = admin(client).json("/configz")["componentconfig"].clone();
+        config.as_object().expect("an object").keys().cloned().collect::<BTreeSet<String>>()
+    };
+    let (ours, theirs) = (keys(&ours.1), keys(&theirs.1));
+    assert!(theirs.is_subset(&ours), "{:?}", theirs.difference(&ours));
+}
