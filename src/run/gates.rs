@@ -130,6 +130,23 @@ pub(crate) fn check(values: &[String]) -> Result<Vec<String>, Vec<String>> {
     if wrong.is_empty() { Ok(said) } else { Err(wrong) }
 }
 
+/// The gates that matter to a scheduler, each with its stage as metrics show it, and whether it is on. The values are right.
+pub(crate) fn in_force(values: &[String]) -> Vec<(&'static str, &'static str, bool)> {
+    let wanted: Vec<(&str, bool)> = elements(values).filter_map(|element| read(element).ok()).collect();
+    let set = expand(&wanted);
+    let matters = |gate: &&Gate| EFFECTS.iter().any(|(name, _)| *name == gate.name);
+    let gates = GATES.iter().filter(matters).map(|gate| {
+        let stage = match gate.stage {
+            Stage::Alpha => "ALPHA",
+            Stage::Beta => "BETA",
+            Stage::Other => "",
+        };
+        let by_flag = set.iter().find(|(known, ..)| known.name == gate.name).map(|(_, value, _)| *value);
+        (gate.name, stage, by_flag.unwrap_or(gate.default))
+    });
+    gates.collect()
+}
+
 /// The gates that are set, each with how it came to be when nobody named it.
 fn expand(wanted: &[(&str, bool)]) -> Vec<(&'static Gate, bool, &'static str)> {
     let named = |name: &str| wanted.iter().find(|(wanted, _)| *wanted == name).map(|(_, value)| *value);

@@ -27,6 +27,9 @@ pub(super) async fn run(
     let config = &settings.config;
     let profiles = loadline_config::compile(config, registry)?;
     let metrics = Metrics::new();
+    for (name, stage, enabled) in &settings.gates {
+        metrics.set_feature(name, stage, *enabled);
+    }
     let connection = Connection::new(&settings.access, settings.client_limits, &metrics).await;
     let connection = connection.map_err(|error| Failure::message(&error))?;
     tokio::spawn(connection.clone().follow_files(settings.access.clone()));

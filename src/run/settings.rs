@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) client_limits: Option<RateLimit>,
     /// After this time a pod without a node is tried again, whatever happens.
     pub(crate) max_in_unschedulable: Time,
+    /// Feature gates that matter, with stage and value.
+    pub(crate) gates: Vec<(&'static str, &'static str, bool)>,
     /// What is served.
     pub(crate) serve: ServeSettings,
     /// All flags with their values.
@@ -69,6 +71,7 @@ pub(crate) fn merge(args: &RunArgs, mut config: Config, warnings: &mut Vec<Strin
         access: Access { kubeconfig, master: args.config.master.clone() },
         client_limits: (in_file || in_flags).then_some(limits),
         max_in_unschedulable: args.config.pod_max_in_unschedulable_pods_duration,
+        gates: gates::in_force(&args.versions.feature_gates),
         serve: args.serve.settings(),
         flags: args.values.0.clone(),
     })

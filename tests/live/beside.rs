@@ -235,6 +235,13 @@ fn metrics_health_and_refusals_are_kube_schedulers() {
         assert!(of(&our_text, "ours").is_some(), "{series}");
     }
 
+    let gates = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("kubernetes_feature_enabled{"));
+        lines.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    let (ours_on, theirs_on) = (gates(&our_text), gates(&their_text));
+    assert!(ours_on.is_subset(&theirs_on), "{:?}", ours_on.difference(&theirs_on));
+
     let [our_slis, their_slis] = [&ours.1, &theirs.1].map(|client| families(&admin(client).body("/metrics/slis")));
     for name in ["kubernetes_healthcheck", "kubernetes_healthchecks_total"] {
         let [ours, theirs] = [&our_slis, &their_slis].map(|slis| &slis[name]);

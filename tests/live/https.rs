@@ -73,7 +73,7 @@ impl Client {
         let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
         let mut stream = StreamOwned::new(connection, stream);
         let mut lines =
-            vec![format!("GET {path} HTTP/1.1"), "Host: localhost".to_owned(), "Connection: close".to_owned()];
+            vec![format!("GET {path} HTTP/1.0"), "Host: localhost".to_owned(), "Connection: close".to_owned()];
         lines.extend(self.token.iter().map(|token| format!("Authorization: Bearer {token}")));
         lines.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         stream.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).ok()?;

@@ -1,9 +1,12 @@
 //! Answers in the form that Kubernetes' own servers give them.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::auth::User;
 
@@ -37,18 +40,41 @@ pub(crate) fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "404 page not found")
 }
 
+/// What Kubernetes says of a request that failed. Its fields stand in this order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    kind: &'a str,
+    api_version: &'a str,
+    metadata: BTreeMap<(), ()>,
+    status: &'a str,
+    message: &'a str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<BTreeMap<(), ()>>,
+    code: u16,
+}
+
+fn failure(code: StatusCode, reason: &str, message: &str, details: Option<BTreeMap<(), ()>>) -> Response {
+    let metadata = BTreeMap::new();
+    let status = Status {
+        kind: "Status",
+        api_version: "v1",
+        metadata,
+        status: "Failure",
+        message,
+        reason,
+        details,
+        code: code.as_u16(),
+    };
+    // There is nothing in it that can not be written.
+    let body = serde_json::to_string(&status).unwrap_or_default();
+    text(code, JSON, format!("{body}\n"))
+}
+
 /// Nobody knows who asks.
 pub(crate) fn unauthorized() -> Response {
-    let body = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": "Unauthorized",
-        "reason": "Unauthorized",
-        "code": 401,
-    });
-    text(StatusCode::UNAUTHORIZED, JSON, format!("{body}\n"))
+    failure(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized", None)
 }
 
 /// Who asks may not.
@@ -57,17 +83,8 @@ pub(crate) fn forbidden(user: &User, verb: &str, path: &str, reason: &str) -> Re
     if !reason.is_empty() {
         message = format!("{message}: {reason}");
     }
-    let body = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": format!("forbidden: {message}"),
-        "reason": "Forbidden",
-        "details": {},
-        "code": 403,
-    });
-    let mut response = text(StatusCode::FORBIDDEN, JSON, format!("{body}\n"));
+    let message = format!("forbidden: {message}");
+    let mut response = failure(StatusCode::FORBIDDEN, "Forbidden", &message, Some(BTreeMap::new()));
     no_sniffing(&mut response);
     response
 }
