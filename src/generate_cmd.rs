@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use loadline_config::reference;
 use loadline_framework::Registry;
-use loadline_framework::record::DecisionList;
+use loadline_framework::record::{DecisionList, LiveDecision};
 use serde_json::json;
 
 use crate::cli::Generated;
@@ -23,15 +23,16 @@ pub(crate) fn run(what: Generated, registry: &Registry, out: &mut dyn Write) -> 
     }
 }
 
-/// The JSON Schema of what `explain -o json` and `simulate -o json` print.
+/// The JSON Schema of what `explain -o json` and `simulate -o json` print, and of the decisions that `run` shows.
 fn schema() -> serde_json::Value {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let explained = generator.subschema_for::<DecisionList>();
     let simulated = generator.subschema_for::<SimulationReport>();
+    let live = generator.subschema_for::<LiveDecision>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `loadline explain -o json` and `loadline simulate -o json` print",
-        "anyOf": [explained, simulated],
+        "title": "What `loadline explain -o json` and `loadline simulate -o json` print, and a decision of `/debug/decisions`",
+        "anyOf": [explained, simulated, live],
         "$defs": generator.take_definitions(true),
     })
 }

@@ -132,7 +132,9 @@ pub(crate) fn check(values: &[String]) -> Result<Vec<String>, Vec<String>> {
 
 /// The gates that matter to a scheduler, each with its stage as metrics show it, and whether it is on. The values are right.
 pub(crate) fn in_force(values: &[String]) -> Vec<(&'static str, &'static str, bool)> {
-    let wanted: Vec<(&str, bool)> = elements(values).filter_map(|element| read(element).ok()).collect();
+    let mut wanted: Vec<(&str, bool)> = elements(values).filter_map(|element| read(element).ok()).collect();
+    // The last word counts, and the first that is found.
+    wanted.reverse();
     let set = expand(&wanted);
     let matters = |gate: &&Gate| EFFECTS.iter().any(|(name, _)| *name == gate.name);
     let gates = GATES.iter().filter(matters).map(|gate| {
@@ -196,6 +198,15 @@ mod tests {
             let gate = GATES.iter().find(|gate| gate.name == *name).expect("kube-scheduler has it");
             assert!(!gate.locked, "{name} can not be changed anyway");
         }
+    }
+
+    #[test]
+    fn the_gates_in_force_are_the_defaults_and_what_was_said_last() {
+        let values = ["ComponentFlagz=true,ComponentFlagz=false".to_owned()];
+        let gates = in_force(&values);
+        assert!(gates.contains(&("ComponentFlagz", "BETA", false)), "{gates:?}");
+        assert!(gates.contains(&("ComponentStatusz", "BETA", true)), "{gates:?}");
+        assert!(gates.contains(&("GangScheduling", "ALPHA", false)), "{gates:?}");
     }
 
     #[test]

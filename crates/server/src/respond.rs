@@ -1,7 +1,5 @@
 //! Answers in the form that Kubernetes' own servers give them.
 
-use std::collections::BTreeMap;
-
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -40,24 +38,28 @@ pub(crate) fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-/// What Kubernetes says of a request that failed. Its fields stand in this order.
+/// An object without fields.
+#[derive(Serialize)]
+struct Nothing {}
+
+/// What Kubernetes says of a request that failed: its kind Status. Its fields stand in this order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status<'a> {
+struct Failure<'a> {
     kind: &'a str,
     api_version: &'a str,
-    metadata: BTreeMap<(), ()>,
+    metadata: Nothing,
     status: &'a str,
     message: &'a str,
     reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<BTreeMap<(), ()>>,
+    details: Option<Nothing>,
     code: u16,
 }
 
-fn failure(code: StatusCode, reason: &str, message: &str, details: Option<BTreeMap<(), ()>>) -> Response {
-    let metadata = BTreeMap::new();
-    let status = Status {
+fn failure(code: StatusCode, reason: &str, message: &str, details: Option<Nothing>) -> Response {
+    let metadata = Nothing {};
+    let status = Failure {
         kind: "Status",
         api_version: "v1",
         metadata,
@@ -84,7 +86,7 @@ pub(crate) fn forbidden(user: &User, verb: &str, path: &str, reason: &str) -> Re
         message = format!("{message}: {reason}");
     }
     let message = format!("forbidden: {message}");
-    let mut response = failure(StatusCode::FORBIDDEN, "Forbidden", &message, Some(BTreeMap::new()));
+    let mut response = failure(StatusCode::FORBIDDEN, "Forbidden", &message, Some(Nothing {}));
     no_sniffing(&mut response);
     response
 }

@@ -9,5 +9,6 @@ mod own_plugins;
 mod panics;
 mod preemption;
 mod reader;
+mod recall;
 mod snapshot;
 mod together;
