@@ -45,6 +45,7 @@ pub(super) async fn run(
         check_period: Duration::from_nanos(args.own.cache_check_period.unsigned_abs()),
         is_cold: config.delay_cache_until_active && election.is_some(),
         metrics: metrics.clone(),
+        witness: None,
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
     let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::to_json(config, registry)));

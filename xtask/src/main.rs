@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: it talks to a person")]
 
 mod cache;
+mod conformance;
 mod generate;
 mod go;
 mod instructions;
@@ -48,6 +49,12 @@ enum Command {
         /// Arguments of the parity runner.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Schedule live on a real API server, and compare each decision with the real kube-scheduler plugins'.
+    Shadow {
+        /// How often 200 pods.
+        #[arg(long, default_value_t = 10)]
+        rounds: usize,
     },
     /// Measure decisions beside kube-scheduler's own algorithm, in one run on the same clusters.
     ///
@@ -121,12 +128,18 @@ fn run(command: Command) -> Result<()> {
             let mut runner = cargo(["run", "--release", "--package", "loadline-parity", "--"]);
             process::run("parity", runner.args(args).env("LOADLINE_REFEREE", referee))
         }
+        Command::Shadow { rounds } => {
+            let tools = tools::Tools::ready()?;
+            let mut test = cargo(["test", "--package", "loadline-parity", "--test", "shadow", "--", "--nocapture"]);
+            test.envs(tools.environment()).env("LOADLINE_SHADOW_ROUNDS", rounds.to_string());
+            process::run("shadow", &mut test)
+        }
         Command::Beside { args } => {
             let referee = tools::referee()?;
             let mut bench = cargo(["bench", "--package", "loadline-benches", "--bench", "beside", "--"]);
             process::run("beside", bench.args(args).env("LOADLINE_REFEREE", referee))
         }
-        Command::Conformance { args } => conformance(&args, &tools::Tools::ready()?),
+        Command::Conformance { args } => conformance::run(&args, &tools::Tools::ready()?),
         Command::Drills { tests } => {
             // What a failure drill is, and how long it is in its long form, its test says.
             let mut long = cargo(["test", "--package", "loadline", "--test", "live", "--", "--test-threads=1"]);
@@ -141,7 +154,7 @@ fn run(command: Command) -> Result<()> {
     }
 }
 
-/// Runs Kubernetes' own end-to-end tests against the command as cargo's tests build it.
+/// Measures the command beside kube-scheduler, both as they are released.
 fn bench_live(args: &[String], tools: &tools::Tools) -> Result<()> {
     process::run("bench-live", &mut cargo(["build", "--release", "--package", "loadline"]))?;
     let target = tidy::metadata()?.target_directory().to_owned();
@@ -149,16 +162,6 @@ fn bench_live(args: &[String], tools: &tools::Tools) -> Result<()> {
     runner.arg("--loadline").arg(target.join("release/loadline"));
     runner.arg("--kube-scheduler").arg(tools.kube_scheduler());
     process::run("bench-live", runner.args(args).envs(tools.environment()))
-}
-
-fn conformance(args: &[String], tools: &tools::Tools) -> Result<()> {
-    let specs = tools::end_to_end()?;
-    process::run("conformance", &mut cargo(["build", "--package", "loadline"]))?;
-    let target = tidy::metadata()?.target_directory().to_owned();
-    let mut runner = cargo(["run", "--package", "loadline-conformance", "--"]);
-    runner.args(args).envs(tools.environment());
-    runner.env("LOADLINE_END_TO_END", specs).env("LOADLINE_BINARY", target.join("debug/loadline"));
-    process::run("conformance", runner.env("LOADLINE_REPORTS", target.join("conformance")))
 }
 
 /// The root of the workspace.

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::process::{self, Steps, cargo};
 use crate::tools::Tools;
-use crate::{go, instructions, root, tidy};
+use crate::{conformance, go, instructions, root, tidy};
 
 /// Runs all tests; stops at the first step that fails.
 pub(crate) fn run() -> Result<()> {
@@ -30,6 +30,7 @@ fn all(steps: &mut Steps) -> Result<()> {
         of_referee.args([command, "-mod=readonly", "./..."]);
         with_tools(name, of_referee)?;
     }
+    steps.step("conformance", || conformance::run(&["--subset".to_owned()], &tools))?;
     if instructions::is_possible() {
         return steps.step("instructions", || instructions::run(false));
     }

@@ -19,6 +19,7 @@ mod recorder;
 mod resources;
 mod review;
 pub mod snapshot;
+mod witness;
 mod writer;
 
 pub use announce::Announcer;
@@ -29,3 +30,4 @@ pub use fence::Fence;
 pub use live::{Live, LiveError, LiveOptions, Scheduling};
 pub use measure::reading;
 pub use review::{Reviews, Subject};
+pub use witness::Witnessed;

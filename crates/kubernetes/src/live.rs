@@ -11,7 +11,7 @@ use loadline_framework::Profiles;
 use loadline_metrics::Metrics;
 use loadline_model::{PodKey, Time};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel};
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, info, warn};
 
@@ -21,6 +21,7 @@ use crate::fence::Fence;
 use crate::follow::Follower;
 use crate::measure::{Measure, Timer};
 use crate::resources::{self, for_each_resource};
+use crate::witness::{Witness, Witnessed};
 use crate::writer::Writer;
 
 /// What happened, for the scheduling thread.
@@ -74,6 +75,8 @@ pub struct LiveOptions {
     pub is_cold: bool,
     /// Where it is counted what happens.
     pub metrics: Metrics,
+    /// Who is told of everything that the scheduling thread takes in and decides.
+    pub witness: Option<UnboundedSender<Witnessed>>,
 }
 
 /// Why it ended.
@@ -145,6 +148,7 @@ impl Live {
             // Answers come through it also when no follower is left.
             scheduling: scheduling.clone(),
             role: role_told,
+            witness: Witness(options.witness.clone()),
             unsynced: resources::names(),
             runtime,
             decisions: 0,
@@ -256,6 +260,7 @@ struct Shell {
     messages: Receiver<Message>,
     scheduling: Scheduling,
     role: watch::Receiver<Role>,
+    witness: Witness,
     /// Resources whose first list is not whole yet.
     unsynced: BTreeSet<&'static str>,
     runtime: Handle,
@@ -332,6 +337,7 @@ impl Shell {
             warn!(pod = cycle.pod.full_name(), node, ?took, "the decision was slow");
         }
         debug!(pod = cycle.pod.full_name(), node, outcome = ?cycle.outcome, attempt = attempt.number, "decided");
+        self.witness.decided(&attempt, &effects);
         self.perform(effects);
         self.decisions += 1;
         if self.decisions.is_multiple_of(64) {
@@ -344,6 +350,7 @@ impl Shell {
         match message {
             Message::Event(event) => {
                 let timer = Timer::start();
+                self.witness.event(&event);
                 self.scheduler.apply(event, now);
                 self.measure.applied(self.scheduler.happened(), timer.elapsed());
             }
@@ -357,6 +364,7 @@ impl Shell {
             }
             Message::Mended(resource, objects) => self.measure.mended(resource, objects),
             Message::Bound { uid, result } => {
+                self.witness.answered(&uid, &result);
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }

@@ -1,0 +1,65 @@
+//! Everything that the scheduling thread takes in and decides, for somebody who compares.
+
+use std::sync::Arc;
+
+use loadline_engine::{Attempt, Effect, Event};
+use loadline_framework::record::Outcome;
+use loadline_model::{PodInfo, PodKey, Str};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Something that the scheduling thread took in or decided. Whoever gets all of these, in their order, knows what the cluster was to
+/// the scheduler before each decision.
+#[derive(Clone, Debug)]
+pub enum Witnessed {
+    /// It happened in the cluster.
+    Event(Event),
+    /// A pod was decided.
+    Decided {
+        /// The pod.
+        pod: Arc<PodInfo>,
+        /// What became of it.
+        outcome: Outcome,
+        /// The chosen node.
+        node: Option<Str>,
+        /// kube-scheduler's text when there is none.
+        message: String,
+        /// What is done about it.
+        effects: Vec<Effect>,
+    },
+    /// A pod that was decided did not get to its node.
+    NotBound(PodKey),
+}
+
+/// Who is told, if anybody.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Witness(pub(crate) Option<UnboundedSender<Witnessed>>);
+
+impl Witness {
+    pub(crate) fn event(&self, event: &Event) {
+        self.tell(|| Witnessed::Event(event.clone()));
+    }
+
+    pub(crate) fn decided(&self, attempt: &Attempt, effects: &[Effect]) {
+        let cycle = &attempt.cycle;
+        self.tell(|| Witnessed::Decided {
+            pod: cycle.pod.clone(),
+            outcome: cycle.outcome,
+            node: cycle.node.clone(),
+            message: cycle.message.clone(),
+            effects: effects.to_vec(),
+        });
+    }
+
+    pub(crate) fn answered(&self, uid: &PodKey, result: &Result<(), String>) {
+        if result.is_err() {
+            self.tell(|| Witnessed::NotBound(uid.clone()));
+        }
+    }
+
+    fn tell(&self, what: impl FnOnce() -> Witnessed) {
+        if let Some(witness) = &self.0 {
+            // Whoever was told may have gone.
+            let _ = witness.send(what());
+        }
+    }
+}
