@@ -29,7 +29,7 @@ const ROUNDS: usize = 2;
 const ROUNDS_VARIABLE: &str = "LOADLINE_SHADOW_ROUNDS";
 
 /// At least so much must have happened in each round, or agreement would mean little.
-const FLOORS: Tally = Tally { decisions: 200, placed: 120, refused: 20, preemptions: 4, nominated: 2 };
+const FLOORS: Tally = Tally { decisions: 200, placed: 120, refused: 20, preemptions: 2, nominated: 1 };
 
 fn kubectl(server: &ControlPlane, arguments: &[&str], input: &str) -> String {
     server.kubectl(arguments, Some(input)).expect("kubectl succeeds")
