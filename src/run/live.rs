@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use loadline_config::Config;
 use loadline_framework::Registry;
-use loadline_kubernetes::{Announcer, Connection, Election, ElectionOptions, Fence, Live, LiveError, LiveOptions};
+use loadline_kubernetes::{
+    Announcer, Connection, Election, ElectionOptions, Extenders, Fence, Live, LiveError, LiveOptions,
+};
 use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -25,7 +27,9 @@ pub(super) async fn run(
     registry: &Registry,
 ) -> Result<Exit, Failure> {
     let config = &settings.config;
-    let profiles = loadline_config::compile(config, registry)?;
+    let mut profiles = loadline_config::compile(config, registry)?;
+    let extenders = Extenders::new(&config.extenders).await.map_err(|error| Failure::message(&error))?;
+    profiles.extenders = extenders.all();
     let metrics = Metrics::new();
     for (name, stage, enabled) in &settings.gates {
         metrics.set_feature(name, stage, *enabled);
@@ -46,6 +50,7 @@ pub(super) async fn run(
         is_cold: config.delay_cache_until_active && election.is_some(),
         metrics: metrics.clone(),
         witness: None,
+        originals: extenders.originals(),
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
     let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::to_json(config, registry)));
@@ -61,8 +66,9 @@ pub(super) async fn run(
     };
     let serving = Serving::start(served).await?;
     let lease = of.resource_name.as_str();
+    let (scheduling, metrics_of_reload) = (live.scheduling(), metrics.clone());
     let reload =
-        Reload { args, registry, scheduling: live.scheduling(), announcer, metrics: metrics.clone(), in_force };
+        Reload { args, registry, scheduling, extenders, announcer, metrics: metrics_of_reload, in_force };
     let reload = async {
         match (&args.config.config, config_text) {
             (Some(path), Some(text)) => reload.follow(path, settings, text).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadline_framework::Registry;
-use loadline_kubernetes::{Announcer, Scheduling};
+use loadline_kubernetes::{Announcer, Extenders, Scheduling};
 use loadline_metrics::Metrics;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -23,6 +23,8 @@ pub(super) struct Reload<'a> {
     pub(super) args: &'a RunArgs,
     pub(super) registry: &'a Registry,
     pub(super) scheduling: Scheduling,
+    /// Those that the process was started with.
+    pub(super) extenders: Extenders,
     pub(super) announcer: Announcer,
     pub(super) metrics: Metrics,
     /// The configuration that is in force, for whoever shows it.
@@ -77,7 +79,9 @@ impl Reload<'_> {
                 |field: &&str| format!("{file}: {field}: takes effect at a restart, so the whole change is refused");
             return Err(fixed.iter().map(reason).collect());
         }
-        let profiles = loadline_config::compile(&wanted.config, self.registry).map_err(told)?;
+        let mut profiles = loadline_config::compile(&wanted.config, self.registry).map_err(told)?;
+        let extenders = self.extenders.changed(&wanted.config.extenders).await;
+        profiles.extenders = extenders.map_err(|error| vec![error.to_string()])?.all();
         for warning in warnings {
             warn!("{warning}");
         }
@@ -111,7 +115,6 @@ fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
         ("delayCacheUntilActive", old.delay_cache_until_active == new.delay_cache_until_active),
         ("enableProfiling", old.enable_profiling == new.enable_profiling),
         ("enableContentionProfiling", old.enable_contention_profiling == new.enable_contention_profiling),
-        ("extenders", old.extenders == new.extenders),
     ];
     fields.into_iter().filter(|(_, is_same)| !is_same).map(|(field, _)| field).collect()
 }

@@ -31,6 +31,7 @@ pub fn compile(config: &Config, registry: &Registry) -> Result<Profiles, Vec<Pro
     }
     Ok(Profiles {
         profiles,
+        extenders: Vec::new(),
         config_hash: hash(config).into(),
         pod_initial_backoff: config.pod_initial_backoff_seconds.saturating_mul(SECOND),
         pod_max_backoff: config.pod_max_backoff_seconds.saturating_mul(SECOND),

@@ -6,15 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, Outcome};
-use loadline_framework::{Cluster, Code, Profile, Reason, Slot, Status, Verdict, WhatIf};
+use loadline_framework::{Cluster, Code, Profile, Reason, SharedExtender, Slot, Status, Verdict, WhatIf};
 use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
 use crate::Engine;
 use crate::class::Sources;
-use crate::diagnosis::{Diagnosis, count_by_reason};
+use crate::diagnosis::{Diagnosis, count_by_reason, count_single, node_name};
 use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
 use crate::experiment::Experiment;
+use crate::extended::{Extended, filter_with};
 use crate::queue::Gate;
 use crate::records::Summary;
 
@@ -169,6 +170,7 @@ impl Engine {
                 let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();
                 totals.sort_unstable_by_key(|(slot, total)| (Reverse(*total), self.cluster.order().rank(*slot)));
                 top.extend(totals.into_iter().take(TOP).filter_map(|(slot, total)| Some((name(slot)?, total))));
+                rejections = count_single(direct, profile, self.sources());
             }
             Some(Evaluation::Early(_)) | None => {}
         }
@@ -199,9 +201,11 @@ impl Engine {
         let request = Request { profile, profile_index: index, pod };
         let opened = match self.kept.pre_filter(&request, &mut self.cluster) {
             Ok(opened) => opened,
-            Err(early) => return self.ended_early(pod, index, profile, early),
+            Err(early) => return self.ended_early(pod, index, profile, early, depth),
         };
         let pre_score_error = self.kept.pre_score_error(profile, &opened);
+        let extenders = self.extenders_in_cycle(pod, depth);
+        let mut extended = Extended::default();
         let nominated = pod.nominated_node_name.as_ref().and_then(|name| self.cluster.slot(name));
         let mut first = None;
         let mut refused = None;
@@ -211,12 +215,17 @@ impl Engine {
                 None => first = Some(slot),
                 Some((filter, verdict)) => refused = Some((slot, filter, verdict, filters[filter].plugin)),
             }
+            if let (Some(slot), false) = (first, extenders.is_empty())
+                && !self.passes_extenders(slot, pod, &extenders, &mut extended)
+            {
+                first = None;
+            }
             if let (Some(slot), Depth::Decide) = (first, depth) {
                 return self.found(pod, index, slot, DecidedBy::Nominated, 1, None);
             }
         }
         let limit = nodes_to_find(profile, self.cluster.node_count());
-        let evaluation = if let Some(narrowed) = &opened.narrowed {
+        let mut evaluation = if let Some(narrowed) = &opened.narrowed {
             // In the order of names: a set has no order of its own.
             let mut slots = narrowed.slots.clone();
             // A nominated node that passes is taken although PreFilter left it out.
@@ -244,13 +253,17 @@ impl Engine {
             let class = self.kept.all_nodes(&request, &opened, &self.cluster, &self.nominator);
             Evaluation::Class(class)
         };
-        let feasible = match &evaluation {
-            Evaluation::Early(_) => 0,
-            Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),
-            Evaluation::Direct(direct) => direct.feasible().count(),
-        };
+        let mut feasible = self.feasible(&evaluation);
+        if !extenders.is_empty() && (feasible > 0 || !extended.said.is_empty()) {
+            let filtered = filter_with(&extenders, extended, evaluation, pod, &self.kept, self.sources());
+            evaluation = match filtered {
+                Ok(filtered) => filtered,
+                Err(message) => return Cycle::failed(pod, index, Outcome::Error, message),
+            };
+            feasible = self.feasible(&evaluation);
+        }
         if feasible == 0 {
-            let mut cycle = self.not_found(pod, index, profile, evaluation);
+            let mut cycle = self.not_found(pod, index, profile, evaluation, depth);
             cycle.nominated_first = refused.map(|(slot, ..)| slot);
             return cycle;
         }
@@ -274,10 +287,52 @@ impl Engine {
             let found = self.found(pod, index, slot, DecidedBy::Nominated, feasible, Some(evaluation));
             return Cycle { unscored, ..found };
         }
+        if needs_scores {
+            self.ask_for_scores(&extenders, pod, &mut evaluation);
+        }
         let tie = tie_break(self.settings.seed, &pod.uid, attempt);
         let slot = self.choose(&evaluation, tie).expect("there is a feasible node");
         let decided_by = if feasible == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
         Cycle { unscored, ..self.found(pod, index, slot, decided_by, feasible, Some(evaluation)) }
+    }
+
+    fn feasible(&self, evaluation: &Evaluation) -> usize {
+        match evaluation {
+            Evaluation::Early(_) => 0,
+            Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),
+            Evaluation::Direct(direct) => direct.feasible().count(),
+        }
+    }
+
+    /// The extenders that this pod's nodes are shown to. Whoever only wants to know how a pod is judged asks nobody outside.
+    fn extenders_in_cycle(&self, pod: &PodInfo, depth: Depth) -> Vec<SharedExtender> {
+        let takes_part = |extender: &&SharedExtender| {
+            (extender.is_filter() || extender.is_prioritizer()) && extender.is_interested(pod)
+        };
+        match depth {
+            Depth::Decide => self.profiles.extenders.iter().filter(takes_part).cloned().collect(),
+            Depth::Explain => Vec::new(),
+        }
+    }
+
+    /// Whether a nominated node passes, as far as extenders are concerned. A failure sends the pod to all nodes.
+    fn passes_extenders(
+        &self,
+        slot: Slot,
+        pod: &PodInfo,
+        extenders: &[SharedExtender],
+        extended: &mut Extended,
+    ) -> bool {
+        let node = vec![(slot, node_name(slot, self.sources()))];
+        extended.filter(extenders, pod, node).is_ok_and(|passed| !passed.is_empty())
+    }
+
+    fn ask_for_scores(&self, extenders: &[SharedExtender], pod: &PodInfo, evaluation: &mut Evaluation) {
+        let Evaluation::Direct(direct) = evaluation else { return };
+        let nodes: Vec<_> = direct.feasible().map(|slot| (slot, node_name(slot, self.sources()))).collect();
+        if let Some(extended) = &mut direct.extended {
+            extended.prioritize(extenders, pod, &nodes);
+        }
     }
 
     fn choose(&self, evaluation: &Evaluation, tie: u64) -> Option<Slot> {
@@ -344,16 +399,23 @@ impl Engine {
         }
     }
 
-    fn ended_early(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, early: Early) -> Cycle {
+    fn ended_early(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, early: Early, depth: Depth) -> Cycle {
         if !early.status.is_rejected() {
             let plugin = early.plugins.first().copied().unwrap_or_default();
             let message = format!("running PreFilter plugin \"{plugin}\": {}", early.status.message());
             return Cycle::failed(pod, index, Outcome::Error, message);
         }
-        self.not_found(pod, index, profile, Evaluation::Early(early))
+        self.not_found(pod, index, profile, Evaluation::Early(early), depth)
     }
 
-    fn not_found(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, evaluation: Evaluation) -> Cycle {
+    fn not_found(
+        &self,
+        pod: &Arc<PodInfo>,
+        index: usize,
+        profile: &Profile,
+        evaluation: Evaluation,
+        depth: Depth,
+    ) -> Cycle {
         let diagnosis = match &evaluation {
             Evaluation::Early(early) => Diagnosis::of_early(early),
             Evaluation::Class(class) => Diagnosis::of_class(self.kept.classes.get(*class), profile, self.sources()),
@@ -361,7 +423,11 @@ impl Engine {
         };
         let mut cycle = Cycle::failed(pod, index, Outcome::Unschedulable, String::new());
         cycle.rejected_by.clone_from(&diagnosis.plugins);
-        let experiment = self.experiment_on(pod, profile, &evaluation);
+        let mut experiment = self.experiment_on(pod, profile, &evaluation);
+        if depth == Depth::Decide {
+            let preempts = |extender: &&SharedExtender| extender.supports_preemption() && extender.is_interested(pod);
+            experiment.extenders = self.profiles.extenders.iter().filter(preempts).cloned().collect();
+        }
         let status = run_post_filter(profile, pod, &experiment, &mut cycle);
         cycle.message = diagnosis.message(self.cluster.node_count(), &status.message());
         cycle.evaluation = Some(evaluation);
@@ -379,8 +445,16 @@ impl Engine {
             Evaluation::Class(class) => (self.kept.classes.get(*class).filters().to_vec(), Map::default()),
             Evaluation::Direct(direct) => {
                 let code = |rejection: &Option<(usize, Verdict)>| rejection.map_or(Code::Success, |(_, v)| v.code());
-                let judged = direct.judged.iter().map(|(slot, rejection)| (*slot, code(rejection)));
-                (direct.filters.clone(), judged.collect())
+                let mut judged: Map<Slot, Code> =
+                    direct.judged.iter().map(|(slot, rejection)| (*slot, code(rejection))).collect();
+                if let Some(extended) = &direct.extended {
+                    for (_, code) in judged.iter_mut().filter(|(slot, _)| extended.dropped_by(**slot).is_some()) {
+                        *code = Code::UnschedulableAndUnresolvable;
+                    }
+                    let said = extended.said.iter();
+                    judged.extend(said.filter_map(|(node, said)| Some((self.cluster.slot(node)?, said.code))));
+                }
+                (direct.filters.clone(), judged)
             }
         };
         Experiment {
@@ -393,6 +467,7 @@ impl Engine {
             budgets: &self.budgets,
             pool: self.pool.as_deref(),
             judged,
+            extenders: Vec::new(),
         }
     }
 

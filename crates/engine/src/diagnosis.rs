@@ -1,10 +1,14 @@
 //! Why no node was found, in kube-scheduler's words.
 
+use std::collections::BTreeMap;
+
 use loadline_framework::{Cluster, NodeView, Profile, Reads, Slot, Verdict};
 use loadline_model::{Map, Str};
 
 use crate::class::{Class, Member, Sources};
 use crate::evaluate::{Direct, Early};
+use crate::extended::Said;
+use crate::queue::EXTENDER;
 
 /// Nodes by reason, and the plugins that turned any down.
 #[derive(Debug, Default)]
@@ -48,12 +52,25 @@ impl Diagnosis {
         if let Some(narrowed) = &direct.narrowed {
             found.plugins.clone_from(&narrowed.plugins);
         }
+        let mut with_status = 0;
         for (slot, rejection) in &direct.judged {
             let Some((filter, verdict)) = rejection else { continue };
             found.blame(profile, direct.filters[*filter]);
-            found.count(direct.filters[*filter], *slot, *verdict, 1, sources);
+            if direct.said_of(*slot, sources).is_none() {
+                found.count(direct.filters[*filter], *slot, *verdict, 1, sources);
+                with_status += 1;
+            }
         }
-        let absent = sources.cluster.node_count() - direct.judged.len();
+        if let Some(extended) = &direct.extended {
+            if extended.dropped_any() {
+                found.plugins.push(EXTENDER);
+            }
+            for said in extended.said.values() {
+                *found.reasons.entry(said.reason.clone()).or_insert(0) += 1;
+                with_status += 1;
+            }
+        }
+        let absent = sources.cluster.node_count().saturating_sub(with_status);
         if let (Some(reason), 1..) = (direct.absent_reason(), absent) {
             *found.reasons.entry(reason).or_insert(0) += absent;
         }
@@ -116,6 +133,35 @@ pub(crate) fn count_by_reason(class: &Class, profile: &Profile, sources: Sources
     counted
 }
 
+/// The same for nodes that were judged one by one.
+pub(crate) fn count_single(direct: &Direct, profile: &Profile, sources: Sources<'_>) -> Vec<(&'static str, Str, u32)> {
+    let mut counted: BTreeMap<(&'static str, String), u32> = BTreeMap::new();
+    let mut by_filter: BTreeMap<(usize, Verdict), (Slot, u32)> = BTreeMap::new();
+    for (slot, rejection) in &direct.judged {
+        let dropped = direct.extended.as_ref().is_some_and(|extended| extended.dropped_by(*slot).is_some());
+        let said = direct.said_of(*slot, sources).filter(|_| dropped || rejection.is_some());
+        if dropped || said.is_some() {
+            let reason = said.map_or_else(String::new, |said| said.reason.clone());
+            *counted.entry((EXTENDER, reason)).or_default() += 1;
+        } else if let Some(rejection) = rejection {
+            by_filter.entry(*rejection).or_insert((*slot, 0)).1 += 1;
+        }
+    }
+    for ((filter, verdict), (any, nodes)) in by_filter {
+        let member = direct.filters[filter];
+        let found = if verdict.is_per_node() { vec![String::new()] } else { reasons(member, any, verdict, sources) };
+        for reason in found {
+            *counted.entry((profile.name(member.plugin), reason)).or_default() += nodes;
+        }
+    }
+    counted.into_iter().map(|((plugin, reason), nodes)| (plugin, reason.into(), nodes)).collect()
+}
+
+/// The name of the node at a slot.
+pub(crate) fn node_name(slot: Slot, sources: Sources<'_>) -> Str {
+    sources.cluster.nodes()[slot.index()].as_ref().map_or_else(Str::empty, |info| info.spec.name.clone())
+}
+
 /// A plugin's reasons for a verdict on a node.
 pub(crate) fn reasons(member: Member, slot: Slot, verdict: Verdict, sources: Sources<'_>) -> Vec<String> {
     let Some(info) = sources.cluster.nodes()[slot.index()].as_deref() else {
@@ -127,6 +173,11 @@ pub(crate) fn reasons(member: Member, slot: Slot, verdict: Verdict, sources: Sou
 }
 
 impl Direct {
+    /// An extender's word on a node.
+    pub(crate) fn said_of(&self, slot: Slot, sources: Sources<'_>) -> Option<&Said> {
+        self.extended.as_ref()?.said.get(node_name(slot, sources).as_str())
+    }
+
     /// The reason that stands for every node that PreFilter's narrowing left out.
     pub(crate) fn absent_reason(&self) -> Option<String> {
         let narrowed = self.narrowed.as_ref()?;

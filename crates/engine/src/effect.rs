@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use loadline_framework::SharedExtender;
 use loadline_model::{
     DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind,
     WorkloadSelector,
@@ -17,6 +18,8 @@ pub enum Effect {
         pod: Arc<PodInfo>,
         /// The node.
         node: Str,
+        /// Who is to bind it in the place of the API server, if an extender does.
+        extender: Option<SharedExtender>,
     },
     /// Change the pod's status.
     PatchStatus {

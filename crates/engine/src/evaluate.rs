@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::class::{Class, Member, Sources, with_nominated};
 use crate::columns::{ColumnId, ColumnStore};
+use crate::extended::Extended;
 use crate::nominator::Nominator;
 use crate::state::ClusterState;
 
@@ -116,11 +117,27 @@ pub(crate) struct Direct {
     pub(crate) narrowed: Option<Narrowed>,
     /// For each score plugin that scored: the scores of the feasible nodes, in the order of `judged`.
     pub(crate) scored: Vec<(Member, Vec<Score>)>,
+    /// What extenders said, if any was asked.
+    pub(crate) extended: Option<Box<Extended>>,
 }
 
 impl Direct {
+    /// The same nodes one by one; without scores.
+    pub(crate) fn of_class(class: &Class, sources: Sources<'_>) -> Self {
+        let order = sources.cluster.order().by_name().iter().enumerate();
+        Self {
+            filters: class.filters().to_vec(),
+            scores: class.scorers().collect(),
+            judged: order.map(|(rank, slot)| (*slot, class.rejection(rank, sources))).collect(),
+            narrowed: None,
+            scored: Vec::new(),
+            extended: None,
+        }
+    }
+
     pub(crate) fn feasible(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.judged.iter().filter(|(_, rejection)| rejection.is_none()).map(|(slot, _)| *slot)
+        let passed = self.judged.iter().filter(|(_, rejection)| rejection.is_none()).map(|(slot, _)| *slot);
+        passed.filter(|slot| self.extended.as_ref().is_none_or(|extended| extended.dropped_by(*slot).is_none()))
     }
 
     /// Totals in the order of [`Direct::feasible`].
@@ -129,6 +146,11 @@ impl Direct {
         for (member, scores) in &self.scored {
             for (total, score) in totals.iter_mut().zip(scores) {
                 *total += member.weight * score.normalized;
+            }
+        }
+        if let Some(extended) = &self.extended {
+            for (total, slot) in totals.iter_mut().zip(self.feasible()) {
+                *total = total.wrapping_add(extended.total(slot));
             }
         }
         totals
@@ -329,7 +351,8 @@ impl Kept {
             found += usize::from(rejection.is_none());
             judged.push((slot, rejection));
         }
-        let mut direct = Direct { filters, scores, judged, narrowed: opened.narrowed, scored: Vec::new() };
+        let mut direct =
+            Direct { filters, scores, judged, narrowed: opened.narrowed, scored: Vec::new(), extended: None };
         let feasible: Vec<Slot> = direct.feasible().collect();
         if !feasible.is_empty() {
             direct.scored = score_set(&direct.scores, &feasible, sources);
@@ -360,7 +383,7 @@ impl ColumnStore {
 }
 
 /// Scores of a set of nodes, by the plugins that score this pod.
-fn score_set(members: &[Member], feasible: &[Slot], sources: Sources<'_>) -> Vec<(Member, Vec<Score>)> {
+pub(crate) fn score_set(members: &[Member], feasible: &[Slot], sources: Sources<'_>) -> Vec<(Member, Vec<Score>)> {
     let scoring = members.iter().filter(|member| sources.columns.get(member.column).scores());
     scoring
         .map(|member| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loadline_framework::{
-    Cluster, Code, NodeDelta, NodeTrial, NodeView, Profile, Reads, Slot, Status, Verdict, WhatIf,
+    Cluster, Code, NodeDelta, NodeTrial, NodeView, Profile, Reads, SharedExtender, Slot, Status, Verdict, WhatIf,
 };
 use loadline_model::{DisruptionBudget, Map, NodeInfo, NodeLoad, PodInfo, Str};
 use rayon::ThreadPool;
@@ -28,6 +28,8 @@ pub(crate) struct Experiment<'a> {
     pub(crate) pool: Option<&'a ThreadPool>,
     /// Codes of the nodes that were judged one by one; empty when a class judged all.
     pub(crate) judged: Map<Slot, Code>,
+    /// Those that have a say in preemption for this pod.
+    pub(crate) extenders: Vec<SharedExtender>,
 }
 
 impl WhatIf for Experiment<'_> {
@@ -118,6 +120,10 @@ impl WhatIf for Experiment<'_> {
 
     fn scheduler_name(&self) -> &Str {
         &self.profile.scheduler_name
+    }
+
+    fn extenders(&self) -> Vec<SharedExtender> {
+        self.extenders.to_vec()
     }
 }
 

@@ -19,6 +19,7 @@ mod effect;
 mod engine;
 mod evaluate;
 mod experiment;
+mod extended;
 mod grouping;
 mod happened;
 pub mod nominator;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use loadline_framework::record::{Decision, NodeRecord, Preemption, Remedy, ScoreRecord};
-use loadline_framework::{Cluster, NodeView, Profile, Reads, Score, Slot, Verdict};
+use loadline_framework::{Cluster, Code, NodeView, Profile, Reads, Score, Slot, Verdict};
 
 use crate::Engine;
 use crate::class::Member;
 use crate::cycle::Cycle;
 use crate::diagnosis::reasons;
 use crate::evaluate::{Direct, Early, Evaluation};
+use crate::extended::scaled;
 use crate::remedies::smallest_first;
 
 impl Engine {
@@ -84,13 +85,17 @@ impl Engine {
         let mut feasible = 0;
         let totals = direct.totals();
         for (slot, rejection) in &direct.judged {
-            let record = if let Some((filter, verdict)) = rejection {
+            let record = if let Some(record) = self.rejected_outside(*slot, rejection.is_some(), direct) {
+                record
+            } else if let Some((filter, verdict)) = rejection {
                 self.rejected(*slot, direct.filters[*filter], *verdict, profile, remedies)
             } else {
                 let at = feasible;
                 feasible += 1;
                 let scores = direct.scored.iter().map(|(member, scores)| (*member, scores[at]));
-                self.scored(*slot, scores, totals[at], profile)
+                let mut record = self.scored(*slot, scores, totals[at], profile);
+                record.scores.extend(direct.extender_scores(*slot));
+                record
             };
             by_slot.insert(*slot, record);
         }
@@ -99,7 +104,7 @@ impl Engine {
             let mut record = NodeRecord { name: self.name(*slot), ..NodeRecord::default() };
             if let (Some(narrowed), Some(reason)) = (&direct.narrowed, direct.absent_reason()) {
                 narrowed.by.clone_into(&mut record.rejected_by);
-                record.code = loadline_framework::Code::UnschedulableAndUnresolvable.to_string();
+                record.code = Code::UnschedulableAndUnresolvable.to_string();
                 record.reasons = vec![reason];
             }
             record
@@ -109,6 +114,20 @@ impl Engine {
             // A share of the nodes was looked at: the others have no record.
             None => order.filter_map(|slot| by_slot.remove(slot)).collect(),
         }
+    }
+
+    /// What extenders have to say of a node that does not fit.
+    fn rejected_outside(&self, slot: Slot, is_rejected: bool, direct: &Direct) -> Option<NodeRecord> {
+        let dropped_by = direct.extended.as_ref()?.dropped_by(slot);
+        if !is_rejected && dropped_by.is_none() {
+            return None;
+        }
+        let name = self.name(slot);
+        let said = direct.said_of(slot, self.sources()).map(|said| (&said.by, said.code, vec![said.reason.clone()]));
+        // A node that is left out without a word stays out, whatever would be deleted from it.
+        let (by, code, reasons) =
+            said.or_else(|| Some((dropped_by?, Code::UnschedulableAndUnresolvable, Vec::new())))?;
+        Some(NodeRecord { name, rejected_by: by.to_string(), code: code.to_string(), reasons, ..NodeRecord::default() })
     }
 
     fn name(&self, slot: Slot) -> String {
@@ -174,5 +193,16 @@ impl Engine {
             total: Some(total),
             ..NodeRecord::default()
         }
+    }
+}
+
+impl Direct {
+    /// Records of extenders' scores of a node, by extender.
+    fn extender_scores(&self, slot: Slot) -> impl Iterator<Item = (String, ScoreRecord)> {
+        let scores = self.extended.iter().flat_map(move |extended| extended.scores(slot));
+        scores.map(|(extender, raw, weight)| {
+            let normalized = scaled(raw);
+            (extender.to_owned(), ScoreRecord { raw, normalized, weight, weighted: normalized.wrapping_mul(weight) })
+        })
     }
 }

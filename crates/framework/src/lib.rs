@@ -27,7 +27,9 @@ pub use descriptor::{
     no_further_checks,
 };
 pub use event::{Action, ClusterEvent, EventObject, Hint, Resource};
-pub use extender::Extender;
+pub use extender::{
+    Extender, ExtenderFilter, HostPriority, NodeMetaVictims, NodeVictims, SharedExtender, in_asking_order,
+};
 pub use log::ChangeLog;
 pub use plugin::{
     Bind, Bounds, IGNORED, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind,

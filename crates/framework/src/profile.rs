@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loadline_model::Str;
 
 use crate::descriptor::{Descriptor, Plugin};
+use crate::extender::SharedExtender;
 
 /// A plugin in a profile.
 #[derive(Clone)]
@@ -77,6 +78,9 @@ impl fmt::Debug for Profile {
 pub struct Profiles {
     /// By order in the configuration; at least one.
     pub profiles: Vec<Arc<Profile>>,
+    /// Who outside is asked, for the pods of every profile, in this order: see [`crate::in_asking_order`]. Compiling a
+    /// configuration leaves it empty: to call them is for whoever runs the engine.
+    pub extenders: Vec<SharedExtender>,
     /// Hash of the effective configuration, stamped on each decision.
     pub config_hash: Str,
     /// First backoff, nanoseconds.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loadline_model::{DisruptionBudget, PodInfo, Str};
 
 use crate::cluster::{Cluster, Slot};
+use crate::extender::SharedExtender;
 use crate::status::{Code, Status};
 
 /// The cluster at the end of a cycle that found no node, open for thought experiments. Shared by threads.
@@ -31,6 +32,10 @@ pub trait WhatIf: Sync {
     fn lowest_priority(&self) -> Option<i32>;
     /// Name of the profile's scheduler.
     fn scheduler_name(&self) -> &Str;
+    /// Extenders that are to be asked about preemption for the pod, in their order.
+    fn extenders(&self) -> Vec<SharedExtender> {
+        Vec::new()
+    }
 }
 
 /// An experiment on one node for the pod of this cycle.

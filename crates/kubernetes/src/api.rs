@@ -118,7 +118,7 @@ impl Ask {
 }
 
 /// Who asks, for the API server's audit log.
-const USER_AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("loadline/", env!("CARGO_PKG_VERSION"));
 
 /// Counts requests and how long their answers took to begin.
 #[derive(Clone)]
@@ -156,6 +156,11 @@ impl Api {
     /// Has further requests go through another client: certificates have changed.
     pub(crate) fn replace(&self, client: Client) {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// Whether what is sent now would go out.
+    pub(crate) fn may_send(&self) -> bool {
+        self.fence.as_ref().is_none_or(Fence::is_open)
     }
 
     /// Sends a request and reads the answer.
@@ -205,7 +210,7 @@ impl Api {
 
     async fn sent(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
         // As late as can be: what was waited for before may have taken longer than the lease lasts.
-        if self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {
+        if !self.may_send() {
             return Err(ApiError::NotLeading);
         }
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -289,7 +294,7 @@ fn no_answer(error: &kube::Error) -> ApiError {
 }
 
 /// An error with what it comes from: the outer one alone says only that something failed.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

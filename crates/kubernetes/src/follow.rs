@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use crate::api::{Api, ApiError, Ask, Status};
 use crate::election::fraction;
 use crate::live::Message;
+use crate::originals::{Originals, Shelf, ShelfKey};
 use crate::resources::Resource;
 
 /// Objects in a page of a list, as client-go asks for.
@@ -115,10 +116,12 @@ pub(crate) struct Follower<R: Resource> {
     checked: Instant,
     /// Whether the last request came to nothing.
     is_failing: bool,
+    /// Where whole objects are put, if somebody wants them.
+    shelf: Option<Shelf>,
 }
 
 impl<R: Resource> Follower<R> {
-    pub(crate) fn new(api: Api, sender: Sender<Message>, check_period: Duration) -> Self {
+    pub(crate) fn new(api: Api, sender: Sender<Message>, check_period: Duration, originals: &Originals) -> Self {
         Self {
             api,
             sender,
@@ -129,6 +132,7 @@ impl<R: Resource> Follower<R> {
             check_period,
             checked: started(),
             is_failing: false,
+            shelf: originals.shelf::<R>(),
         }
     }
 
@@ -217,7 +221,7 @@ impl<R: Resource> Follower<R> {
             self.known.extract_if(|_, known| known.list != current).map(|(key, _)| key).collect();
         let count = vanished.len();
         for key in vanished {
-            self.send(Message::Event(R::gone(key))).await?;
+            self.gone(key).await?;
         }
         Ok(count)
     }
@@ -254,7 +258,7 @@ impl<R: Resource> Follower<R> {
                 if let Some(object) = Self::read(line.object) {
                     let key = R::key(&object);
                     if self.known.remove(&key).is_some() {
-                        self.send(Message::Event(R::gone(key))).await?;
+                        self.gone(key).await?;
                     }
                 }
                 self.version = version_of(line.object);
@@ -321,10 +325,22 @@ impl<R: Resource> Follower<R> {
     async fn seen(&mut self, item: &RawValue) -> Result<String, Ended> {
         let Some(object) = Self::read(item) else { return Ok(version_of(item)) };
         let version = R::metadata(&object).resource_version.clone();
-        self.known.insert(R::key(&object), Known { list: self.lists, version: number(&version) });
+        let key = R::key(&object);
+        if let (Some(shelf), Some(key)) = (&self.shelf, key.shelf_key()) {
+            shelf.put(key, item);
+        }
+        self.known.insert(key, Known { list: self.lists, version: number(&version) });
         let event = R::seen(&mut self.converter, &object);
         self.send(Message::Event(event)).await?;
         Ok(version)
+    }
+
+    /// Tells that an object is gone.
+    async fn gone(&self, key: R::Key) -> Result<(), Ended> {
+        if let (Some(shelf), Some(key)) = (&self.shelf, key.shelf_key()) {
+            shelf.remove(key);
+        }
+        self.send(Message::Event(R::gone(key))).await
     }
 
     /// An object that can not be read is left out: the others must not wait for it.

@@ -20,6 +20,7 @@ use crate::clock::now;
 use crate::fence::Fence;
 use crate::follow::Follower;
 use crate::measure::{Measure, Timer};
+use crate::originals::Originals;
 use crate::resources::{self, for_each_resource};
 use crate::witness::{Witness, Witnessed};
 use crate::writer::Writer;
@@ -77,6 +78,8 @@ pub struct LiveOptions {
     pub metrics: Metrics,
     /// Who is told of everything that the scheduling thread takes in and decides.
     pub witness: Option<UnboundedSender<Witnessed>>,
+    /// What is kept of objects beyond what the engine reads: [`crate::Extenders::originals`].
+    pub originals: Originals,
 }
 
 /// Why it ended.
@@ -109,6 +112,7 @@ pub struct Live {
     connection: Connection,
     writer: Writer,
     check_period: Duration,
+    originals: Originals,
     is_following: bool,
 }
 
@@ -157,8 +161,9 @@ impl Live {
         };
         let thread = thread::Builder::new().name("scheduling".to_owned());
         let thread = thread.spawn(move || shell.run()).map_err(LiveError::Thread)?;
-        let check_period = options.check_period;
-        let mut live = Self { thread, role, scheduling, connection, writer, check_period, is_following: false };
+        let (check_period, originals) = (options.check_period, options.originals.clone());
+        let mut live =
+            Self { thread, role, scheduling, connection, writer, check_period, originals, is_following: false };
         if !options.is_cold {
             live.follow();
         }
@@ -170,7 +175,7 @@ impl Live {
         macro_rules! follow {
             ($resource:ident) => {
                 let (api, sender) = (self.connection.read.clone(), self.scheduling.sender.clone());
-                let follower = Follower::<resources::$resource>::new(api, sender, self.check_period);
+                let follower = Follower::<resources::$resource>::new(api, sender, self.check_period, &self.originals);
                 Handle::current().spawn(follower.run());
             };
         }

@@ -9,12 +9,14 @@ use loadline_engine::Event;
 use loadline_model::{PodKey, Str, WorkloadKind};
 use serde::de::DeserializeOwned;
 
+use crate::originals::ShelfKey;
+
 /// A resource that is followed.
 pub(crate) trait Resource: 'static {
     /// The wire type.
     type Wire: DeserializeOwned + Send + 'static;
     /// What tells objects apart in the engine's events.
-    type Key: Clone + Eq + std::hash::Hash + Send + 'static;
+    type Key: Clone + Eq + std::hash::Hash + Send + ShelfKey + 'static;
 
     /// For logs: plural name.
     const NAME: &'static str;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use loadline_api::wire;
 use loadline_engine::Effect;
+use loadline_framework::SharedExtender;
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Str};
 use serde_json::json;
@@ -60,8 +61,11 @@ impl Writer {
     /// Begins with an effect; what comes of it is told by a [`Message`].
     pub(crate) fn perform(&self, effect: Effect) {
         match effect {
-            Effect::Bind { pod, node } => {
+            Effect::Bind { pod, node, extender: None } => {
                 self.runtime.spawn(self.clone().bind(pod, node));
+            }
+            Effect::Bind { pod, node, extender: Some(extender) } => {
+                self.runtime.spawn(self.clone().bind_by(extender, pod, node));
             }
             Effect::PatchStatus { pod, condition, nominated_node_name } => {
                 self.patcher.put(Patch { pod, condition, nominated_node_name });
@@ -123,6 +127,30 @@ impl Writer {
             Ok(()) => debug!(pod = pod.full_name(), %node, "bound"),
             Err(error) => info!(pod = pod.full_name(), %node, error, "binding failed"),
         }
+        let _ = self.answers.send(Message::Bound { uid: pod.uid.clone(), result }).await;
+    }
+
+    /// Has an extender bind a pod.
+    async fn bind_by(self, extender: SharedExtender, pod: Arc<PodInfo>, node: Str) {
+        self.patcher.settle(&pod.uid).await;
+        let _permit = self.bindings.acquire().await;
+        let result = if self.connection.bind.may_send() {
+            let (binder, asked, target) = (extender.clone(), pod.clone(), node.clone());
+            let answer = tokio::task::spawn_blocking(move || binder.bind(&asked, &target)).await;
+            answer.unwrap_or_else(|panic| Err(panic.to_string()))
+        } else {
+            Err(ApiError::NotLeading.to_string())
+        };
+        let result = match result {
+            Ok(()) => Ok(()),
+            // It may have bound the pod, and its answer was lost.
+            Err(error) => match self.node_of(&pod).await {
+                Ok(Some(found)) if found == *node => Ok(()),
+                Ok(Some(found)) => Err(format!("{error}: the pod is on node {found}")),
+                Ok(None) | Err(_) => Err(error),
+            },
+        };
+        debug!(pod = pod.full_name(), %node, extender = extender.name(), ?result, "the extender was asked to bind");
         let _ = self.answers.send(Message::Bound { uid: pod.uid.clone(), result }).await;
     }
 

@@ -19,6 +19,8 @@ use loadline_framework::{
 use loadline_model::{DisruptionBudget, PodInfo, PreemptionPolicy, Str, Time};
 use serde_json::Value;
 
+use self::extenders::ask_extenders;
+
 /// Name in the configuration.
 pub const NAME: &str = "DefaultPreemption";
 
@@ -96,7 +98,16 @@ impl PostFilter for DefaultPreemption {
         if let Some(reason) = not_eligible(pod, cluster) {
             return failed(Code::Unschedulable, reason.to_owned(), None);
         }
-        let (candidates, rejections) = try_all(pod, cluster);
+        let (mut candidates, rejections) = try_all(pod, cluster);
+        if !candidates.is_empty() {
+            candidates = match ask_extenders(pod, cluster, candidates) {
+                Ok(left) if left.is_empty() => {
+                    return failed(Code::Unschedulable, "no candidate node for preemption".to_owned(), None);
+                }
+                Ok(left) => left,
+                Err(error) => return failed(Code::Error, error, None),
+            };
+        }
         if let Some(best) = best(&candidates) {
             return PostFilterResult {
                 status: Status::success(),
@@ -144,23 +155,24 @@ pub struct Candidate {
     pub slot: Slot,
     /// The node's name.
     pub node: Str,
-    /// Pods to delete, the most important first; never empty.
+    /// Pods to delete, the most important first, unless an extender chose them; never empty.
     pub victims: Vec<Arc<PodInfo>>,
-    /// How many of them a PodDisruptionBudget protects.
-    pub violations: usize,
+    /// How many of them a PodDisruptionBudget protects, or so an extender says.
+    pub violations: i64,
 }
 
 impl Candidate {
-    /// kube-scheduler's criteria in their order, smallest best: violations, priority of the most important victim, sum
+    /// kube-scheduler's criteria in their order, smallest best: violations, priority of the victim that is listed first, sum
     /// of the priorities (made positive, so that more victims weigh more), number of victims, and the latest start of
     /// the first one that started among those of the highest priority.
-    fn rank(&self) -> (usize, i32, i64, usize, Reverse<Time>) {
+    fn rank(&self) -> (i64, i32, i64, usize, Reverse<Time>) {
         const LIFT: i64 = 1 << 31;
-        let highest = self.victims.first().map_or(i32::MAX, |v| v.priority);
+        let listed_first = self.victims.first().map_or(i32::MAX, |v| v.priority);
+        let highest = self.victims.iter().map(|v| v.priority).max();
         let sum = self.victims.iter().map(|v| i64::from(v.priority) + LIFT).sum();
-        let of_highest = self.victims.iter().take_while(|v| v.priority == highest);
+        let of_highest = self.victims.iter().filter(|v| Some(v.priority) == highest);
         let first_start = of_highest.map(|v| start(v)).min().unwrap_or(Time::MAX);
-        (self.violations, highest, sum, self.victims.len(), Reverse(first_start))
+        (self.violations, listed_first, sum, self.victims.len(), Reverse(first_start))
     }
 }
 
@@ -252,7 +264,7 @@ fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Result<Candidate
             if !trial.check().is_success() {
                 trial.remove(candidate);
                 is_victim[i] = true;
-                violations += usize::from(protected);
+                violations += i64::from(protected);
             }
         }
     }
@@ -340,5 +352,6 @@ fn aggregate(errors: Vec<String>) -> String {
     if distinct.len() == 1 { distinct.remove(0) } else { format!("[{}]", distinct.join(", ")) }
 }
 
+mod extenders;
 #[cfg(test)]
 mod tests;

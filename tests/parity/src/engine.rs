@@ -87,7 +87,7 @@ pub(crate) fn judge_one(engine: &mut Engine, pod: &Arc<PodInfo>) -> Judged {
             .map(|candidate| Candidate {
                 node: candidate.node.to_string(),
                 victims: candidate.victims.iter().map(|victim| victim.full_name()).collect(),
-                num_pdb_violations: candidate.violations as i64,
+                num_pdb_violations: candidate.violations,
             })
             .collect()
     } else {

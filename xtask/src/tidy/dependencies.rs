@@ -18,7 +18,14 @@ const MAY_NEED: [(&str, &[&str]); 10] = [
     ("loadline-server", &["loadline-metrics"]),
     (
         "loadline-kubernetes",
-        &["loadline-api", "loadline-engine", "loadline-framework", "loadline-metrics", "loadline-model"],
+        &[
+            "loadline-api",
+            "loadline-config",
+            "loadline-engine",
+            "loadline-framework",
+            "loadline-metrics",
+            "loadline-model",
+        ],
     ),
     (
         "loadline-simulator",

@@ -134,6 +134,11 @@ impl Class {
         &self.filters
     }
 
+    /// Score plugins that have something to say, in the profile's order.
+    pub(crate) fn scorers(&self) -> impl Iterator<Item = Member> + '_ {
+        self.lanes.iter().map(|lane| lane.member)
+    }
+
     /// Who turned the node at a rank down: index in [`Class::filters`] and verdict. `None`: feasible.
     pub(crate) fn rejection(&self, rank: usize, sources: Sources<'_>) -> Option<Rejection> {
         self.rejected.has(rank).then(|| self.judged(rank, sources, |_, verdict| verdict)).flatten()

@@ -9,6 +9,7 @@ use loadline_model::{PodInfo, Str, Time};
 use super::{Scheduler, report_failure};
 use crate::cycle::guarded;
 use crate::effect::Effect;
+use crate::extended::Binder;
 use crate::happened::Ended;
 use crate::queue::{QueuedPod, Rejectors};
 
@@ -27,8 +28,8 @@ pub(super) enum Stage {
     Permit { until: Vec<(&'static str, Time)> },
     /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
     PreBind { left: Vec<usize>, at: Time },
-    /// The Bind effect of a plugin, by index, is out; and the node where the pod was seen meanwhile.
-    Bind { plugin: usize, seen_on: Option<Str> },
+    /// The Bind effect is out; and the node where the pod was seen meanwhile.
+    Bind { binder: Binder, seen_on: Option<Str> },
 }
 
 impl Scheduler {
@@ -129,23 +130,26 @@ impl Scheduler {
             }
             *left = waiting;
             if left.is_empty() {
-                let (pod, node) = (&binding.queued.pod, &binding.node);
-                let binds = |plugin: &usize| {
-                    let part = &binding.profile.plugins[*plugin].plugin.bind;
-                    part.as_ref().is_some_and(|part| guarded(|| part.binds(pod, node)).unwrap_or(false))
-                };
-                if let Some(plugin) = binding.profile.bind.iter().copied().find(binds) {
-                    effects.push(Effect::Bind { pod: pod.clone(), node: node.clone() });
-                    binding.stage = Stage::Bind { plugin, seen_on: None };
-                } else {
-                    let text = "no Bind plugin takes the pod".to_owned();
-                    self.unreserve(&binding.profile, pod, node, now);
-                    self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
-                    return;
-                }
+                let extenders = &self.engine.profiles().extenders;
+                let binder = Binder::first(extenders, &binding.profile, &binding.queued.pod, &binding.node);
+                self.bind(binding, binder, now, effects);
+                return;
             }
         }
         self.bindings.insert(uid.into(), binding);
+    }
+
+    fn bind(&mut self, mut binding: Binding, binder: Option<Binder>, now: Time, effects: &mut Vec<Effect>) {
+        let (pod, node) = (binding.queued.pod.clone(), binding.node.clone());
+        let Some(binder) = binder else {
+            let text = "no Bind plugin takes the pod".to_owned();
+            self.unreserve(&binding.profile, &pod, &node, now);
+            self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
+            return;
+        };
+        effects.push(Effect::Bind { pod: pod.clone(), node, extender: binder.extender().cloned() });
+        binding.stage = Stage::Bind { binder, seen_on: None };
+        self.bindings.insert(pod.uid.clone(), binding);
     }
 
     /// The answer to [`Effect::Bind`]: bound, or why not. What was bound stays assumed until its event comes. An answer that
@@ -153,20 +157,27 @@ impl Scheduler {
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
         self.happened.clear();
         let mut effects = Vec::new();
-        let Some(Binding { stage: Stage::Bind { plugin, seen_on }, .. }) = self.bindings.get(uid) else {
+        let Some(Binding { stage: Stage::Bind { binder, seen_on }, .. }) = self.bindings.get(uid) else {
             return effects;
         };
-        let (plugin, seen_on) = (*plugin, seen_on.clone());
-        let Some(Binding { queued, node, profile, .. }) = self.bindings.remove(uid) else {
+        let (binder, seen_on) = (binder.clone(), seen_on.clone());
+        let Some(binding) = self.bindings.remove(uid) else {
             return effects;
         };
+        let passed_over = binder.extender().is_some_and(|extender| extender.is_ignorable());
+        if result.is_err() && seen_on.is_none() && passed_over {
+            let plugin = Binder::plugin(&binding.profile, &binding.queued.pod, &binding.node);
+            self.bind(binding, plugin, now, &mut effects);
+            return effects;
+        }
+        let Binding { queued, node, profile, .. } = binding;
         match result {
             Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != node) => {
                 unreserve(&profile, &queued.pod, &node);
             }
             Err(error) if seen_on.is_none() => {
                 self.unreserve(&profile, &queued.pod, &node, now);
-                let text = format!("running Bind plugin \"{}\": {error}", profile.name(plugin));
+                let text = binder.failure(&profile, &error);
                 self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
             }
             _ => {

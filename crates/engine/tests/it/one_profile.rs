@@ -27,5 +27,11 @@ pub(crate) fn one_profile(plugins: Vec<ProfilePlugin>, extend: impl FnOnce(&mut 
         post_bind: vec![],
     };
     extend(&mut profile);
-    Profiles { profiles: vec![Arc::new(profile)], config_hash: "".into(), pod_initial_backoff: 1, pod_max_backoff: 1 }
+    Profiles {
+        profiles: vec![Arc::new(profile)],
+        extenders: Vec::new(),
+        config_hash: "".into(),
+        pod_initial_backoff: 1,
+        pod_max_backoff: 1,
+    }
 }

@@ -201,7 +201,7 @@ impl Together {
     fn react(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Bind { pod, node } => self.to_do.push_back(ToDo::Answer(pod, node)),
+                Effect::Bind { pod, node, .. } => self.to_do.push_back(ToDo::Answer(pod, node)),
                 Effect::PatchStatus { pod, nominated_node_name: Some(node), .. } => {
                     self.to_do.push_back(ToDo::Nominate(pod.uid.clone(), node));
                 }

@@ -180,6 +180,7 @@ pub(super) fn profiles(of: &[(&str, &[&'static Descriptor])]) -> Profiles {
     });
     Profiles {
         profiles: profiles.collect(),
+        extenders: Vec::new(),
         config_hash: "".into(),
         pod_initial_backoff: SECOND,
         pod_max_backoff: 10 * SECOND,
