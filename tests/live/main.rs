@@ -5,6 +5,7 @@
 mod beside;
 mod binding;
 mod drop_in;
+mod extenders;
 mod faults;
 mod https;
 mod leaders;

@@ -47,8 +47,14 @@ impl Running {
 
     /// Starts it as the scheduler of these profiles.
     pub(crate) fn with_profiles(server: &ControlPlane, profiles: &Value) -> Self {
+        Self::with_extenders(server, profiles, &json!([]))
+    }
+
+    /// The same with extenders.
+    pub(crate) fn with_extenders(server: &ControlPlane, profiles: &Value, extenders: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = json!({
+            "extenders": extenders,
             "apiVersion": "kubescheduler.config.k8s.io/v1",
             "kind": "KubeSchedulerConfiguration",
             "clientConnection": {"kubeconfig": service_account(server)},
