@@ -67,8 +67,7 @@ pub(super) async fn run(
     let serving = Serving::start(served).await?;
     let lease = of.resource_name.as_str();
     let (scheduling, metrics_of_reload) = (live.scheduling(), metrics.clone());
-    let reload =
-        Reload { args, registry, scheduling, extenders, announcer, metrics: metrics_of_reload, in_force };
+    let reload = Reload { args, registry, scheduling, extenders, announcer, metrics: metrics_of_reload, in_force };
     let reload = async {
         match (&args.config.config, config_text) {
             (Some(path), Some(text)) => reload.follow(path, settings, text).await,
