@@ -37,10 +37,6 @@ const VERSION: &str = "1.36";
 /// Puts flags and configuration together. `warnings` gets what the user should know; what is wrong comes back, all of it.
 pub(crate) fn merge(args: &RunArgs, mut config: Config, warnings: &mut Vec<String>) -> Result<Settings, Vec<Problem>> {
     let mut wrong = Vec::new();
-    if !config.extenders.is_empty() {
-        // Without them other nodes would be chosen than the configuration says.
-        wrong.push(Problem::of_file("extenders", "this version asks no other process for its opinion"));
-    }
     warnings.extend(args.idle.warnings());
     match gates::check(&args.versions.feature_gates) {
         Ok(said) => warnings.extend(said),

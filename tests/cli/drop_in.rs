@@ -154,12 +154,6 @@ fn flags_have_the_forms_of_go() {
     assert_eq!(done.code, 0, "{done}");
     let text = fs::read_to_string(&written).expect("it was written");
     assert!(text.contains("leaderElect: false") && text.contains("leaseDuration: 1m30s"), "{text}");
-    // What would be decided otherwise than its author wants is refused.
-    let extender = folder.path().join("extender.yaml");
-    let text = "{apiVersion: kubescheduler.config.k8s.io/v1, kind: KubeSchedulerConfiguration, \
-                extenders: [{urlPrefix: 'http://127.0.0.1:1/', filterVerb: filter}]}";
-    fs::write(&extender, text).expect("it can be written");
-    let extender = extender.display().to_string();
     for wrong in [
         &["run", "--leader-elect", "false"][..],
         &["run", "--leader-elect=no"],
@@ -169,7 +163,6 @@ fn flags_have_the_forms_of_go() {
         &["run", "--no-such-flag"],
         &["run", "--feature-gates=GangScheduling=true"],
         &["run", "--kubeconfig=/no/such/file"],
-        &["run", "--config", &extender],
     ] {
         let done = loadline(wrong);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{wrong:?} {done}");
