@@ -41,6 +41,12 @@ fn options(help: &str) -> Vec<(String, String)> {
 const OF_OUR_OWN: [&str; 2] = ["cache-check-period", "seed"];
 
 #[test]
+fn it_starts_with_no_flag_at_all() {
+    let done = loadline(&["run", "--secure-port=0"]);
+    assert!(done.err.contains("no kubeconfig was given"), "{done}");
+}
+
+#[test]
 fn the_flags_are_those_of_kube_scheduler() {
     let theirs = options(&text(&run(&kube_scheduler(), &["--help"]).stdout));
     let ours = options(&loadline(&["run", "--help"]).out);

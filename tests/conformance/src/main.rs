@@ -77,7 +77,9 @@ impl Scheduler {
         match self {
             Self::Loadline => {
                 let kubeconfig = cluster.kubeconfig_of(User::Scheduler);
-                let flags = ["run".to_owned(), "--kubeconfig".to_owned(), kubeconfig.display().to_string()];
+                // Nobody asks it for its health or its metrics, and the port may be somebody else's.
+                let flags = ["run", "--secure-port=0", "--kubeconfig"].map(str::to_owned);
+                let flags = [flags.as_slice(), &[kubeconfig.display().to_string()]].concat();
                 Ok(cluster.program(self.name(), &variable("LOADLINE_BINARY")?, &flags)?)
             }
             Self::KubeScheduler => Ok(cluster.kube_scheduler("default-scheduler")?),
