@@ -87,8 +87,8 @@ pub(crate) fn run(args: &RunArgs, registry: &Registry, streams: &mut Streams<'_>
             () = repeats.keep_reporting() => unreachable!("it goes on for ever"),
         }
     });
-    // Watches never end by themselves.
-    runtime.shutdown_background();
+    // Watches never end by themselves, and the scheduling thread may still wait for one: they end with the process.
+    std::mem::forget(runtime);
     repeats.report();
     ended
 }

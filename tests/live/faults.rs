@@ -134,7 +134,7 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     // Too many requests: everything but bindings is put off, and they are not behind it.
     proxy.fail(|method, path| {
         (method != "GET" && !path.contains("/leases") && !is_binding(method, path))
-            .then_some(Fault::Refuse(429, Some(60)))
+            .then_some(Fault::Refuse(429, Some(5)))
     });
     create(&server, &pods("too-big", 8, "1000"));
     create(&server, &pods("fits", 3, "1"));
