@@ -1,6 +1,5 @@
 //! Objects as the API server wrote them. The engine keeps only what a scheduler reads; extenders are shown whole objects. They are
-//! kept only when an extender is configured that asks for them, and without `managedFields`, `kind` and `apiVersion`, as
-//! kube-scheduler has them.
+//! kept only when an extender is configured that asks for them, and without `managedFields`, `kind` and `apiVersion`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,8 +103,8 @@ impl Shelf {
     }
 }
 
-/// An object without what kube-scheduler takes off: `managedFields` is often half of it, and `kind` and `apiVersion` come with
-/// watches alone.
+/// An object without `managedFields`, which is often half of it (kube-scheduler takes them off pods alone), and without `kind` and
+/// `apiVersion`, which come with watches alone.
 fn trimmed(object: &RawValue) -> serde_json::Result<Box<RawValue>> {
     const MANAGED: &str = "managedFields";
     let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(object.get())?;
