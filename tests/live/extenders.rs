@@ -51,7 +51,7 @@ fn answer(cluster: &Cluster, asked: &Asked) -> Answer {
             json!({"NodeNameToMetaVictims": {"node-b": {"Pods": uids, "NumPDBViolations": 0}}})
         }
         ("bind", _) => bind(cluster, &asked.body),
-        (verb, name) => panic!("nobody asks for {verb} of {name}"),
+        (verb, name) => unreachable!("nobody asks for {verb} of {name}"),
     };
     (200, body.to_string())
 }
@@ -75,7 +75,9 @@ fn bind(cluster: &Cluster, asked: &Value) -> Value {
 
 /// What is the same whoever asks: without names of schedulers and namespaces, versions, and times.
 fn plain(value: &Value) -> Value {
-    const OWN: [&str; 15] = [
+    const OWN: [&str; 16] = [
+        // Controllers add theirs to nodes at any time.
+        "annotations",
         // kube-scheduler takes them off pods alone.
         "managedFields",
         "namespace",
@@ -116,7 +118,22 @@ fn first(server: &ExtenderServer, verb: &str, pod: &str) -> Value {
         };
         server.asked().iter().find(about).cloned()
     });
-    plain(&asked.body)
+    let mut body = plain(&asked.body);
+    // Conditions and nominations of pods may have come back from the API server or not yet.
+    let victims = body["NodeNameToVictims"].as_object_mut().into_iter().flat_map(|nodes| nodes.values_mut());
+    let victims = victims.flat_map(|victims| victims["Pods"].as_array_mut().into_iter().flatten());
+    for pod in victims {
+        assert_eq!(without_status(pod)["phase"], "Running", "{verb} of {pod}");
+    }
+    if body["Pod"].is_object() {
+        assert_eq!(without_status(&mut body["Pod"])["phase"], "Pending", "{verb} of {pod}");
+    }
+    body
+}
+
+/// Takes the status off a pod.
+fn without_status(pod: &mut Value) -> Value {
+    pod.as_object_mut().and_then(|pod| pod.remove("status")).unwrap_or_default()
 }
 
 fn in_namespace(namespace: &str, name: &str, cpu: &str, more: &Value) -> Value {

@@ -123,7 +123,7 @@ impl WhatIf for Experiment<'_> {
     }
 
     fn extenders(&self) -> Vec<SharedExtender> {
-        self.extenders.to_vec()
+        self.extenders.clone()
     }
 }
 

@@ -34,7 +34,7 @@ struct Played {
 
 impl Played {
     fn note(&self, what: &str, nodes: &[Str]) {
-        self.asked.lock().unwrap().push(format!("{} {what} {}", self.name, nodes.join(",")));
+        self.asked.lock().expect("no test panics with it").push(format!("{} {what} {}", self.name, nodes.join(",")));
     }
 }
 
@@ -77,15 +77,16 @@ impl Extender for Played {
         self.preempt.as_ref().expect("only those with a verb are asked")(candidates)
     }
     fn bind(&self, _: &PodInfo, _: &str) -> Result<(), String> {
-        panic!("the engine binds nothing")
+        unreachable!("the engine binds nothing")
     }
 }
 
 /// Turns down these nodes, each with the reason, or without one when it is empty; `!` before it: unresolvable.
+#[allow(clippy::unnecessary_wraps, reason = "as the field takes it")]
 fn without(nodes: &'static [(&'static str, &'static str)]) -> Option<Filter> {
     Some(Box::new(move |asked| {
-        let mut answer = ExtenderFilter::default();
-        answer.passed = asked.iter().map(ToString::to_string).collect();
+        let passed = asked.iter().map(ToString::to_string).collect();
+        let mut answer = ExtenderFilter { passed, ..ExtenderFilter::default() };
         answer.passed.retain(|name| !nodes.iter().any(|(node, _)| node == name));
         for (node, reason) in nodes.iter().filter(|(_, reason)| !reason.is_empty()) {
             match reason.strip_prefix('!') {
@@ -97,6 +98,7 @@ fn without(nodes: &'static [(&'static str, &'static str)]) -> Option<Filter> {
     }))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the field takes it")]
 fn scores(of: &'static [(&'static str, i64)]) -> Option<Prioritize> {
     let score = |(host, score): &(&str, i64)| HostPriority { host: (*host).to_owned(), score: *score };
     Some(Box::new(move |_| Ok(of.iter().map(score).collect())))
@@ -147,7 +149,7 @@ fn scheduler_of(config: &str, extenders: Vec<Played>) -> (Scheduler, Asked) {
 }
 
 fn taken(asked: &Asked) -> Vec<String> {
-    std::mem::take(&mut asked.lock().unwrap())
+    std::mem::take(&mut asked.lock().expect("no test panics with it"))
 }
 
 fn decide(engine: &mut Engine, pod: &PodInfo) -> Cycle {
@@ -330,6 +332,7 @@ fn full(extenders: Vec<Played>) -> (Scheduler, Asked) {
     (scheduler, asked)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the field takes it")]
 fn candidates(of: &'static [(&'static str, &'static [&'static str], i64)]) -> Option<Preempt> {
     let candidate = |(node, pods, pdb_violations): &(&str, &[&str], i64)| NodeMetaVictims {
         node: (*node).to_owned(),

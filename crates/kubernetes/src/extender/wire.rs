@@ -18,16 +18,20 @@ pub(super) struct Args<'a> {
     pub(super) node_names: Option<Vec<&'a str>>,
 }
 
+/// Go writes an empty object for it.
+#[derive(Serialize)]
+struct NoMetadata {}
+
 /// `v1.NodeList`.
 #[derive(Serialize)]
 pub(super) struct NodeList {
-    metadata: BTreeMap<(), ()>,
+    metadata: NoMetadata,
     items: Vec<Arc<RawValue>>,
 }
 
 impl NodeList {
     pub(super) fn new(items: Vec<Arc<RawValue>>) -> Self {
-        Self { metadata: BTreeMap::new(), items }
+        Self { metadata: NoMetadata {}, items }
     }
 }
 
@@ -118,16 +122,16 @@ impl<'a> Fields<'a> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(value.get()).map_err(unreadable)
+    serde_json::from_str(value.get()).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: serde_json::Error) -> String {
+fn unreadable(error: &serde_json::Error) -> String {
     format!("the answer can not be read: {error}")
 }
 
 /// The first value in a body; what follows is not looked at.
 fn first<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    T::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(unreadable)
+    T::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| unreadable(&error))
 }
 
 /// `ExtenderFilterResult`, for an extender that was shown `asked`.

@@ -11,7 +11,7 @@ mod replay;
 use std::time::Duration;
 
 use loadline_fixture::ControlPlane;
-use loadline_kubernetes::{Access, Connection, Fence, Live, LiveOptions, Witnessed};
+use loadline_kubernetes::{Access, Connection, Fence, Live, LiveOptions, Originals, Witnessed};
 use loadline_metrics::Metrics;
 use loadline_parity::{Referee, fresh_seed};
 use serde_json::{Deserializer, Value, json};
@@ -80,6 +80,7 @@ async fn start(server: &ControlPlane, witness: UnboundedSender<Witnessed>) -> Li
         is_cold: false,
         metrics,
         witness: Some(witness),
+        originals: Originals::default(),
     };
     let profiles = loadline_parity::profiles("").expect("the default profile compiles");
     let mut live = Live::start(&connection, &Fence::open(), profiles, &options).expect("it starts");
