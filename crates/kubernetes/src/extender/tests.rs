@@ -247,7 +247,9 @@ fn interest_is_by_resources_and_ignorable_ones_come_last() {
     assert_eq!([all[0].is_filter(), all[1].is_filter(), all[0].is_binder()], [false, true, true]);
     let wants = |scalars: &[(&str, i64)]| {
         let mut spec = Resources { milli_cpu: 100, ..Resources::default() };
-        scalars.iter().for_each(|(name, amount)| spec.set_scalar((*name).into(), *amount));
+        for (name, amount) in scalars {
+            spec.set_scalar((*name).into(), *amount);
+        }
         PodInfo { requests: Arc::new(PodRequests { spec, ..PodRequests::default() }), ..pod() }
     };
     let interested = |pod: &PodInfo| [all[0].is_interested(pod), all[1].is_interested(pod)];
