@@ -332,6 +332,7 @@ impl Shell {
 
     /// Decides the next pod. Whether there was one.
     fn decide(&mut self, begun: Time) -> bool {
+        let nominated = self.witness.before(&self.scheduler);
         let timer = Timer::start();
         let Some((attempt, effects)) = self.scheduler.schedule_one(begun) else { return false };
         let took = timer.elapsed();
@@ -342,7 +343,7 @@ impl Shell {
             warn!(pod = cycle.pod.full_name(), node, ?took, "the decision was slow");
         }
         debug!(pod = cycle.pod.full_name(), node, outcome = ?cycle.outcome, attempt = attempt.number, "decided");
-        self.witness.decided(&attempt, &effects);
+        self.witness.decided(nominated, &attempt, &effects);
         self.perform(effects);
         self.decisions += 1;
         if self.decisions.is_multiple_of(64) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadline_engine::{Attempt, Effect, Event};
+use loadline_engine::{Attempt, Effect, Event, Scheduler};
 use loadline_framework::record::Outcome;
 use loadline_model::{PodInfo, PodKey, Str};
 use tokio::sync::mpsc::UnboundedSender;
@@ -17,6 +17,8 @@ pub enum Witnessed {
     Decided {
         /// The pod.
         pod: Arc<PodInfo>,
+        /// The nodes on which room was kept for pods before the decision: for which pod, and where.
+        nominated: Vec<(PodKey, Str)>,
         /// What became of it.
         outcome: Outcome,
         /// The chosen node.
@@ -39,10 +41,24 @@ impl Witness {
         self.tell(|| Witnessed::Event(event.clone()));
     }
 
-    pub(crate) fn decided(&self, attempt: &Attempt, effects: &[Effect]) {
+    /// What of the scheduler's state is to be told with its next decision.
+    pub(crate) fn before(&self, scheduler: &Scheduler) -> Vec<(PodKey, Str)> {
+        if self.0.is_none() {
+            return Vec::new();
+        }
+        let nominator = scheduler.engine().nominator();
+        let on = |node: &Str| {
+            let node = node.clone();
+            nominator.pods_on(&node).iter().map(|pod| (pod.uid.clone(), node.clone())).collect::<Vec<_>>()
+        };
+        nominator.nodes().flat_map(on).collect()
+    }
+
+    pub(crate) fn decided(&self, nominated: Vec<(PodKey, Str)>, attempt: &Attempt, effects: &[Effect]) {
         let cycle = &attempt.cycle;
         self.tell(|| Witnessed::Decided {
             pod: cycle.pod.clone(),
+            nominated,
             outcome: cycle.outcome,
             node: cycle.node.clone(),
             message: cycle.message.clone(),

@@ -42,7 +42,7 @@ pub(crate) struct Replay {
     pods: BTreeMap<String, Value>,
     /// Those that take room: uid and node.
     placed: BTreeMap<String, String>,
-    /// Those for which a node is kept: uid and node.
+    /// Those for which a node is kept, as the scheduler had it before the last decision: uid and node.
     nominated: BTreeMap<String, String>,
     undecided: BTreeSet<String>,
     tally: Tally,
@@ -105,7 +105,6 @@ impl Replay {
         match witnessed {
             Witnessed::Event(Event::Pod(pod)) => {
                 if let Some(node) = &pod.node_name {
-                    self.nominated.remove(pod.uid.as_str());
                     self.placed.insert(pod.uid.to_string(), node.to_string());
                 }
                 if let Some(known) = self.pods.get_mut(pod.uid.as_str()) {
@@ -116,7 +115,6 @@ impl Replay {
                 let uid = uid.as_str();
                 self.pods.remove(uid);
                 self.placed.remove(uid);
-                self.nominated.remove(uid);
                 self.undecided.remove(uid);
             }
             Witnessed::Event(_) => {}
@@ -124,7 +122,13 @@ impl Replay {
             Witnessed::NotBound(uid) => {
                 self.placed.remove(uid.as_str());
             }
-            Witnessed::Decided { pod, outcome, node, message, effects } => {
+            Witnessed::Decided { pod, nominated, outcome, node, message, effects } => {
+                let others = nominated.into_iter().filter(|(uid, _)| *uid != pod.uid);
+                self.nominated = others.map(|(uid, node)| (uid.to_string(), node.to_string())).collect();
+                // Of the pod itself its status says which node is looked at first.
+                if let Some(node) = &pod.nominated_node_name {
+                    self.nominated.insert(pod.uid.to_string(), node.to_string());
+                }
                 let request = self.request(&pod);
                 let answer = self.referee.ask(&request).expect("the referee judges");
                 let expected = &answer.decisions[0];
@@ -140,7 +144,7 @@ impl Replay {
                     self.differences.push(format!("{}: {difference}", pod.full_name()));
                 }
                 self.count(expected);
-                self.follow(&pod, node.as_deref(), &effects);
+                self.follow(&pod, node.as_deref());
             }
         }
     }
@@ -179,18 +183,9 @@ impl Replay {
     }
 
     /// What the decision changes.
-    fn follow(&mut self, pod: &PodInfo, node: Option<&str>, effects: &[Effect]) {
+    fn follow(&mut self, pod: &PodInfo, node: Option<&str>) {
         self.undecided.remove(pod.uid.as_str());
-        for effect in effects {
-            if let Effect::PatchStatus { pod, nominated_node_name: Some(nominated), .. } = effect {
-                match nominated {
-                    Some(node) => self.nominated.insert(pod.uid.to_string(), node.to_string()),
-                    None => self.nominated.remove(pod.uid.as_str()),
-                };
-            }
-        }
         if let Some(node) = node {
-            self.nominated.remove(pod.uid.as_str());
             self.placed.insert(pod.uid.to_string(), node.to_owned());
         }
     }
