@@ -45,7 +45,7 @@ fn lost(a: &Value, b: &Value, path: &str) -> Vec<String> {
     }
 }
 
-const METADATA: &str = r#""metadata": {"name": "n", "namespace": "ns", "uid": "u", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"c": "d"},
+const METADATA: &str = r#""metadata": {"name": "n", "namespace": "ns", "uid": "u", "resourceVersion": "7", "generation": 3, "labels": {"a": "b"}, "annotations": {"c": "d"},
     "creationTimestamp": "2026-05-11T08:12:01Z", "deletionTimestamp": "2026-05-11T08:12:02Z",
     "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "x", "controller": true}]}"#;
 
@@ -103,7 +103,7 @@ fn template() -> String {
 #[test]
 fn pods() {
     let status = r#"{"phase": "Running", "nominatedNodeName": "n", "startTime": "2026-05-11T08:12:01Z",
-        "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}],
+        "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "m", "observedGeneration": 2}],
         "containerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
             "allocatedResources": {"cpu": "1"}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
         "initContainerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
