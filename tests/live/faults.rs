@@ -166,14 +166,16 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     }
 
     // A watch that is too far behind: what vanished meanwhile is found by a list.
-    patch(&server, "node", "node-a", &json!({"spec": {"unschedulable": true}}));
     add_node(&server, "node-b", "1");
-    create(&server, &pods("holds", 1, "1"));
-    assert_eq!(bound(&server, "holds-0"), "node-b");
-    create(&server, &pods("waits", 1, "1"));
-    waiting(&server, "waits-0");
+    let named = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-b"]}]});
+    let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [named]}});
+    let on_b = json!({"affinity": {"nodeAffinity": required}});
+    create(&server, &[pod("holds", "1", &on_b)]);
+    assert_eq!(bound(&server, "holds"), "node-b");
+    create(&server, &[pod("waits", "1", &on_b)]);
+    waiting(&server, "waits");
     proxy.set_up(false);
-    delete(&server, "holds-0");
+    delete(&server, "holds");
     let behind = Mutex::new(Vec::new());
     proxy.fail(move |_, path| {
         let resource = path.split_once('?').filter(|(_, query)| query.contains("watch=true"))?.0.to_owned();
@@ -182,7 +184,7 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
         is_first.then(|| behind.push(resource)).map(|()| Fault::Refuse(410, None))
     });
     proxy.set_up(true);
-    assert_eq!(bound(&server, "waits-0"), "node-b");
+    assert_eq!(bound(&server, "waits"), "node-b");
     assert_eq!(scheduler.stop(), Some(0));
 }
 
