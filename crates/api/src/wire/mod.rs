@@ -40,9 +40,10 @@ pub use volume::{
     PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
 };
 pub use workload::{
-    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, Job, JobSpec, JobStatus, ReplicaSet,
-    ReplicaSetSpec, ReplicationController, ReplicationControllerSpec, RollingUpdateStatefulSetStrategy, StatefulSet,
-    StatefulSetOrdinals, StatefulSetSpec, StatefulSetUpdateStrategy, VolumeClaimTemplate,
+    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, Job, JobCondition, JobSpec,
+    JobStatus, ReplicaSet, ReplicaSetSpec, ReplicationController, ReplicationControllerSpec,
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetOrdinals, StatefulSetSpec, StatefulSetUpdateStrategy,
+    VolumeClaimTemplate,
 };
 
 use serde::{Deserialize, Deserializer};

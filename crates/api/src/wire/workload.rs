@@ -124,6 +124,14 @@ wire! {
         failed: i32,
         completed_indexes: String,
         failed_indexes: String,
-        conditions: Vec<super::PodCondition>,
+        conditions: Vec<JobCondition>,
+    }
+
+    /// Job `status.conditions[]`.
+    JobCondition {
+        #[serde(rename = "type")]
+        kind: String,
+        status: String,
+        reason: String,
     }
 }

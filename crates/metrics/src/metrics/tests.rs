@@ -16,6 +16,9 @@ fn filled() -> Metrics {
     metrics.set_leading("kube-scheduler", true);
     metrics.set_feature("SchedulerQueueingHints", "", true);
     metrics.health_check("ping", "healthz", true);
+    metrics.reloaded(true);
+    metrics.mended("pods", 2);
+    metrics.looked_through(1, 2, [10, 1]);
     metrics.read(&Reading {
         pending: [("active", 1), ("backoff", 2), ("unschedulable", 3), ("gated", 4)],
         incoming: vec![("active", "NodeAdd".to_owned(), 5)],
