@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::{ControlPlane, User, free_port};
 use loadline_metrics::{Kind, Page, Presence, TABLE};
 use serde_json::{Value, json};
 
-use crate::https::{Client, free_port};
+use crate::https::Client;
 use crate::support::{Running, add_node, create, eventually, kubectl, list, waiting};
 
 /// A scheduler with kube-scheduler's command line, for the pods that name it so.
@@ -23,7 +23,7 @@ fn start(program: &Path, subcommand: &[&str], server: &ControlPlane, name: &str,
     });
     let path = folder.join(format!("{name}.yaml"));
     std::fs::write(&path, config.to_string()).expect("it is written");
-    let port = free_port();
+    let port = free_port().expect("a port");
     let mut command = Command::new(program);
     command
         .args(subcommand)

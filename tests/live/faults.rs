@@ -9,22 +9,12 @@ use loadline_fixture::{ControlPlane, Fault, Proxy, User};
 use serde_json::json;
 
 use crate::support::{
-    Running, add_node, bound, create, events, eventually, get, kubectl, list, node_of, patch, pod, tally, waiting,
+    Running, add_node, all_bound, bound, create, events, eventually, get, kubectl, node_of, patch, pod, waiting,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
 fn pods(name: &str, count: usize, cpu: &str) -> Vec<serde_json::Value> {
     (0..count).map(|number| pod(&format!("{name}-{number}"), cpu, &json!({}))).collect()
-}
-
-/// Waits until all pods are bound, and gives how many are on which node.
-fn all_bound(server: &ControlPlane) -> String {
-    eventually("all pods are bound", || {
-        let pods = list(server, &["pods"]);
-        let nodes: Vec<String> =
-            pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
-        (nodes.len() == pods.len()).then(|| tally(&nodes))
-    })
 }
 
 fn delete(server: &ControlPlane, pod: &str) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadline_fixture::{ControlPlane, User};
 use serde_json::json;
 
-use crate::support::{Running, add_node, add_node_for, bound, create, eventually, get, is_long, list, pod, tally};
+use crate::support::{Running, add_node, add_node_for, all_bound, bound, create, eventually, get, is_long, list, pod};
 
 /// As quick as whole seconds allow.
 const QUICK: [&str; 4] = [
@@ -85,19 +85,8 @@ fn kill_while_pods_arrive(kills: u32, pods: usize) {
     }
     let last = Running::with_flags(&server, User::Admin, &flags);
     let half = pods.len() / 2;
-    assert_eq!(all_bound(&server, pods.len()), format!("node-a: {half}, node-b: {half}"));
+    assert_eq!(all_bound(&server), format!("node-a: {half}, node-b: {half}"));
     assert_eq!(last.stop(), Some(0));
-}
-
-/// Waits until so many pods are bound, and gives how many are on which node.
-fn all_bound(server: &ControlPlane, count: usize) -> String {
-    let nodes = eventually("all pods are bound", || {
-        let pods = list(server, &["pods"]);
-        let nodes: Vec<String> =
-            pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
-        (nodes.len() == count).then_some(nodes)
-    });
-    tally(&nodes)
 }
 
 #[test]
@@ -127,7 +116,7 @@ fn pause_the_leader(pauses: u32, pods: usize) {
         leader = std::mem::replace(&mut standby, start());
     }
     let half = pods.len() / 2;
-    assert_eq!(all_bound(&server, pods.len()), format!("node-a: {half}, node-b: {half}"));
+    assert_eq!(all_bound(&server), format!("node-a: {half}, node-b: {half}"));
     assert_eq!(leader.stop(), Some(0));
     assert_eq!(standby.stop(), Some(0));
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::{ControlPlane, User, free_port};
 use serde_json::{Value, json};
 
-use crate::https::{Authority, Client, Identity, for_server, free_port};
+use crate::https::{Authority, Client, Identity, for_server};
 use crate::support::{Running, add_node, bound, create, eventually, kubectl, pod, waiting};
 
 fn write_pair(folder: &Path, identity: &Identity) {
@@ -65,7 +65,7 @@ fn served(shown: &Identity) -> Served {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let server = ControlPlane::start_with(&flags).expect("the control plane starts");
     write_pair(folder.path(), shown);
-    let port = free_port();
+    let port = free_port().expect("a port");
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadline"));
     let kubeconfig = server.kubeconfig_of(User::Scheduler);
     command

@@ -205,6 +205,16 @@ pub(crate) fn bound(server: &ControlPlane, pod: &str) -> String {
     eventually(&format!("{pod} is bound"), || node_of(server, pod))
 }
 
+/// Waits until all pods are bound, and gives how many are on which node.
+pub(crate) fn all_bound(server: &ControlPlane) -> String {
+    eventually("all pods are bound", || {
+        let pods = list(server, &["pods"]);
+        let nodes: Vec<String> =
+            pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).map(str::to_owned).collect();
+        (nodes.len() == pods.len()).then(|| tally(&nodes))
+    })
+}
+
 /// A pod's condition PodScheduled, once it is false.
 pub(crate) fn waiting(server: &ControlPlane, pod: &str) -> Value {
     eventually(&format!("{pod} says why it waits"), || {

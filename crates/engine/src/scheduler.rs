@@ -2,6 +2,7 @@
 
 mod binding;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loadline_framework::record::Outcome;
@@ -43,6 +44,9 @@ pub struct Scheduler {
     pub(crate) engine: Engine,
     pub(crate) queue: SchedulingQueue,
     pub(crate) bindings: Map<PodKey, Binding>,
+    /// Those of them that Permit or PreBind let wait: there are few, where bindings under way can be thousands. One that has gone
+    /// on stays here until the next tick.
+    waiting: BTreeSet<PodKey>,
     /// Pending pods as last heard of, whoever schedules them.
     pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
     /// Those that stand for an extended resource, by name.
@@ -62,6 +66,7 @@ impl Scheduler {
             queue: SchedulingQueue::new(&profiles),
             engine: Engine::new(profiles, settings),
             bindings: Map::default(),
+            waiting: BTreeSet::new(),
             pending: Map::default(),
             device_classes: Vec::new(),
             until_check: CHECK_EVERY,
@@ -306,7 +311,8 @@ impl Scheduler {
 
     /// When something will be due without any event.
     pub fn next_wakeup(&self, now: Time) -> Option<Time> {
-        let waiting = self.bindings.values().filter_map(|binding| match &binding.stage {
+        let waiting = self.waiting.iter().filter_map(|uid| self.bindings.get(uid));
+        let waiting = waiting.filter_map(|binding| match &binding.stage {
             Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
             Stage::PreBind { at, .. } => Some(*at),
             Stage::Bind { .. } => None,
@@ -319,12 +325,11 @@ impl Scheduler {
         self.happened.clear();
         self.queue.flush(now);
         let mut effects = Vec::new();
-        let is_waiting = |binding: &Binding| !matches!(binding.stage, Stage::Bind { .. });
-        let waiting = self.bindings.iter().filter(|(_, binding)| is_waiting(binding));
-        let mut due: Vec<PodKey> = waiting.map(|(uid, _)| uid.clone()).collect();
-        due.sort_unstable();
-        for uid in due {
-            self.advance(&uid, now, &mut effects);
+        for uid in std::mem::take(&mut self.waiting) {
+            let is_bound = |binding: &Binding| matches!(binding.stage, Stage::Bind { .. });
+            if self.bindings.get(&uid).is_some_and(|binding| !is_bound(binding)) {
+                self.advance(&uid, now, &mut effects);
+            }
         }
         effects
     }

@@ -39,7 +39,7 @@ impl Announcer {
         let found = timeout(PATIENCE, self.api.answer::<Value>(&Ask::get(self.path()))).await;
         let metadata = found.ok().and_then(Result::ok).map(|found| found["metadata"].clone()).unwrap_or_default();
         let time = clock::wall();
-        let seconds = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let seconds = clock::seconds(time);
         let event = json!({
             "apiVersion": "v1",
             "kind": "Event",

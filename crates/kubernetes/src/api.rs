@@ -170,6 +170,12 @@ impl Api {
             .map_err(|error| ApiError::Transport(format!("the answer can not be read: {error}")))
     }
 
+    /// A page of a list: the first one, or that which the page before told of. `path` ends where a parameter can follow.
+    pub(crate) async fn page<T: DeserializeOwned>(&self, path: &str, next: &str) -> Result<Page<T>, ApiError> {
+        let next = if next.is_empty() { String::new() } else { format!("&continue={next}") };
+        self.answer(&Ask::get(format!("{path}limit={PAGE}{next}"))).await
+    }
+
     /// Sends a request; only whether it worked is of interest.
     pub(crate) async fn done(&self, ask: &Ask) -> Result<(), ApiError> {
         self.body(ask).await.map(drop)
@@ -261,6 +267,27 @@ impl Answer {
     fn is_success(&self) -> bool {
         self.code.is_success()
     }
+}
+
+/// Objects in a page of a list, as client-go asks for.
+const PAGE: usize = 500;
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(crate) struct Page<T> {
+    pub(crate) metadata: PageMeta,
+    // Go writes an empty list as null.
+    pub(crate) items: Option<Vec<T>>,
+}
+
+/// What a page says of its list.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PageMeta {
+    pub(crate) resource_version: String,
+    /// What the next page is asked for by; empty: there is none.
+    #[serde(rename = "continue")]
+    pub(crate) next: String,
 }
 
 /// A Status that the API server answers with.

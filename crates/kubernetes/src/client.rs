@@ -1,6 +1,6 @@
 //! How the API server is reached.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Connection {
         let counter = RequestCounter { metrics: metrics.clone(), host: host.into() };
         // Bindings have a budget of their own, as large as all the rest.
         let limit = || limit.filter(|limit| limit.qps > 0.0).map(|limit| Arc::new(Limit::new(limit.qps, limit.burst)));
-        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(&config)?, limit, counter.clone()));
+        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(config.clone())?, limit, counter.clone()));
         let shared = limit();
         Ok(Self { read: api(shared.clone())?, bind: api(limit())?, write: api(shared)?, lease: api(None)? })
     }
@@ -143,7 +143,7 @@ impl Connection {
     async fn renew(&self, access: &Access) -> Result<(), ConnectError> {
         let config = read(access).await?;
         for api in [&self.read, &self.bind, &self.write, &self.lease] {
-            api.replace(client(&config)?);
+            api.replace(client(config.clone())?);
         }
         Ok(())
     }
@@ -157,24 +157,27 @@ const IN_CLUSTER: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 async fn read(access: &Access) -> Result<Config, ConnectError> {
     let mut config = match &access.kubeconfig {
-        Some(path) => {
-            let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
-            let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(wrong)?
-        }
+        Some(path) => read_file(path, &KubeConfigOptions::default()).await?,
         None => Config::incluster().map_err(ConnectError::NotInCluster)?,
     };
     if let Some(address) = &access.master {
         config.cluster_url =
             address.parse().map_err(|source| ConnectError::Master { address: address.clone(), source })?;
     }
-    // The client would repeat any write up to 15 times, bindings too: what is repeated is decided here.
-    config.default_retry = false;
     Ok(config)
 }
 
-fn client(config: &Config) -> Result<Client, ConnectError> {
-    Client::try_from(config.clone()).map_err(ConnectError::Client)
+/// What a kubeconfig file says.
+pub(crate) async fn read_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ConnectError> {
+    let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
+    Config::from_custom_kubeconfig(kubeconfig, options).await.map_err(wrong)
+}
+
+pub(crate) fn client(mut config: Config) -> Result<Client, ConnectError> {
+    // It would repeat any write up to 15 times, bindings too: what is repeated is decided here.
+    config.default_retry = false;
+    Client::try_from(config).map_err(ConnectError::Client)
 }
 
 /// What is in the files that an access is made of.

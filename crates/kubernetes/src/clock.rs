@@ -1,6 +1,7 @@
 //! The clock of the live scheduler.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use loadline_model::Time;
@@ -18,6 +19,26 @@ pub(crate) fn now() -> Time {
 #[allow(clippy::disallowed_methods, reason = "here the clock is read that everything else is told of")]
 pub(crate) fn wall() -> Timestamp {
     Timestamp::now()
+}
+
+/// A time, as the API server writes it.
+pub(crate) fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A MicroTime, as the API server writes it.
+pub(crate) fn micros(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// A pause between half and one and a half times as long, so that not all who wait come back at once.
+pub(crate) fn about(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fraction())
+}
+
+/// Some number between 0 and 1.
+pub(crate) fn fraction() -> f64 {
+    f64::from(wall().subsec_nanosecond() % 1_000_003) / 1_000_003.0
 }
 
 /// Nanoseconds since the machine was started, with the time that it was suspended.

@@ -218,12 +218,7 @@ impl Election {
 
 /// A pause that is up to 1.2 times as long again, so that candidates do not come all at once.
 fn jittered(pause: Duration) -> Duration {
-    pause + pause.mul_f64(1.2 * fraction())
-}
-
-/// Some number between 0 and 1.
-pub(crate) fn fraction() -> f64 {
-    f64::from(clock::wall().subsec_nanosecond() % 1_000_003) / 1_000_003.0
+    pause + pause.mul_f64(1.2 * clock::fraction())
 }
 
 /// The kernel makes one each time it is read.

@@ -3,7 +3,7 @@
 //! From time to time what was told is held against a list of the very version that the watch has reached: watches have lost events
 //! before, and a scheduler that missed one is wrong until it starts again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::AsyncBufReadExt;
 use loadline_api::convert::Converter;
@@ -14,14 +14,13 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::api::{Api, ApiError, Ask, Status};
-use crate::election::fraction;
+use crate::api::{Api, ApiError, Ask, Page, Status};
+use crate::clock::about;
 use crate::live::Message;
+use crate::measure::Timer;
 use crate::originals::{Originals, Shelf, ShelfKey};
 use crate::resources::Resource;
 
-/// Objects in a page of a list, as client-go asks for.
-const PAGE: usize = 500;
 /// How long the API server may hold a watch open; then it is resumed.
 const WATCH_SECONDS: u64 = 300;
 /// Silence after which a watch is given up: bookmarks come every minute.
@@ -35,21 +34,6 @@ const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 
 /// Pause before a resource is asked for again that the API server does not serve.
 const NOT_SERVED: Duration = Duration::from_mins(5);
-
-#[derive(Deserialize)]
-struct ListMeta {
-    #[serde(rename = "resourceVersion", default)]
-    resource_version: String,
-    #[serde(rename = "continue", default)]
-    next: String,
-}
-
-#[derive(Deserialize)]
-struct List {
-    metadata: ListMeta,
-    #[serde(default)]
-    items: Option<Vec<Box<RawValue>>>,
-}
 
 #[derive(Deserialize)]
 struct WatchLine<'l> {
@@ -113,7 +97,7 @@ pub(crate) struct Follower<R: Resource> {
     version: String,
     /// How often what is known is held against the API server.
     check_period: Duration,
-    checked: Instant,
+    checked: Timer,
     /// Whether the last request came to nothing.
     is_failing: bool,
     /// Where whole objects are put, if somebody wants them.
@@ -130,7 +114,7 @@ impl<R: Resource> Follower<R> {
             lists: 0,
             version: String::new(),
             check_period,
-            checked: started(),
+            checked: Timer::start(),
             is_failing: false,
             shelf: originals.shelf::<R>(),
         }
@@ -172,7 +156,7 @@ impl<R: Resource> Follower<R> {
             }
             self.is_failing = true;
             let longest = if error.is_unreachable() { LONGEST_UNREACHABLE } else { LONGEST_REFUSED };
-            sleep(pause.min(longest).mul_f64(0.5 + fraction())).await;
+            sleep(about(pause.min(longest))).await;
             pause = (pause * 2).min(LONGEST_REFUSED);
         }
     }
@@ -201,17 +185,15 @@ impl<R: Resource> Follower<R> {
             }
         }
         self.tell_of_vanished().await?;
-        self.checked = started();
+        self.checked = Timer::start();
         self.send(Message::Synced(R::NAME)).await?;
         Ok(())
     }
 
-    async fn page(&self, more: &str, next: &str) -> Result<List, ApiError> {
-        let mut path = format!("{}?{}{more}limit={PAGE}", R::PATH, R::SELECTION);
-        if !next.is_empty() {
-            path = format!("{}?{}limit={PAGE}&continue={next}", R::PATH, R::SELECTION);
-        }
-        self.api.answer(&Ask::get(path)).await
+    /// A page of the list, the first one by these parameters more.
+    async fn page(&self, more: &str, next: &str) -> Result<Page<Box<RawValue>>, ApiError> {
+        let more = if next.is_empty() { more } else { "" };
+        self.api.page(&format!("{}?{}{more}", R::PATH, R::SELECTION), next).await
     }
 
     /// What the last list did not have is gone. Returns how many.
@@ -272,7 +254,7 @@ impl<R: Resource> Follower<R> {
         // Everything up to this version was told, so a list of it says what should be known. Bookmarks see to it that there is a
         // version that the API server still has.
         if self.checked.elapsed() >= self.check_period {
-            self.checked = started();
+            self.checked = Timer::start();
             self.check().await?;
         }
         Ok(())
@@ -361,9 +343,4 @@ fn version_of(object: &RawValue) -> String {
 /// A version as a number, which all API servers write; of any other text, something that differs when the text does.
 fn number(version: &str) -> u64 {
     version.parse().unwrap_or_else(|_| version.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte)))
-}
-
-#[allow(clippy::disallowed_methods, reason = "how long ago the cache was checked, for nothing that decides")]
-fn started() -> Instant {
-    Instant::now()
 }

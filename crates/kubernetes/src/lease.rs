@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use loadline_model::Time;
 use serde_json::{Value, json};
 
+use crate::clock::micros;
+
 /// What a Lease says of its holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -126,11 +128,6 @@ impl Candidate {
             Record { holder: String::new(), seconds: 1, acquired: time.clone(), renewed: time, ..seen.clone() };
         Some(released)
     }
-}
-
-/// A MicroTime.
-pub(crate) fn micros(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::api::{Api, ApiError, Ask, STRATEGIC_MERGE};
-use crate::clock::wall;
+use crate::clock::{seconds, wall};
 
 /// How many are written at the same time.
 const WRITERS: usize = 4;
@@ -168,7 +168,7 @@ fn body(patch: &Patch) -> Option<Value> {
             // It stays as it was while the status stays False: the merge keeps it.
             if known.is_none() {
                 condition["lastProbeTime"] = Value::Null;
-                condition["lastTransitionTime"] = now();
+                condition["lastTransitionTime"] = seconds(wall()).into();
             }
             status.insert("conditions".to_owned(), json!([condition]));
         }
@@ -199,9 +199,4 @@ pub(crate) async fn patch_status(api: &Api, pod: &PodInfo, body: &Value) -> Resu
 /// Where a pod is.
 pub(crate) fn path_of(pod: &PodInfo) -> String {
     format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name)
-}
-
-/// The time, as the API server writes it.
-pub(crate) fn now() -> Value {
-    json!(wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -15,8 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::{debug, warn};
 
 use crate::api::{Api, ApiError, Ask, JSON, STRATEGIC_MERGE};
-use crate::clock::wall;
-use crate::lease::micros;
+use crate::clock::{micros, wall};
 
 /// Events that wait to be written; more are dropped, with a word in the log.
 const WAITING: usize = 10_000;

@@ -16,10 +16,10 @@ use tracing::{debug, error, info};
 
 use crate::api::{ApiError, Ask, JSON};
 use crate::client::Connection;
-use crate::election::fraction;
+use crate::clock::{about, seconds, wall};
 use crate::live::Message;
 use crate::measure::Timer;
-use crate::patcher::{Patch, Patcher, now, patch_status, path_of};
+use crate::patcher::{Patch, Patcher, patch_status, path_of};
 use crate::recorder::{Note, Recorder};
 
 /// Bindings under way at the same time: each has a connection of its own.
@@ -115,7 +115,7 @@ impl Writer {
                     Ok(None) | Err(_) => {}
                 }
                 debug!(pod = pod.full_name(), %node, %error, "binding is tried again");
-                tokio::time::sleep(pause.mul_f64(0.5 + fraction())).await;
+                tokio::time::sleep(about(pause)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
@@ -195,7 +195,7 @@ impl Writer {
             "message": message,
             "observedGeneration": victim.generation,
             "lastProbeTime": null,
-            "lastTransitionTime": now(),
+            "lastTransitionTime": seconds(wall()),
         });
         let body = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": [condition]}});
         let marked = patch_status(api, victim, &body).await;

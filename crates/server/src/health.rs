@@ -120,12 +120,7 @@ fn as_uri(query: &str) -> http::Uri {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    async fn shown(response: Response) -> (u16, String) {
-        let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a body");
-        (status, String::from_utf8(body.to_vec()).expect("text"))
-    }
+    use crate::respond::shown;
 
     fn checks() -> Checks {
         let fine = |name| Check::new(name, || Ok(()));

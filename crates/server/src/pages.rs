@@ -109,12 +109,7 @@ pub(crate) fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    async fn shown(response: Response) -> (u16, String) {
-        let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a body");
-        (status, String::from_utf8(body.to_vec()).expect("text"))
-    }
+    use crate::respond::shown;
 
     fn accept(value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(header::ACCEPT, value.parse().expect("a value"))])

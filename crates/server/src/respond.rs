@@ -109,3 +109,11 @@ pub(crate) fn no_sniffing(response: &mut Response) {
 fn sanitized(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+/// Status and text of a response.
+#[cfg(test)]
+pub(crate) async fn shown(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), 10_000).await.expect("a body");
+    (status, String::from_utf8(body.to_vec()).expect("text"))
+}

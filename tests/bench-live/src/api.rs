@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures_util::{AsyncBufReadExt, StreamExt, stream};
@@ -120,34 +120,27 @@ impl Drop for Pods {
 impl Pods {
     /// Waits until all of these are bound, or said to be unschedulable, and gives when.
     pub(crate) async fn settled(&mut self, names: &[String]) -> Result<Vec<Instant>> {
-        loop {
-            {
-                let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                let when = |name: &String| seen.bound.get(name).or_else(|| seen.refused.get(name)).copied();
-                let times: Vec<Instant> = names.iter().map_while(when).collect();
-                if times.len() == names.len() {
-                    return Ok(times);
-                }
-            }
-            let waited = tokio::time::timeout(std::time::Duration::from_mins(5), self.changed.changed()).await;
-            if !matches!(waited, Ok(Ok(()))) {
-                bail!("no pod was bound for five minutes");
-            }
-        }
+        self.all(names, |seen, name| seen.bound.get(name).or_else(|| seen.refused.get(name)).copied()).await
     }
 
     /// The same, of pods that are bound in the end.
     pub(crate) async fn bound(&mut self, names: &[String]) -> Result<Vec<Instant>> {
+        self.all(names, |seen, name| seen.bound.get(name).copied()).await
+    }
+
+    /// Waits until each of these has a time.
+    async fn all(&mut self, names: &[String], when: fn(&Seen, &str) -> Option<Instant>) -> Result<Vec<Instant>> {
+        /// With nothing heard of any pod.
+        const PATIENCE: Duration = Duration::from_mins(5);
         loop {
-            {
+            let times: Vec<Instant> = {
                 let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                let times: Vec<Instant> = names.iter().map_while(|name| seen.bound.get(name).copied()).collect();
-                if times.len() == names.len() {
-                    return Ok(times);
-                }
+                names.iter().map_while(|name| when(&seen, name)).collect()
+            };
+            if times.len() == names.len() {
+                return Ok(times);
             }
-            let waited = tokio::time::timeout(std::time::Duration::from_mins(5), self.changed.changed()).await;
-            if !matches!(waited, Ok(Ok(()))) {
+            if !matches!(tokio::time::timeout(PATIENCE, self.changed.changed()).await, Ok(Ok(()))) {
                 bail!("no pod was bound for five minutes");
             }
         }

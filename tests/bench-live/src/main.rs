@@ -33,6 +33,9 @@ struct Options {
     /// Pods that are created one by one, a hundred a second, for the latency.
     #[arg(long, default_value_t = 300)]
     paced: usize,
+    /// Pods that are on the nodes from the start and stay, in a namespace of their own: for the memory of a full cluster.
+    #[arg(long, default_value_t = 0)]
+    resident: usize,
     /// How often each is measured.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -63,6 +66,17 @@ async fn main() -> Result<()> {
     let nodes: Vec<Value> = (0..options.nodes).map(workloads::node).collect();
     api.create("/api/v1/nodes", &nodes).await?;
     api.create("/apis/scheduling.k8s.io/v1/priorityclasses", &[workloads::priority_class()]).await?;
+    if options.resident > 0 {
+        eprintln!("==> {} pods on them", options.resident);
+        api.create("/api/v1/namespaces", &[workloads::namespace(workloads::RESIDENT)]).await?;
+        let path = format!("/api/v1/namespaces/{}/pods", workloads::RESIDENT);
+        // Not all of them in memory at once.
+        for from in (0..options.resident).step_by(1000) {
+            let to = options.resident.min(from + 1000);
+            let pods: Vec<Value> = (from..to).map(|number| workloads::resident(number, options.nodes)).collect();
+            api.create(&path, &pods).await?;
+        }
+    }
     let mut report = Report::new(options.raw.as_deref())?;
     for round in 1..=options.rounds {
         for workload in &options.workloads {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use http::Request;
 use kube::{Client, Config};
+use loadline_fixture::free_port;
 use serde_json::{Value, json};
 
 /// Who schedules.
@@ -136,8 +137,4 @@ impl Scheduler {
 fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     let fields = value.as_object()?;
     fields.get(name).or_else(|| fields.values().find_map(|inner| find(inner, name)))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

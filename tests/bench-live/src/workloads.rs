@@ -47,6 +47,21 @@ pub(crate) fn node(number: usize) -> Value {
     })
 }
 
+/// The namespace of the pods that stay.
+pub(crate) const RESIDENT: &str = "resident";
+
+/// A namespace.
+pub(crate) fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+/// A pod that is on a node already and leaves room for those that are measured; thirty or so belong to one owner.
+pub(crate) fn resident(number: usize, nodes: usize) -> Value {
+    let labels = json!({"app": format!("app-{}", number / 30), "pod-template-hash": "5d59d67564"});
+    let node = format!("node-{:05}", number % nodes);
+    pod(&format!("resident-{number}"), "10m", &labels, json!({"nodeName": node}))
+}
+
 impl Workload {
     /// Pods that are on nodes before anything is measured; they say on which.
     pub(crate) fn before(self, nodes: usize) -> Vec<Value> {
@@ -65,7 +80,7 @@ impl Workload {
 
     /// The pods that are measured.
     pub(crate) fn pods(self, prefix: &str, count: usize) -> Vec<Value> {
-        (0..count).map(|number| self.pod(&format!("{prefix}-{number}"), number)).collect()
+        (0..count).map(|number| self.pod(prefix, number)).collect()
     }
 
     /// Whether a pod is meant to find a node.
@@ -73,9 +88,11 @@ impl Workload {
         self != Self::Unschedulable || !number.is_multiple_of(3)
     }
 
-    fn pod(self, name: &str, number: usize) -> Value {
-        let term = |key: &str| json!({"topologyKey": key, "labelSelector": {"matchLabels": {"app": "measured"}}});
-        let labels = json!({"app": "measured"});
+    fn pod(self, prefix: &str, number: usize) -> Value {
+        let name = &format!("{prefix}-{number}");
+        // An application of its own for each phase: with anti-affinity a phase may have as many pods as there are nodes.
+        let labels = json!({"app": prefix});
+        let term = |key: &str| json!({"topologyKey": key, "labelSelector": {"matchLabels": labels}});
         let (host, zone) = ("kubernetes.io/hostname", "topology.kubernetes.io/zone");
         match self {
             Self::Spread => {
@@ -106,7 +123,7 @@ impl Workload {
             Self::Mixed => {
                 const KINDS: [Workload; 4] =
                     [Workload::Plain, Workload::Spread, Workload::Affinity, Workload::PreferredAntiAffinity];
-                KINDS[number % KINDS.len()].pod(name, number)
+                KINDS[number % KINDS.len()].pod(prefix, number)
             }
         }
     }

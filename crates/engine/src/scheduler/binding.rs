@@ -89,6 +89,7 @@ impl Scheduler {
         effects
     }
 
+    /// Lets a pod that Permit or PreBind has go on, as far as it may.
     pub(super) fn advance(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) {
         let Some(mut binding) = self.bindings.remove(uid) else {
             return;
@@ -136,6 +137,7 @@ impl Scheduler {
                 return;
             }
         }
+        self.waiting.insert(uid.into());
         self.bindings.insert(uid.into(), binding);
     }
 

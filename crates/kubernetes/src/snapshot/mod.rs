@@ -5,18 +5,14 @@ mod strip;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Config;
+use kube::config::KubeConfigOptions;
 use loadline_api::wire::Kind;
 use loadline_metrics::Metrics;
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::{Api, ApiError, Ask, RequestCounter};
-use crate::client::ConnectError;
-
-/// Objects in a page of a list.
-const PAGE: usize = 500;
+use crate::api::{Api, ApiError, RequestCounter};
+use crate::client::{ConnectError, client, read_file};
 
 /// As whom a person asks a cluster: what kubectl would take.
 #[derive(Clone, Debug, Default)]
@@ -69,19 +65,6 @@ pub struct Taken {
     pub left_out: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Page {
-    metadata: PageMeta,
-    #[serde(default)]
-    items: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-struct PageMeta {
-    #[serde(rename = "continue", default)]
-    next: String,
-}
-
 /// Lists a cluster for somebody.
 pub struct Snapshot {
     api: Api,
@@ -100,10 +83,9 @@ impl Snapshot {
     /// # Errors
     /// When no cluster is known, or files are wrong.
     pub async fn of(access: &UserAccess) -> Result<Self, SnapshotError> {
-        let mut config = config(access).await?;
-        config.default_retry = false;
+        let config = config(access).await?;
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(ConnectError::Client)?;
+        let client = client(config)?;
         // Nobody reads the counts of a command that ends.
         let counter = RequestCounter { metrics: Metrics::new(), host: server.as_str().into() };
         Ok(Self { api: Api::new(client, None, counter), server })
@@ -153,12 +135,10 @@ impl Snapshot {
         objects: &mut u64,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), SnapshotError> {
-        let path = format!("{}?limit={PAGE}", path(kind));
+        let path = format!("{}?", path(kind));
         let mut next = String::new();
         loop {
-            let page = if next.is_empty() { path.clone() } else { format!("{path}&continue={next}") };
-            let page = self.api.answer(&Ask::get(page)).await;
-            let page: Page = page.map_err(|error| SnapshotError::Api {
+            let page = self.api.page::<Value>(&path, &next).await.map_err(|error| SnapshotError::Api {
                 resource: plural(kind),
                 server: self.server.clone(),
                 error,
@@ -184,9 +164,7 @@ impl Snapshot {
 async fn config(access: &UserAccess) -> Result<Config, SnapshotError> {
     let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
     if let Some(path) = &access.kubeconfig {
-        let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
-        let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
-        return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(wrong)?);
+        return Ok(read_file(path, &options).await?);
     }
     match Config::from_kubeconfig(&options).await {
         Ok(config) => Ok(config),
