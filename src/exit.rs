@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     Refused,
     /// `--keep-going` was given, and some objects were left out.
     Partial,
-    /// The scheduler is not the leader any more; kube-scheduler ends with this code then.
+    /// The scheduler was told to end, and lost the lease before what was under way had ended.
     Lost,
 }
 

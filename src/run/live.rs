@@ -1,4 +1,4 @@
-//! The life of a live scheduler: candidate, leader, end.
+//! The life of a live scheduler: candidate and leader in turn, and the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ pub(super) async fn run(
     exit
 }
 
-/// Candidate, leader, end.
+/// Candidate and leader in turn, until it ends.
 async fn life(
     mut live: Live,
     election: Option<&mut Election>,
@@ -103,26 +103,32 @@ async fn life(
             () = live.ended() => Err(Failure::message(&LiveError::Panicked)),
         };
     };
-    tell_leading(false);
-    tokio::select! {
-        () = election.win() => live.lead(),
-        () = signals.next() => return stop(live).await,
-        () = live.ended() => return Err(Failure::message(&LiveError::Panicked)),
+    loop {
+        tell_leading(false);
+        tokio::select! {
+            () = election.win() => live.lead(),
+            () = signals.next() => return stop(live).await,
+            () = live.ended() => return Err(Failure::message(&LiveError::Panicked)),
+        }
+        tell_leading(true);
+        let is_asked_to_end = tokio::select! {
+            () = election.hold() => false,
+            () = signals.next() => true,
+            () = live.ended() => true,
+        };
+        if is_asked_to_end {
+            break;
+        }
+        error!("the lease is lost: another instance may be scheduling; waiting for it again");
+        live.step_down();
     }
-    tell_leading(true);
     let exit = tokio::select! {
+        // The lease is renewed meanwhile.
         () = election.hold() => {
             error!("the lease is lost: another instance may be scheduling");
             return Ok(Exit::Lost);
         }
-        exit = async {
-            tokio::select! {
-                () = signals.next() => {}
-                () = live.ended() => {}
-            }
-            // The lease is renewed meanwhile.
-            stop(live).await
-        } => exit,
+        exit = stop(live) => exit,
     };
     election.release().await;
     tell_leading(false);

@@ -9,7 +9,8 @@ use loadline_fixture::{ControlPlane, Fault, Proxy, User};
 use serde_json::json;
 
 use crate::support::{
-    Running, add_node, all_bound, bound, create, events, eventually, get, kubectl, node_of, patch, pod, waiting,
+    QUICK, Running, add_node, all_bound, bound, create, events, eventually, get, is_long, kubectl, node_of, patch, pod,
+    waiting,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
@@ -46,13 +47,14 @@ fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
 
     // All pods are known and the nodes are not: nothing is placed before they are.
     create(&server, &pods("early", 4, "1"));
-    proxy.fail(|_, path| path.starts_with("/api/v1/nodes?limit").then_some(Fault::Delay(Duration::from_secs(2))));
+    proxy.fail(|_, path| path.starts_with("/api/v1/nodes?limit").then_some(Fault::Refuse(503, None)));
     let scheduler = Running::through(&proxy, &[]);
+    let asked_for_pods = |path: &str| path.starts_with("/api/v1/pods?") && path.contains("watch=true");
+    eventually("pods are watched", || proxy.seen().iter().find(|(_, path)| asked_for_pods(path)).map(|_| ()));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!proxy.seen().iter().any(|(method, path)| is_binding(method, path)), "no node is known");
+    proxy.heal();
     assert_eq!(all_bound(&server), "node-a: 2, node-b: 2");
-    let seen = proxy.seen();
-    let watches = seen.iter().position(|(_, path)| path.starts_with("/api/v1/nodes?watch=true"));
-    let binds = seen.iter().position(|(method, path)| is_binding(method, path));
-    assert!(watches.is_some() && watches < binds, "the list of nodes was whole before the first binding");
 
     // The API server binds and the answer is lost: the pod is looked up, and nothing is asked for twice.
     let lost = Mutex::new(Vec::new());
@@ -117,8 +119,8 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     let server = ControlPlane::start().expect("the control plane starts");
     let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
     add_node(&server, "node-a", "30");
-    // Whoever can not renew a lease for ten seconds ends, as kube-scheduler does: that is tested elsewhere.
-    let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
+    // An outage is longer than its lease: it has to win it again.
+    let scheduler = Running::through(&proxy, &QUICK);
     create(&server, &pods("first", 1, "1"));
     all_bound(&server);
 
@@ -144,12 +146,13 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     proxy.heal();
 
     // It goes away and comes back, twice; pods come and go meanwhile.
+    let away = if is_long() { Duration::from_mins(5) } else { Duration::from_secs(3) };
     for round in 0..2 {
         let [gone, new] = [format!("fits-{round}"), format!("meanwhile-{round}")];
         proxy.set_up(false);
         delete(&server, &gone);
         create(&server, &pods("meanwhile", round + 1, "1")[round..]);
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(away);
         assert_eq!(node_of(&server, &new), None, "nobody else binds it");
         proxy.set_up(true);
         bound(&server, &new);

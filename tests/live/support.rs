@@ -120,6 +120,10 @@ pub(crate) fn service_account(server: &ControlPlane) -> PathBuf {
     server.kubeconfig_with_token(NAME, token.trim()).expect("it can be written")
 }
 
+/// A lease that changes hands as quickly as whole seconds allow.
+pub(crate) const QUICK: [&str; 3] =
+    ["--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms"];
+
 /// Whether `cargo xtask drills` asks for the long forms.
 pub(crate) fn is_long() -> bool {
     std::env::var_os("LOADLINE_DRILLS").is_some()

@@ -153,12 +153,17 @@ impl Api {
         Self { fence: Some(fence), ..self.clone() }
     }
 
+    /// The same, for what is decided now: it is not sent any more once the lease was lost, also when it is won again.
+    pub(crate) fn of_this_term(&self) -> Self {
+        Self { fence: self.fence.as_ref().map(Fence::of_this_term), ..self.clone() }
+    }
+
     /// Has further requests go through another client: certificates have changed.
     pub(crate) fn replace(&self, client: Client) {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
-    /// Whether what is sent now would go out.
+    /// Whether what is written now would go out; anybody may read.
     pub(crate) fn may_send(&self) -> bool {
         self.fence.as_ref().is_none_or(Fence::is_open)
     }
@@ -216,7 +221,7 @@ impl Api {
 
     async fn sent(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
         // As late as can be: what was waited for before may have taken longer than the lease lasts.
-        if !self.may_send() {
+        if request.method() != Method::GET && !self.may_send() {
             return Err(ApiError::NotLeading);
         }
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -103,6 +103,11 @@ impl Connection {
         Self { bind: self.bind.fenced(fence.clone()), write: self.write.fenced(fence.clone()), ..self.clone() }
     }
 
+    /// The same, for what is decided now ([`Api::of_this_term`]).
+    pub(crate) fn of_this_term(&self) -> Self {
+        Self { bind: self.bind.of_this_term(), write: self.write.of_this_term(), ..self.clone() }
+    }
+
     /// Major and minor version of the API server.
     ///
     /// # Errors

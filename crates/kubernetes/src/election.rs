@@ -13,6 +13,7 @@ use crate::api::{Api, ApiError, Ask, JSON};
 use crate::client::Connection;
 use crate::clock;
 use crate::fence::Fence;
+use crate::follow::LONGEST_UNREACHABLE;
 use crate::lease::{Candidate, Record};
 use crate::recorder::hostname;
 
@@ -75,14 +76,20 @@ impl Election {
         info!(lease = self.name(), identity = self.identity(), "waiting for the lease");
         loop {
             let try_once = timeout(self.request_timeout(), self.try_once()).await;
+            let mut pause = jittered(self.options.retry_period);
             match try_once {
                 Ok(Ok(true)) => break,
                 Ok(Ok(false)) => debug!(lease = self.name(), holder = self.candidate.holder(), "the lease is held"),
-                Ok(Err(error)) => warn!(lease = self.name(), %error, "can not take the lease; trying again"),
+                Ok(Err(error)) => {
+                    if error.is_unreachable() {
+                        pause = pause.min(clock::about(LONGEST_UNREACHABLE));
+                    }
+                    warn!(lease = self.name(), %error, "can not take the lease; trying again");
+                }
                 Err(_) => warn!(lease = self.name(), "no answer about the lease in time; trying again"),
             }
             self.report();
-            sleep(jittered(self.options.retry_period)).await;
+            sleep(pause).await;
         }
         self.report();
         info!(lease = self.name(), identity = self.identity(), "leading");

@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_secs(100);
 /// Pause after a failure, doubled with each one in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause while nobody answers: whoever comes back is to be noticed within two seconds.
-const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
 /// Longest pause while the API server says no.
 const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 

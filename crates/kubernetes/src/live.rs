@@ -190,6 +190,12 @@ impl Live {
         let _ = self.role.send(Role::Lead);
     }
 
+    /// Schedules no more until it leads again, and goes on following the cluster. What was decided and is not written yet never will
+    /// be: the fence is closed.
+    pub fn step_down(&mut self) {
+        let _ = self.role.send(Role::Follow);
+    }
+
     /// Lets pods that are on their way to a node arrive, and ends.
     ///
     /// # Errors

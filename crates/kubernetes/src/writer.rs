@@ -58,20 +58,25 @@ impl Writer {
         }
     }
 
+    /// Bindings and deletions may wait until another instance has led and decided otherwise.
+    fn of_this_term(&self) -> Self {
+        Self { connection: self.connection.of_this_term(), ..self.clone() }
+    }
+
     /// Begins with an effect; what comes of it is told by a [`Message`].
     pub(crate) fn perform(&self, effect: Effect) {
         match effect {
             Effect::Bind { pod, node, extender: None } => {
-                self.runtime.spawn(self.clone().bind(pod, node));
+                self.runtime.spawn(self.of_this_term().bind(pod, node));
             }
             Effect::Bind { pod, node, extender: Some(extender) } => {
-                self.runtime.spawn(self.clone().bind_by(extender, pod, node));
+                self.runtime.spawn(self.of_this_term().bind_by(extender, pod, node));
             }
             Effect::PatchStatus { pod, condition, nominated_node_name } => {
                 self.patcher.put(Patch { pod, condition, nominated_node_name });
             }
             Effect::DeleteVictims { preemptor, node, victims } => {
-                self.runtime.spawn(self.clone().delete_victims(preemptor, node, victims));
+                self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims));
             }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };

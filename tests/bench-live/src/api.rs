@@ -59,26 +59,43 @@ impl Api {
     }
 
     /// Follows the pods from now on.
-    pub(crate) async fn follow_pods(&self) -> Result<Pods> {
-        let path = "/api/v1/namespaces/default/pods";
-        let list = self.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await?;
-        let version = list["metadata"]["resourceVersion"].as_str().context("a list has a version")?.to_owned();
-        let request = Request::get(format!("{path}?watch=true&resourceVersion={version}")).body(Vec::new())?;
-        let lines = self.client.request_stream(request).await?;
-        let (sender, changed) = watch::channel(());
+    pub(crate) fn follow_pods(&self) -> Pods {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let told = seen.clone();
+        let (sender, changed) = watch::channel(());
+        let (api, told) = (self.clone(), Arc::clone(&seen));
         let task = tokio::spawn(async move {
-            let mut lines = std::pin::pin!(lines);
-            let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-                let event: Value = serde_json::from_slice(&line).unwrap_or_default();
-                told.lock().unwrap_or_else(PoisonError::into_inner).take(&event);
-                let _ = sender.send(());
-                line.clear();
+            loop {
+                if let Err(error) = api.tell_of_pods(&told, &sender).await {
+                    crate::say(&format!("{error:#}; following the pods anew"));
+                }
             }
         });
-        Ok(Pods { seen, changed, task })
+        Pods { seen, changed, task }
+    }
+
+    /// Tells of pods until the API server ends the watch.
+    async fn tell_of_pods(&self, told: &Mutex<Seen>, sender: &watch::Sender<()>) -> Result<()> {
+        let path = "/api/v1/namespaces/default/pods";
+        let list = self.send(Method::GET, path, &Value::Null).await?;
+        let version = list["metadata"]["resourceVersion"].as_str().context("a list has a version")?;
+        let request = Request::get(format!("{path}?watch=true&resourceVersion={version}")).body(Vec::new())?;
+        let tell = |pod: &Value| {
+            told.lock().unwrap_or_else(PoisonError::into_inner).take(pod);
+            let _ = sender.send(());
+        };
+        list["items"].as_array().into_iter().flatten().for_each(tell);
+        let mut lines = std::pin::pin!(self.client.request_stream(request).await?);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).await? > 0 {
+            let event: Value = serde_json::from_slice(&line)?;
+            match event["type"].as_str() {
+                Some("ADDED" | "MODIFIED") => tell(&event["object"]),
+                Some("DELETED") => {}
+                _ => bail!("the watch says {event}"),
+            }
+            line.clear();
+        }
+        bail!("the watch has ended")
     }
 }
 
@@ -90,12 +107,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, event: &Value) {
-        let pod = &event["object"];
+    fn take(&mut self, pod: &Value) {
         let Some(name) = pod["metadata"]["name"].as_str() else { return };
-        if event["type"] == "DELETED" {
-            return;
-        }
         if pod["spec"]["nodeName"].is_string() {
             self.bound.entry(name.to_owned()).or_insert_with(now);
         } else if pod["status"]["conditions"][0]["reason"] == "Unschedulable" {

@@ -56,18 +56,17 @@ struct Options {
     raw: Option<PathBuf>,
 }
 
-#[allow(clippy::print_stderr, reason = "progress of long work")]
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let options = Options::parse();
     let server = ControlPlane::start_with(&["--max-requests-inflight=3000", "--max-mutating-requests-inflight=1000"])?;
     let api = Api::new(&server.kubeconfig()).await?;
-    eprintln!("==> {} nodes", options.nodes);
+    say(&format!("{} nodes", options.nodes));
     let nodes: Vec<Value> = (0..options.nodes).map(workloads::node).collect();
     api.create("/api/v1/nodes", &nodes).await?;
     api.create("/apis/scheduling.k8s.io/v1/priorityclasses", &[workloads::priority_class()]).await?;
     if options.resident > 0 {
-        eprintln!("==> {} pods on them", options.resident);
+        say(&format!("{} pods on them", options.resident));
         api.create("/api/v1/namespaces", &[workloads::namespace(workloads::RESIDENT)]).await?;
         let path = format!("/api/v1/namespaces/{}/pods", workloads::RESIDENT);
         // Not all of them in memory at once.
@@ -86,13 +85,19 @@ async fn main() -> Result<()> {
                 let which = options.schedulers[(at + round) % count];
                 let measured = measure(&options, &server, &api, *workload, which).await;
                 let measured = measured.with_context(|| format!("{workload:?} by {}", which.name()))?;
-                eprintln!("==> round {round}, {workload:?}, {}: {measured}", which.name());
+                say(&format!("round {round}, {workload:?}, {}: {measured}", which.name()));
                 report.add(*workload, which, measured)?;
             }
         }
     }
     print(&report.table(&options.workloads, &options.schedulers, options.nodes));
     Ok(())
+}
+
+/// Progress of long work.
+#[allow(clippy::print_stderr, reason = "results alone go to standard output")]
+pub(crate) fn say(text: &str) {
+    eprintln!("==> {text}");
 }
 
 #[allow(clippy::print_stdout, reason = "the table is what the command is for")]
@@ -117,19 +122,20 @@ async fn measure(
     let folder = tempfile::tempdir()?;
     let program = if which == Which::Loadline { &options.loadline } else { &options.kube_scheduler };
     let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path()).await?;
-    let mut pods = api.follow_pods().await?;
+    let mut pods = api.follow_pods();
     // One that warms it up: the caches are filled, the first of its kind is decided.
     let first = workload.pods("first", 2)[1..].to_vec();
     api.create(PODS, &first).await?;
     pods.bound(&names(&first)).await?;
-    let before = scheduler.usage().await?;
+    let before = scheduler.at_rest().await?;
 
     let many = workload.pods("many", options.pods);
     let begun = now();
     api.create(PODS, &many).await?;
     let settled = pods.settled(&names(&many)).await?;
     let last = settled.into_iter().max().unwrap_or(begun);
-    let after = scheduler.usage().await?;
+    // Events and statuses may be written later than the bindings; they are part of the work.
+    let after = scheduler.at_rest().await?;
 
     let paced = workload.pods("paced", options.paced);
     let mut waits = Vec::with_capacity(paced.len());
