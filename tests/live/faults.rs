@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use loadline_fixture::{ControlPlane, Fault, Proxy, User};
+use loadline_fixture::{ControlPlane, Fault, Proxy};
 use serde_json::json;
 
 use crate::support::{
     QUICK, Running, add_node, all_bound, bound, create, events, eventually, get, is_long, kubectl, node_of, patch, pod,
-    waiting,
+    service_account, waiting,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
@@ -40,7 +40,7 @@ fn bindings(proxy: &Proxy) -> BTreeMap<String, usize> {
 #[test]
 fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
     let server = ControlPlane::start().expect("the control plane starts");
-    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
     for node in ["node-a", "node-b"] {
         add_node(&server, node, "4");
     }
@@ -117,7 +117,7 @@ fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
 #[test]
 fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     let server = ControlPlane::start().expect("the control plane starts");
-    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
     add_node(&server, "node-a", "30");
     // An outage is longer than its lease: it has to win it again.
     let scheduler = Running::through(&proxy, &QUICK);
@@ -184,7 +184,7 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
 #[test]
 fn what_a_watch_never_told_is_found_and_mended() {
     let server = ControlPlane::start().expect("the control plane starts");
-    let proxy = server.proxy(User::Scheduler).expect("the proxy starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
     add_node(&server, "node-a", "2");
     let scheduler = Running::through(&proxy, &["--cache-check-period=1s"]);
     create(&server, &pods("ghost", 2, "1"));

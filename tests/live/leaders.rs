@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::ControlPlane;
 use serde_json::json;
 
 use crate::support::{
-    QUICK, Running, add_node, add_node_for, all_bound, bound, create, eventually, get, is_long, list, pod,
+    NAME, QUICK, Running, add_node, add_node_for, all_bound, bound, create, eventually, get, is_long, list, pod,
 };
 
 fn holder(server: &ControlPlane) -> Option<String> {
-    let leases = list(server, &["leases", "--namespace=kube-system", "--field-selector=metadata.name=kube-scheduler"]);
+    let selector = format!("--field-selector=metadata.name={NAME}");
+    let leases = list(server, &["leases", "--namespace=kube-system", &selector]);
     let holder = leases.first()?["spec"]["holderIdentity"].as_str()?.to_owned();
     (!holder.is_empty()).then_some(holder)
 }
@@ -19,13 +20,13 @@ fn holder(server: &ControlPlane) -> Option<String> {
 fn one_leads_and_another_takes_over() {
     let server = ControlPlane::start().expect("the control plane starts");
     add_node(&server, "node-a", "100");
-    let first = Running::with_flags(&server, User::Admin, &QUICK);
+    let first = Running::with_flags(&server, &QUICK);
     create(&server, &[pod("one", "1", &json!({}))]);
     bound(&server, "one");
     let of_first = holder(&server).expect("somebody leads");
 
     // The second one waits, also when it has to look at the cluster only once it leads.
-    let second = Running::with_flags(&server, User::Admin, &QUICK);
+    let second = Running::with_flags(&server, &QUICK);
     create(&server, &[pod("two", "1", &json!({}))]);
     bound(&server, "two");
     assert_eq!(holder(&server).as_ref(), Some(&of_first));
@@ -45,17 +46,17 @@ fn one_leads_and_another_takes_over() {
     eventually("the first one leads", || holder(&server).filter(|holder| *holder == of_first));
     create(&server, &[pod("five", "1", &json!({}))]);
     bound(&server, "five");
-    let lease = get(&server, &["lease", "kube-scheduler", "--namespace=kube-system"]);
+    let lease = get(&server, &["lease", NAME, "--namespace=kube-system"]);
     assert_eq!(lease["spec"]["leaseTransitions"], 2);
-    let selector = "--field-selector=involvedObject.name=kube-scheduler,reason=LeaderElection";
-    let told = list(&server, &["events", "--namespace=kube-system", selector]);
+    let selector = format!("--field-selector=involvedObject.name={NAME},reason=LeaderElection");
+    let told = list(&server, &["events", "--namespace=kube-system", &selector]);
     let said: Vec<&str> = told.iter().filter_map(|event| event["message"].as_str()).collect();
     assert!(said.contains(&format!("{of_second} became leader").as_str()), "{said:?}");
     assert!(said.contains(&format!("{of_second} stopped leading").as_str()), "{said:?}");
 
     // Whoever is killed has its place taken once the lease has run out.
     first.signal("KILL");
-    let third = Running::with_flags(&server, User::Admin, &QUICK);
+    let third = Running::with_flags(&server, &QUICK);
     create(&server, &[pod("six", "1", &json!({}))]);
     bound(&server, "six");
     assert_eq!(third.stop(), Some(0));
@@ -71,13 +72,13 @@ fn kill_while_pods_arrive(kills: u32, pods: usize) {
     let pods: Vec<_> = (0..pods).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
     let flags = ["--leader-elect=false"];
     for (round, batch) in (0..kills).zip(pods.chunks(pods.len().div_ceil(kills as usize))) {
-        let scheduler = Running::with_flags(&server, User::Admin, &flags);
+        let scheduler = Running::with_flags(&server, &flags);
         create(&server, batch);
         // At another moment each time.
         std::thread::sleep(Duration::from_millis(u64::from(round * 37 % 400)));
         scheduler.signal("KILL");
     }
-    let last = Running::with_flags(&server, User::Admin, &flags);
+    let last = Running::with_flags(&server, &flags);
     let half = pods.len() / 2;
     assert_eq!(all_bound(&server), format!("node-a: {half}, node-b: {half}"));
     assert_eq!(last.stop(), Some(0));
@@ -94,7 +95,7 @@ fn pause_the_leader(pauses: u32, pods: usize) {
     for node in ["node-a", "node-b"] {
         add_node_for(&server, node, pods / 2);
     }
-    let start = || Running::with_flags(&server, User::Scheduler, &QUICK);
+    let start = || Running::with_flags(&server, &QUICK);
     let pods: Vec<_> = (0..pods).map(|number| pod(&format!("pod-{number}"), "1", &json!({}))).collect();
     let mut leader = start();
     eventually("the first one leads", || holder(&server));

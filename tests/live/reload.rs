@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::support::{Running, add_node, bound, create, events, eventually, list, node_of, pod, waiting};
+use crate::support::{
+    NAME, Running, add_node, bound, create, events, eventually, list, node_of, pod, service_account, waiting,
+};
 
 /// Writes a configuration as a mounted ConfigMap changes: a new folder, and a link that is replaced.
 fn mount(folder: &Path, version: u32, config: &str) {
@@ -26,7 +28,8 @@ fn config(server: &ControlPlane, profiles: &Value, more: &Value) -> String {
     let mut config = json!({
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
-        "clientConnection": {"kubeconfig": server.kubeconfig_of(User::Scheduler)},
+        "clientConnection": {"kubeconfig": service_account(server)},
+        "leaderElection": {"resourceName": NAME},
         "profiles": profiles,
     });
     config.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
@@ -58,8 +61,7 @@ fn a_changed_file_takes_effect_and_a_wrong_one_none() {
     let only_fit = json!({"score": {"disabled": [{"name": "*"}], "enabled": [{"name": "NodeResourcesFit"}]}});
     let first = json!([profile("s", "LeastAllocated", &only_fit), profile("leaves", "LeastAllocated", &only_fit)]);
     mount(folder.path(), 0, &config(&server, &first, &json!({})));
-    let path = folder.path().join("config.yaml").display().to_string();
-    let scheduler = Running::with_flags(&server, User::Scheduler, &["--config", &path]);
+    let scheduler = Running::with_config(&folder.path().join("config.yaml"));
     let named = |name: &str, of: &str, cpu: &str| pod(name, cpu, &json!({"schedulerName": of}));
 
     create(&server, &[named("spread-0", "s", "1")]);

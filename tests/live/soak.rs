@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loadline_fixture::{ControlPlane, User};
+use loadline_fixture::ControlPlane;
 use serde_json::{Value, json};
 
 use crate::support::{Running, add_node, create, eventually, is_long, kubectl, list, patch, pod};
@@ -27,7 +27,7 @@ fn names(server: &ControlPlane, kind: &str) -> Vec<String> {
 #[test]
 fn churn_leaves_nothing_behind() {
     let server = ControlPlane::start().expect("the control plane starts");
-    let scheduler = Running::with_flags(&server, User::Admin, &["--leader-elect=false"]);
+    let scheduler = Running::with_flags(&server, &["--leader-elect=false"]);
     let length = if is_long() { Duration::from_mins(15) } else { Duration::from_secs(15) };
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for node in 0..6 {

@@ -1,12 +1,12 @@
 //! What the tests share: a scheduler that runs, objects, and waiting.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use loadline_fixture::{Cluster, ControlPlane, Node, Proxy, User};
+use loadline_fixture::{Cluster, ControlPlane, Node, Proxy};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,34 +14,33 @@ use tempfile::TempDir;
 pub(crate) struct Running {
     process: Child,
     /// Where its configuration is, if it has one.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Running {
     /// Starts it with kube-scheduler's defaults.
     pub(crate) fn start(server: &ControlPlane) -> Self {
-        let mut command = Self::command();
-        command.arg("--kubeconfig").arg(service_account(server));
-        command.args(["--leader-elect-resource-name", NAME]);
-        Self::of(command)
+        Self::with_flags(server, &[])
     }
 
     /// One that was started otherwise.
     pub(crate) fn of(mut command: Command) -> Self {
-        Self { process: command.spawn().expect("the scheduler starts"), _folder: None }
+        Self { process: command.spawn().expect("the scheduler starts"), folder: None }
     }
 
-    /// Starts it with these flags beside the kubeconfig.
-    pub(crate) fn with_flags(server: &ControlPlane, user: User, flags: &[&str]) -> Self {
+    /// The same with more flags.
+    pub(crate) fn with_flags(server: &ControlPlane, flags: &[&str]) -> Self {
         let mut command = Self::command();
-        command.arg("--kubeconfig").arg(server.kubeconfig_of(user)).args(flags);
+        command.arg("--kubeconfig").arg(service_account(server));
+        command.args(["--leader-elect-resource-name", NAME]).args(flags);
         Self::of(command)
     }
 
     /// Starts it behind a proxy.
     pub(crate) fn through(proxy: &Proxy, flags: &[&str]) -> Self {
         let mut command = Self::command();
-        command.arg("--kubeconfig").arg(proxy.kubeconfig()).args(flags);
+        command.arg("--kubeconfig").arg(proxy.kubeconfig());
+        command.args(["--leader-elect-resource-name", NAME]).args(flags);
         Self::of(command)
     }
 
@@ -63,9 +62,16 @@ impl Running {
         });
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, config.to_string()).expect("the configuration is written");
+        let mut running = Self::with_config(&path);
+        running.folder = Some(folder);
+        running
+    }
+
+    /// Starts it with a configuration file and nothing else.
+    pub(crate) fn with_config(path: &Path) -> Self {
         let mut command = Self::command();
         command.arg("--config").arg(path);
-        Self { process: command.spawn().expect("the scheduler starts"), _folder: Some(folder) }
+        Self::of(command)
     }
 
     fn command() -> Command {

@@ -6,6 +6,7 @@ mod cache;
 mod conformance;
 mod generate;
 mod go;
+mod image;
 mod instructions;
 mod lint;
 mod process;
@@ -102,6 +103,13 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Lay out the image's files with a static binary, try them without anything around them, and build the image where podman,
+    /// buildah or docker works.
+    Image {
+        /// Only lay out the files, in this folder.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
     /// Formatting, clippy, licences and the rules of the tree (dependency direction, file sizes, and the like).
     Lint,
 }
@@ -149,6 +157,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::BenchLive { args } => bench_live(&args, &tools::Tools::ready()?),
         Command::Instructions { update } => instructions::run(update),
+        Command::Image { into } => image::run(into.as_deref()),
         Command::Generate { check } => generate::run(check),
         Command::Lint => lint::run(),
     }

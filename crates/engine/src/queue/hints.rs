@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loadline_framework::{Action, ClusterEvent, EventObject, Hint, Profile, QueueingHints, Resource};
 
 use super::pod::QueuedPod;
+use crate::cycle::guarded;
 
 /// The name under which extenders count as rejectors.
 pub const EXTENDER: &str = "Extender";
@@ -43,7 +44,10 @@ impl Registration {
 
     fn hint(&self, queued: &QueuedPod, event: ClusterEvent, object: &EventObject<'_>) -> Hint {
         match &self.hints {
-            Some(hints) if self.registers(event) => hints.hint(&queued.pod, &event, object),
+            // An attempt too many is better than one too few.
+            Some(hints) if self.registers(event) => {
+                guarded(|| hints.hint(&queued.pod, &event, object)).unwrap_or(Hint::Queue)
+            }
             _ => Hint::Queue,
         }
     }

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use loadline_framework::{Action, ClusterEvent, EventObject, Profile, Profiles, QueueSort, Resource};
 use loadline_model::{Map, PodInfo, PodKey, Time};
 
+use crate::cycle::guarded;
 use crate::nominator::Nominator;
 use backoff::Backoff;
 use heap::Heap;
@@ -425,7 +426,9 @@ fn backoff_of(profiles: &Profiles) -> Backoff {
 fn by_priority<'a>(pods: &'a Slab, sort: &'a dyn QueueSort) -> impl Fn(Id, Id) -> Ordering + 'a {
     move |a, b| {
         let (a, b) = (&pods[a].queued, &pods[b].queued);
-        sort.compare((&a.pod, a.timestamp), (&b.pod, b.timestamp)).then(a.sequence.cmp(&b.sequence))
+        // Whatever the plugin can not say, the order of arrival does.
+        let order = guarded(|| sort.compare((&a.pod, a.timestamp), (&b.pod, b.timestamp))).unwrap_or(Ordering::Equal);
+        order.then(a.sequence.cmp(&b.sequence))
     }
 }
 

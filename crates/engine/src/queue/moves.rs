@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadline_framework::{ClusterEvent, EventObject, Profiles};
+use loadline_framework::{ClusterEvent, EventObject, Profiles, Status};
 use loadline_model::{PodInfo, Time};
 
 use super::backoff::{is_backing_off, over_at};
@@ -11,6 +11,7 @@ use super::slab::{Id, Place};
 use super::{
     Cause, Gate, QueueName, SchedulingQueue, backoff_of, by_expiration, by_expiration_alone, by_priority, queue_sort,
 };
+use crate::cycle::guarded;
 use crate::nominator::Nominator;
 
 /// Pods that waited too long are collected at these moments, so that they come back together and in order of priority.
@@ -251,7 +252,8 @@ impl SchedulingQueue {
             if let Some(gate) = held.filter(|gate| gate.plugin == name) {
                 return Some(gate.clone());
             }
-            let status = profile.plugins[index].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
+            let part = profile.plugins[index].plugin.pre_enqueue.as_ref()?;
+            let status = guarded(|| part.pre_enqueue(pod)).unwrap_or_else(Status::error);
             (!status.is_success()).then(|| Gate { plugin: name, message: status.message() })
         };
         if let Some(before) = before {

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use loadline_engine::{Effect, Event, Scheduler, Settings};
 use loadline_framework::{
-    Bind, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, NodeView, Plugin, PreBind, PreBindStep, Prepare,
-    Prepared, ProfilePlugin, QueueSort, Reads, Reserve, Status, Verdict, no_further_checks,
+    Action, Bind, ClusterEvent, DefaultProfile, Descriptor, EventObject, ExtensionPoint, Hint, NodePlugin, NodeView,
+    Plugin, PreBind, PreBindStep, PreEnqueue, Prepare, Prepared, ProfilePlugin, QueueSort, QueueingHints, Reads,
+    Reserve, Resource, Status, Verdict, no_further_checks,
 };
 use loadline_model::{NodeSpec, PodInfo, Str, Time};
 
 use crate::one_profile::{SCHEDULER, one_profile};
 
-/// Panics at Filter, Reserve or PreBind for pods with these names.
+const SECOND: Time = 1_000_000_000;
+
+/// Panics at the extension points that pods are named after, and at hints.
 struct Explosive;
 
 fn explode_for(pod: &PodInfo, name: &str) {
@@ -32,13 +35,28 @@ impl NodePlugin for Explosive {
     }
     fn filter(&self, name: &Str, _: &NodeView<'_>) -> Verdict {
         assert!(name.as_str() != "filter", "boom at filter");
-        Verdict::PASS
+        if name.as_str() == "waits" { Verdict::unschedulable(0) } else { Verdict::PASS }
     }
 }
 
 impl QueueSort for Explosive {
     fn compare(&self, a: (&PodInfo, Time), b: (&PodInfo, Time)) -> std::cmp::Ordering {
+        explode_for(a.0, "queue_sort");
+        explode_for(b.0, "queue_sort");
         a.1.cmp(&b.1)
+    }
+}
+
+impl PreEnqueue for Explosive {
+    fn pre_enqueue(&self, pod: &PodInfo) -> Status {
+        explode_for(pod, "pre_enqueue");
+        Status::success()
+    }
+}
+
+impl QueueingHints for Explosive {
+    fn hint(&self, _: &PodInfo, _: &ClusterEvent, _: &EventObject<'_>) -> Hint {
+        panic!("boom at a hint")
     }
 }
 
@@ -72,7 +90,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     default_profile: DefaultProfile::Absent,
     args: &[],
     validate: no_further_checks,
-    events: &[],
+    events: &[ClusterEvent::new(Resource::Node, Action::ADD)],
     build: |_| Err(Vec::new()),
 };
 
@@ -114,4 +132,38 @@ fn a_panic_fails_one_pod() {
             }
         }
     }
+}
+
+#[test]
+fn a_panic_in_the_queue_loses_nothing() {
+    let plugin = Plugin::new("Explosive").with_node(Explosive).with_queue_sort(Explosive).with_bind(Explosive);
+    let plugin = plugin.with_pre_enqueue(Explosive).with_hints(Explosive);
+    let profiles = one_profile(vec![ProfilePlugin { plugin, descriptor: &DESCRIPTOR }], |profile| {
+        (profile.pre_filter, profile.filter, profile.bind) = (vec![0], vec![0], vec![0]);
+        profile.pre_enqueue = vec![0];
+    });
+    let mut scheduler = Scheduler::new(profiles, Settings::default());
+    let node = |name: &str| Event::Node(Arc::new(NodeSpec { name: name.into(), ..NodeSpec::default() }));
+    let pod = |name: &str| {
+        let scheduler_name = SCHEDULER.into();
+        Event::Pod(Arc::new(PodInfo { name: name.into(), uid: name.into(), scheduler_name, ..PodInfo::default() }))
+    };
+    scheduler.apply(node("n"), 0);
+    for (time, name) in (1..).zip(["pre_enqueue", "first", "queue_sort", "second", "waits"]) {
+        scheduler.apply(pod(name), time);
+    }
+    // Whoever can not be asked about is gated, and says why.
+    let (_, gated) = scheduler.queue().get("pre_enqueue").expect("it is there");
+    let gate = gated.gate.as_ref().expect("it is gated");
+    assert_eq!(gate.message, "a plugin panicked: boom at pre_enqueue");
+    // Where the order is unknown, it is that of arrival.
+    let order: Vec<String> = std::iter::from_fn(|| scheduler.schedule_one(10))
+        .map(|(attempt, _)| attempt.cycle.pod.name.to_string())
+        .collect();
+    assert_eq!(order, ["first", "queue_sort", "second", "waits"]);
+    // And a hint that is not given is a yes.
+    scheduler.apply(node("m"), 11);
+    scheduler.tick(SECOND);
+    let (attempt, _) = scheduler.schedule_one(SECOND).expect("it is tried again");
+    assert_eq!((attempt.cycle.pod.name.as_str(), attempt.number), ("waits", 2));
 }
