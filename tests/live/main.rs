@@ -15,6 +15,7 @@ mod preemption;
 mod profiles;
 mod reload;
 mod rights;
+mod rotation;
 mod serving;
 mod soak;
 mod support;
