@@ -5,6 +5,7 @@
 mod beside;
 mod binding;
 mod drop_in;
+mod explain;
 mod extenders;
 mod faults;
 mod https;
