@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint, value_parser};
+use loadline_kubernetes::UserAccess;
 use loadline_model::Time;
 
 use crate::output::Format;
@@ -31,6 +32,7 @@ Examples:
   loadline explain -f cluster.json -o json
   loadline explain                              # the pending pods of the cluster that kubectl talks with
   loadline explain shop/search-0 --context test
+  loadline explain shop/search-0 --scheduler https://127.0.0.1:10259 --scheduler-insecure
 
 ";
 
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     ///
     /// Each pod is decided on its own against the cluster as it is: nothing is placed in between, and every node is
     /// filtered and scored. Without -f the cluster of the kubeconfig is asked, as it is now; nothing is changed in it.
+    ///
+    /// Of a pod that is named, without -f, the record of the running scheduler is shown when it can be reached: what it
+    /// decided last, with the nodes as long as nothing has changed since.
     #[command(after_long_help = format!("{EXPLAIN_EXAMPLES}{EXIT_CODES}"))]
     Explain(Explain),
     /// Run the scheduler over a cluster in virtual time until nothing more happens, and show where the pods went.
@@ -179,9 +184,41 @@ pub(crate) struct Explain {
     pub(crate) input: Input,
     #[command(flatten)]
     pub(crate) cluster: Cluster,
+    #[command(flatten)]
+    pub(crate) running: Running,
     /// Pods to explain, as NAME or NAMESPACE/NAME; without any, all that are pending.
     #[arg(value_name = "POD")]
     pub(crate) pods: Vec<String>,
+}
+
+/// Which running scheduler is asked for its record of the pods.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "The running scheduler that is asked about a POD without -f")]
+pub(crate) struct Running {
+    /// Where it is, such as https://127.0.0.1:10259 behind kubectl port-forward; without it, the pod that leads by its Lease is
+    /// asked through the API server.
+    ///
+    /// It is asked as the user of the kubeconfig, who needs the right to get /debug/decisions. Through the API server it sees
+    /// nobody in particular, who has that right only where a cluster gives it. Where it has no record of a pod or is not
+    /// reached, the pod is evaluated on a fresh snapshot; standard error says which of the two is shown.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_hint = ValueHint::Url,
+        value_parser = https,
+        requires = "pods",
+        conflicts_with_all = ["paths", "config", "seed", "fresh"],
+    )]
+    pub(crate) scheduler: Option<String>,
+    /// Who signed its certificate; without it, who signed the API server's.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scheduler")]
+    pub(crate) scheduler_ca: Option<PathBuf>,
+    /// Believe any certificate. A token goes to whoever answers at the URL.
+    #[arg(long, requires = "scheduler", conflicts_with = "scheduler_ca")]
+    pub(crate) scheduler_insecure: bool,
+    /// Ask no running scheduler, and evaluate on a fresh snapshot; so do --config and another --seed.
+    #[arg(long)]
+    pub(crate) fresh: bool,
 }
 
 /// Which cluster is asked, and as whom. Without either it is the one that kubectl talks with.
@@ -194,6 +231,13 @@ pub(crate) struct Cluster {
     /// A context of the kubeconfig, in the place of its current one.
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+}
+
+impl Cluster {
+    /// As whom it is asked.
+    pub(crate) fn access(&self) -> UserAccess {
+        UserAccess { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -218,6 +262,12 @@ fn duration(text: &str) -> Result<Time, String> {
     loadline_model::duration::parse(text)
         .filter(|nanos| *nanos > 0)
         .ok_or_else(|| "not a duration above zero, such as 90s, 10m or 1h30m".to_owned())
+}
+
+/// A token may be sent there: it has to be encrypted.
+fn https(url: &str) -> Result<String, String> {
+    let is_https = url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
+    is_https.then(|| url.to_owned()).ok_or_else(|| "not a URL that begins with https://".to_owned())
 }
 
 /// What to say about a file that stands where none can.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use loadline_framework::Registry;
-use loadline_framework::record::{API_VERSION, Decision, DecisionList, Outcome};
+use loadline_framework::record::{API_VERSION, DecisionList, LiveDecision, Outcome};
+use loadline_kubernetes::Record;
 use loadline_simulator::{ExplainError, ExplainOptions, explain};
 
 use crate::cli::{Explain, FILES};
@@ -12,6 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::input::{self, Ready, Source};
 use crate::output::{Format, Streams, write_json, write_value, write_yaml};
 use crate::progress::Bar;
+use crate::recorded::{self, Recorded};
 use crate::render::explain::Explained;
 use crate::render::lines;
 use crate::snapshot_cmd;
@@ -24,8 +26,28 @@ const DEPTH: usize = 2;
 /// Runs the command.
 pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     input::check_paths(&args.input)?;
-    let format = args.input.output;
-    let mut bar = Bar::new(streams.progress.draws(format));
+    let Recorded { records, others } =
+        recorded::ask(args, streams).map_err(|failure| with_files(failure, &args.pods))?;
+    match records.first() {
+        Some(first) if others.is_empty() => {
+            let mut sink = Sink::new(args, &head(&first.config_hash, first.seed), streams)?;
+            sink.add_all(&records, streams.out)?;
+            let pending = sink.finish(streams.out)?;
+            Ok(input::exit(&args.input, false, pending))
+        }
+        _ => evaluate(args, others, &records, registry, streams),
+    }
+}
+
+/// Judges pods by a snapshot or files. The head of the list is about these; a record has the configuration that made it with it.
+fn evaluate(
+    args: &Explain,
+    pods: Vec<String>,
+    records: &[Record],
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let mut bar = Bar::new(streams.progress.draws(args.input.output));
     let source = if args.input.paths.is_empty() {
         let list = snapshot_cmd::in_memory(&args.cluster, &mut bar, streams);
         Source::List(list.map_err(|failure| with_files(failure, &args.pods))?)
@@ -33,34 +55,33 @@ pub(crate) fn run(args: &Explain, registry: &Registry, streams: &mut Streams<'_>
         Source::Paths
     };
     let Ready { loaded, profiles } = input::prepare(&args.input, source, registry, streams, &mut bar)?;
-    let options = ExplainOptions { pods: args.pods.clone(), seed: args.input.seed, parallelism: args.input.threads() };
-    let head = DecisionList {
-        api_version: API_VERSION.to_owned(),
-        kind: "DecisionList".to_owned(),
-        config_hash: profiles.config_hash.to_string(),
-        seed: options.seed,
-        pods: Vec::new(),
-    };
-    let mut pending = 0;
-    let mut sink = match format {
-        Format::Table => Sink::Table(Explained::new(!args.pods.is_empty(), streams.view)),
-        Format::Json | Format::Yaml => Sink::Stream(ListWriter::new(&head, format)?),
-    };
+    let options = ExplainOptions { pods, seed: args.input.seed, parallelism: args.input.threads() };
+    let mut sink = Sink::new(args, &head(&profiles.config_hash, options.seed), streams)?;
     let out = &mut *streams.out;
     let result = explain(&loaded.cluster, &profiles, &options, &mut |progress| bar.show(&progress), &mut |decision| {
-        if decision.result != Outcome::Feasible {
-            pending += u64::from(decision.count.unwrap_or(1));
-        }
-        sink.add(&decision, out)
+        sink.add(&LiveDecision { decision, summary: None }, out)
     });
     bar.clear();
     let summary = result.map_err(|error| match error {
         ExplainError::Output(error) => Failure::Output(error),
         other => with_files(Failure::message(&other), &args.pods),
     })?;
-    sink.finish(streams.out)?;
+    // Not before: with an error nothing is on standard output.
+    sink.add_all(records, streams.out)?;
+    let pending = sink.finish(streams.out)?;
     input::warn_of_others(&summary.other_schedulers, &profiles, streams)?;
     Ok(input::exit(&args.input, !loaded.problems.is_empty(), pending))
+}
+
+/// A list without decisions.
+fn head(config_hash: &str, seed: u64) -> DecisionList {
+    DecisionList {
+        api_version: API_VERSION.to_owned(),
+        kind: "DecisionList".to_owned(),
+        config_hash: config_hash.to_owned(),
+        seed,
+        pods: Vec::new(),
+    }
 }
 
 /// Adds what to do with files that were given as pods.
@@ -74,27 +95,50 @@ fn with_files(failure: Failure, pods: &[String]) -> Failure {
 }
 
 /// Where decisions go, one at a time.
-enum Sink {
+struct Sink {
+    form: Form,
+    /// Pods without a node.
+    pending: u64,
+}
+
+enum Form {
     Table(Explained),
     Stream(ListWriter),
 }
 
 impl Sink {
-    fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Table(table) => {
+    fn new(args: &Explain, head: &DecisionList, streams: &Streams<'_>) -> io::Result<Self> {
+        let form = match args.input.output {
+            Format::Table => Form::Table(Explained::new(!args.pods.is_empty(), streams.view)),
+            format @ (Format::Json | Format::Yaml) => Form::Stream(ListWriter::new(head, format)?),
+        };
+        Ok(Self { form, pending: 0 })
+    }
+
+    fn add(&mut self, decision: &LiveDecision, out: &mut dyn Write) -> io::Result<()> {
+        if decision.decision.result != Outcome::Feasible {
+            self.pending += u64::from(decision.decision.count.unwrap_or(1));
+        }
+        match &mut self.form {
+            Form::Table(table) => {
                 table.add(decision);
                 Ok(())
             }
-            Self::Stream(writer) => writer.add(decision, out),
+            Form::Stream(writer) => writer.add(decision, out),
         }
     }
 
-    fn finish(self, out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Table(table) => out.write_all(table.finish().as_bytes()),
-            Self::Stream(writer) => writer.finish(out),
+    fn add_all(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
+        records.iter().try_for_each(|record| self.add(&record.decision, out))
+    }
+
+    /// Gives the number of pods without a node.
+    fn finish(self, out: &mut dyn Write) -> io::Result<u64> {
+        match self.form {
+            Form::Table(table) => out.write_all(table.finish().as_bytes())?,
+            Form::Stream(writer) => writer.finish(out)?,
         }
+        Ok(self.pending)
     }
 }
 
@@ -121,7 +165,7 @@ impl ListWriter {
         Ok(Self { format, head: head.to_owned(), tail: tail.to_owned(), begun: false })
     }
 
-    fn add(&mut self, decision: &Decision, out: &mut dyn Write) -> io::Result<()> {
+    fn add(&mut self, decision: &LiveDecision, out: &mut dyn Write) -> io::Result<()> {
         let first = !std::mem::replace(&mut self.begun, true);
         if self.format == Format::Yaml {
             if first {
@@ -154,6 +198,8 @@ impl ListWriter {
 
 #[cfg(test)]
 mod tests {
+    use loadline_framework::record::Decision;
+
     use super::*;
     use crate::render::testing::{gated, placed, unplaced};
 
@@ -171,7 +217,8 @@ mod tests {
         let mut writer = ListWriter::new(&list(Vec::new()), format).expect("a head can be written");
         let mut out = Vec::new();
         for decision in pods {
-            writer.add(decision, &mut out).expect("memory takes everything");
+            let decision = LiveDecision { decision: decision.clone(), summary: None };
+            writer.add(&decision, &mut out).expect("memory takes everything");
         }
         writer.finish(&mut out).expect("memory takes everything");
         String::from_utf8(out).expect("it is UTF-8")

@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod plugins_cmd;
 mod progress;
+mod recorded;
 mod render;
 mod run;
 mod simulate_cmd;

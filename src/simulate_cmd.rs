@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
             let shown = Shown { placements: args.placements, nodes: args.nodes };
             streams.out.write_all(render(&report, shown, streams.view).as_bytes())?;
             for decision in &decisions {
-                writeln!(streams.out, "\n{}", decision::render(decision, streams.view).trim_end())?;
+                writeln!(streams.out, "\n{}", decision::render(decision, None, streams.view).trim_end())?;
             }
         }
         format => write_value(&SimulationReport { report, decisions }, format, OPEN, streams.out)?,

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use loadline_kubernetes::snapshot::{Snapshot, SnapshotError, Taken, UserAccess};
+use loadline_kubernetes::snapshot::{Snapshot, SnapshotError, Taken};
 use loadline_simulator::Progress;
 
 use crate::cli::Cluster;
@@ -78,21 +78,24 @@ pub(crate) fn in_memory(cluster: &Cluster, bar: &mut Bar, streams: &mut Streams<
 }
 
 fn take(cluster: &Cluster, out: &mut (dyn Write + Send), bar: &mut Bar) -> Result<Taken, Failure> {
-    let access = UserAccess { kubeconfig: cluster.kubeconfig.clone(), context: cluster.context.clone() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::message(&error))?;
-    let taken = runtime.block_on(async {
-        let snapshot = Snapshot::of(&access).await?;
+    let taken = block_on(async {
+        let snapshot = Snapshot::of(&cluster.access()).await?;
         let mut progress = |objects| {
             bar.show(&Progress::Reading { file: "the cluster".to_owned(), objects, bytes_total: 0 });
         };
         snapshot.write(out, &mut progress).await
-    });
+    })?;
     bar.clear();
     taken.map_err(|error| match error {
         SnapshotError::Write(error) => Failure::Output(error),
         error => Failure::message(&error),
     })
+}
+
+/// Runs what asks a cluster, in a command that has nothing else to do meanwhile.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::message(&error))?.block_on(work))
 }
 
 fn say(taken: &Taken, streams: &mut Streams<'_>) -> io::Result<()> {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use loadline_framework::record::{DecidedBy, Decision, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord};
+use loadline_framework::record::{
+    DecidedBy, Decision, DecisionSummary, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord,
+};
 use loadline_model::quantity::Quantity;
 
 use super::table::{Column, Table, clean};
@@ -20,17 +22,20 @@ const REMEDIES: usize = 5;
 /// A plugin's name is broken over lines of this many letters.
 const HEAD_WIDTH: usize = 11;
 
-/// The whole decision.
-pub(crate) fn render(decision: &Decision, view: View) -> String {
+/// The whole decision, with what a running scheduler has kept of it.
+pub(crate) fn render(decision: &Decision, summary: Option<&DecisionSummary>, view: View) -> String {
     let mut text = title(decision, view);
-    text += &facts(decision).render(view, 2);
+    text += &facts(decision, summary).render(view, 2);
     match &decision.nodes {
         Some(nodes) => {
             text += &feasible(decision, nodes, view);
             text += &turned_down(nodes, view);
             text += &nearest(nodes, view);
         }
-        None if decision.truncated => text += "\nThe table of nodes is no longer kept for this decision.\n",
+        None if decision.truncated => {
+            text += "\nThe table of nodes is no longer kept for this decision.\n";
+            text += &summary.map_or_else(String::new, |summary| kept(decision, summary, view));
+        }
         None => {}
     }
     if let Some(preemption) = &decision.preemption {
@@ -48,7 +53,7 @@ fn title(decision: &Decision, view: View) -> String {
     format!("{head}{pod}{head:#}: {style}{}{style:#}\n", name_of(decision.result))
 }
 
-fn facts(decision: &Decision) -> Table {
+fn facts(decision: &Decision, summary: Option<&DecisionSummary>) -> Table {
     let mut table = Table::new(vec![Column::left(""), Column::text("")]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
     if let Some(node) = &decision.node {
@@ -67,6 +72,9 @@ fn facts(decision: &Decision) -> Table {
         fact("stands for", format!("{} that are alike", count(u64::from(pods), "pod")));
     }
     fact("profile", decision.scheduler_name.clone());
+    if let Some(summary) = summary {
+        fact("attempt", summary.attempt.to_string());
+    }
     table
 }
 
@@ -248,6 +256,35 @@ fn shortfall(node: &NodeRecord) -> f64 {
         }
     });
     missing.fold(0.0, f64::max)
+}
+
+/// What is known of the nodes when their table is gone: the best, and how many were turned down for what.
+fn kept(decision: &Decision, summary: &DecisionSummary, view: View) -> String {
+    let mut text = String::new();
+    if summary.feasible > 0 {
+        let mut table = Table::new(vec![Column::left(""), Column::left("NODE"), Column::right("TOTAL")]);
+        for best in &summary.best {
+            let mark = if decision.node.as_ref() == Some(&best.name) { "*" } else { "" };
+            table.row([mark.to_owned(), best.name.clone(), best.total.to_string()]);
+        }
+        text += &section(&format!("Fit: {}", count(u64::from(summary.feasible), "node")), view);
+        text += &table.render(view, 2);
+        let more = u64::from(summary.feasible).saturating_sub(summary.best.len() as u64);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more");
+        }
+    }
+    if !summary.rejections.is_empty() {
+        let mut table =
+            Table::new(vec![Column::right("NODES"), Column::left("TURNED DOWN BY"), Column::text("REASON")]);
+        for rejected in &summary.rejections {
+            let reason = if rejected.reason.is_empty() { "(another on each node)" } else { &rejected.reason };
+            table.row([rejected.nodes.to_string(), rejected.plugin.clone(), reason.to_owned()]);
+        }
+        text += &section("Turned down", view);
+        text += &table.render(view, 2);
+    }
+    text
 }
 
 fn preempts(preemption: &Preemption, view: View) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use loadline_framework::record::{Decision, Outcome};
+use loadline_framework::record::{LiveDecision, Outcome};
 
 use super::decision;
 use super::table::{Column, Table};
@@ -40,7 +40,7 @@ impl Explained {
     }
 
     /// One more.
-    pub(crate) fn add(&mut self, decision: &Decision) {
+    pub(crate) fn add(&mut self, LiveDecision { decision, summary }: &LiveDecision) {
         let pods = decision.count.unwrap_or(1);
         self.number += 1;
         self.pods[place_of(decision.result)] += u64::from(pods);
@@ -53,7 +53,7 @@ impl Explained {
             decision::in_short(decision),
         ]);
         if self.named || self.number <= IN_FULL as u64 {
-            self.full.push(decision::render(decision, self.view));
+            self.full.push(decision::render(decision, summary.as_ref(), self.view));
         } else {
             self.full.clear();
         }
@@ -107,14 +107,16 @@ const fn place_of(result: Outcome) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use loadline_framework::record::Decision;
+
     use super::*;
     use crate::output::Styles;
-    use crate::render::testing::{gated, narrow, placed, unplaced, wide};
+    use crate::render::testing::{gated, narrow, placed, recorded, unplaced, wide};
 
     fn explained(named: bool, view: View, decisions: &[Decision]) -> String {
         let mut explained = Explained::new(named, view);
         for decision in decisions {
-            explained.add(decision);
+            explained.add(&LiveDecision { decision: decision.clone(), summary: None });
         }
         explained.finish()
     }
@@ -134,6 +136,15 @@ mod tests {
         let text = explained(false, narrow(72), &[unplaced()]);
         assert!(text.lines().all(|line| line.chars().count() <= 72), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn of_a_record_without_its_nodes_the_summary_is_shown() {
+        for (name, decision) in [("record_of_a_placed_pod", placed()), ("record_of_an_unplaced_pod", unplaced())] {
+            let mut explained = Explained::new(true, wide());
+            explained.add(&recorded(decision));
+            insta::assert_snapshot!(name, explained.finish());
+        }
     }
 
     #[test]

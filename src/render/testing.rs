@@ -1,6 +1,9 @@
 //! Records made by hand, for the tests of tables.
 
-use loadline_framework::record::{DecidedBy, Decision, Detail, NodeRecord, Outcome, Preemption, Remedy, ScoreRecord};
+use loadline_framework::record::{
+    DecidedBy, Decision, DecisionSummary, Detail, LiveDecision, NodeRecord, NodeTotal, Outcome, Preemption,
+    RejectionCount, Remedy, ScoreRecord,
+};
 use loadline_simulator::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage};
 use serde_json::json;
 
@@ -145,6 +148,26 @@ pub(crate) fn unplaced() -> Decision {
         }),
         ..decision("big-1", Outcome::Unschedulable)
     }
+}
+
+/// A decision as it is kept once something has changed.
+pub(crate) fn recorded(decision: Decision) -> LiveDecision {
+    let nodes = decision.nodes.iter().flatten();
+    let mut best: Vec<_> = nodes.clone().filter_map(|node| Some((node.total?, node.name.clone()))).collect();
+    best.sort_by(|a, b| b.cmp(a));
+    let rejections = [("TaintToleration", "node(s) had untolerated taint(s)"), ("VolumeBinding", "")];
+    let summary = DecisionSummary {
+        number: 7,
+        attempt: 2,
+        config_hash: "0123".to_owned(),
+        feasible: if best.is_empty() { 0 } else { 9 },
+        rejections: rejections
+            .map(|(plugin, reason)| RejectionCount { plugin: plugin.to_owned(), reason: reason.to_owned(), nodes: 3 })
+            .to_vec(),
+        best: best.into_iter().map(|(total, name)| NodeTotal { name, total }).collect(),
+    };
+    let decision = Decision { nodes: None, truncated: true, remedy: Vec::new(), preemption: None, ..decision };
+    LiveDecision { decision, summary: Some(summary) }
 }
 
 /// A pod that waits.

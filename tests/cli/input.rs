@@ -187,6 +187,32 @@ fn a_later_file_replaces_when_it_is_meant_to() {
 }
 
 #[test]
+fn a_running_scheduler_is_asked_about_pods_by_name_over_https() {
+    const URL: &str = "https://127.0.0.1:1";
+    for (args, said) in [
+        (&["--scheduler", URL][..], "<POD>"),
+        (&["web", "--scheduler", "http://127.0.0.1:1"], "not a URL that begins with https://"),
+        (
+            &["web", "--scheduler", URL, "-f", "examples/cluster"],
+            "'--scheduler <URL>' cannot be used with '--filename <PATH>'",
+        ),
+        (&["web", "--scheduler", URL, "--seed", "0"], "'--scheduler <URL>' cannot be used with '--seed <NUMBER>'"),
+        (&["web", "--scheduler", URL, "--fresh"], "'--scheduler <URL>' cannot be used with '--fresh'"),
+        (&["web", "--scheduler-insecure"], "--scheduler <URL>"),
+        (&["web", "--scheduler-ca", "ca.crt"], "--scheduler <URL>"),
+        (&["web", "--scheduler", URL, "--scheduler-ca", "ca.crt", "--scheduler-insecure"], "cannot be used with"),
+    ] {
+        let done = loadline(&[&["explain"][..], args].concat());
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        assert!(done.err.contains(said), "{said}: {done}");
+    }
+    let help = loadline(&["explain", "--help"]).out;
+    for option in ["--scheduler <URL>", "--scheduler-ca <FILE>", "--scheduler-insecure", "--fresh"] {
+        assert!(help.contains(option), "{option}: {help}");
+    }
+}
+
+#[test]
 fn help_is_a_command_too() {
     let done = loadline(&["help"]);
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done}");

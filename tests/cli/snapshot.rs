@@ -65,6 +65,9 @@ fn one_pod(kubeconfig: &str) {
     let explain = |args: &[&str]| loadline(&[&["explain", "--kubeconfig", kubeconfig][..], args].concat());
     let done = explain(&["shop/affinity"]);
     assert!(done.code == 0 && done.out.starts_with("shop/affinity: "), "{done}");
+    let nobody = "no running scheduler reached (nobody holds a Lease loadline-scheduler or kube-scheduler in kube-system): \
+                  evaluated on a fresh snapshot\n";
+    assert!(done.err.starts_with(nobody), "{done}");
     let done = explain(&["shop/nobody"]);
     assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
     assert!(done.err.contains("shop/nobody"), "{done}");

@@ -5,6 +5,7 @@
 mod beside;
 mod binding;
 mod drop_in;
+mod explain;
 mod extenders;
 mod faults;
 mod https;
@@ -15,6 +16,7 @@ mod preemption;
 mod profiles;
 mod reload;
 mod rights;
+mod rotation;
 mod serving;
 mod soak;
 mod support;

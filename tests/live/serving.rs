@@ -17,7 +17,7 @@ fn write_pair(folder: &Path, identity: &Identity) {
 }
 
 /// Who may get these paths.
-fn may_get(server: &ControlPlane, role: &str, paths: &[&str], subject: &Value) {
+pub(crate) fn may_get(server: &ControlPlane, role: &str, paths: &[&str], subject: &Value) {
     create(
         server,
         &[
@@ -39,16 +39,21 @@ fn may_get(server: &ControlPlane, role: &str, paths: &[&str], subject: &Value) {
 }
 
 /// An API server that says whose certificates it believes, and a scheduler that asks it.
-struct Served {
-    scheduler: Running,
-    server: ControlPlane,
-    clients: Authority,
+pub(crate) struct Served {
+    pub(crate) scheduler: Running,
+    pub(crate) server: ControlPlane,
+    pub(crate) clients: Authority,
     proxies: Authority,
-    folder: tempfile::TempDir,
-    port: u16,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) port: u16,
 }
 
-fn served(shown: &Identity) -> Served {
+pub(crate) fn served(shown: &Identity) -> Served {
+    served_with(shown, &[])
+}
+
+/// The same with more flags for kube-apiserver.
+pub(crate) fn served_with(shown: &Identity, more: &[String]) -> Served {
     let folder = tempfile::tempdir().expect("a folder");
     let [clients, proxies] = [Authority::new("clients"), Authority::new("proxies")];
     let in_folder = |name: &str| folder.path().join(name).display().to_string();
@@ -62,7 +67,7 @@ fn served(shown: &Identity) -> Served {
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
     ];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let flags: Vec<&str> = flags.iter().chain(more).map(String::as_str).collect();
     let server = ControlPlane::start_with(&flags).expect("the control plane starts");
     write_pair(folder.path(), shown);
     let port = free_port().expect("a port");

@@ -81,6 +81,6 @@ impl Summary {
             rejections: rejections.collect(),
             best: best.collect(),
         };
-        LiveDecision { decision, summary }
+        LiveDecision { decision, summary: Some(summary) }
     }
 }

@@ -170,8 +170,9 @@ pub struct LiveDecision {
     /// The decision. Its table of nodes is there while nothing has changed since.
     #[serde(flatten)]
     pub decision: Decision,
-    /// What is kept of it in any case.
-    pub summary: DecisionSummary,
+    /// What is kept of it in any case. Absent for a pod that is gated: it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<DecisionSummary>,
 }
 
 /// What a running scheduler keeps of a decision.

@@ -38,12 +38,11 @@ impl Announcer {
         let Self { namespace, lease, component, .. } = self;
         let found = timeout(PATIENCE, self.api.answer::<Value>(&Ask::get(self.path()))).await;
         let metadata = found.ok().and_then(Result::ok).map(|found| found["metadata"].clone()).unwrap_or_default();
-        let time = clock::wall();
-        let seconds = clock::seconds(time);
+        let seconds = clock::seconds();
         let event = json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": namespace, "name": format!("{lease}.{:x}", time.as_nanosecond())},
+            "metadata": {"namespace": namespace, "name": format!("{lease}.{}", clock::suffix())},
             "involvedObject": {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",

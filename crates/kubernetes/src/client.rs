@@ -23,6 +23,15 @@ pub struct Access {
     pub master: Option<String>,
 }
 
+/// As whom a person asks a cluster: what kubectl would take.
+#[derive(Clone, Debug, Default)]
+pub struct UserAccess {
+    /// A kubeconfig file. `None`: `$KUBECONFIG`, `~/.kube/config`, or the service account of the pod that this runs in.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig; `None`: its current one.
+    pub context: Option<String>,
+}
+
 /// Why no API server can be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -40,6 +49,9 @@ pub enum ConnectError {
         "no kubeconfig was given, and this is not a pod with a service account ({0}): give --kubeconfig, or clientConnection.kubeconfig in the configuration"
     )]
     NotInCluster(#[source] kube::config::InClusterError),
+    /// There is no kubeconfig where one is looked for, and this is not a pod.
+    #[error("no cluster is known: give --kubeconfig, set KUBECONFIG, or have a ~/.kube/config ({0})")]
+    NoKubeconfig(String),
     /// The address of the API server is none.
     #[error("master {address:?}: {source}")]
     Master {
@@ -48,6 +60,24 @@ pub enum ConnectError {
         /// What is wrong.
         #[source]
         source: http::uri::InvalidUri,
+    },
+    /// The address of a running scheduler is none.
+    #[error("scheduler {url:?}: {source}")]
+    Scheduler {
+        /// As given.
+        url: String,
+        /// What is wrong.
+        #[source]
+        source: http::uri::InvalidUri,
+    },
+    /// A file with certificates can not be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
     },
     /// Certificates, keys or tokens can not be used.
     #[error("can not set up the connection: {0}")]
@@ -172,14 +202,34 @@ async fn read(access: &Access) -> Result<Config, ConnectError> {
     Ok(config)
 }
 
+/// Whom a person asks, as kubectl would find out.
+pub(crate) async fn of_user(access: &UserAccess) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
+    if let Some(path) = &access.kubeconfig {
+        return read_file(path, &options).await;
+    }
+    match Config::from_kubeconfig(&options).await {
+        Ok(config) => Ok(config),
+        Err(error) if access.context.is_some() => Err(ConnectError::NoKubeconfig(error.to_string())),
+        Err(error) => Config::incluster().map_err(|_| ConnectError::NoKubeconfig(error.to_string())),
+    }
+}
+
+/// A way to ask for a command that ends: nobody reads what is counted.
+pub(crate) fn for_once(config: Config) -> Result<Api, ConnectError> {
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let counter = RequestCounter { metrics: Metrics::new(), host: host.into() };
+    Ok(Api::new(client(config)?, None, counter))
+}
+
 /// What a kubeconfig file says.
-pub(crate) async fn read_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ConnectError> {
+async fn read_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, ConnectError> {
     let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
     let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
     Config::from_custom_kubeconfig(kubeconfig, options).await.map_err(wrong)
 }
 
-pub(crate) fn client(mut config: Config) -> Result<Client, ConnectError> {
+fn client(mut config: Config) -> Result<Client, ConnectError> {
     // It would repeat any write up to 15 times, bindings too: what is repeated is decided here.
     config.default_retry = false;
     Client::try_from(config).map_err(ConnectError::Client)

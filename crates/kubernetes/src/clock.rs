@@ -15,20 +15,24 @@ pub(crate) fn now() -> Time {
     *BEGIN.get_or_init(|| wall().as_nanosecond() as Time - running) + running
 }
 
-/// The time of day, for what is written to the API.
+/// The time of day as the API server writes a Time. What is written to the API is text: nobody can reckon with a clock that may be set.
+pub(crate) fn seconds() -> String {
+    wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The time of day as the API server writes a MicroTime.
+pub(crate) fn micros() -> String {
+    wall().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// The end of a name that no other has: the time of day to the nanosecond.
+pub(crate) fn suffix() -> String {
+    format!("{:x}", wall().as_nanosecond())
+}
+
 #[allow(clippy::disallowed_methods, reason = "here the clock is read that everything else is told of")]
-pub(crate) fn wall() -> Timestamp {
+fn wall() -> Timestamp {
     Timestamp::now()
-}
-
-/// A time, as the API server writes it.
-pub(crate) fn seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// A MicroTime, as the API server writes it.
-pub(crate) fn micros(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 /// A pause between half and one and a half times as long, so that not all who wait come back at once.

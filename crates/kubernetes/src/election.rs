@@ -127,7 +127,7 @@ impl Election {
     /// Gives the Lease back, so that nobody has to wait until it runs out.
     pub async fn release(&mut self) {
         self.fence.close();
-        let Some(record) = self.candidate.release(clock::wall()) else { return };
+        let Some(record) = self.candidate.release(clock::micros()) else { return };
         match timeout(self.options.renew_deadline, self.write(record)).await {
             Ok(Ok(())) => info!(lease = self.name(), "the lease is released"),
             Ok(Err(error)) => warn!(lease = self.name(), %error, "can not release the lease: it will run out"),
@@ -142,7 +142,7 @@ impl Election {
         // Nobody else takes the Lease before it has lasted from here on: the request is not sent yet.
         let begun = clock::now();
         let unread = self.candidate.may_renew_unread(begun);
-        if unread && let Some(record) = self.candidate.claim(begun, clock::wall()) {
+        if unread && let Some(record) = self.candidate.claim(begun, clock::micros()) {
             match self.write(record).await {
                 Ok(()) => return Ok(self.held_since(begun)),
                 Err(error) => debug!(lease = self.name(), %error, "renewing without reading failed"),
@@ -160,7 +160,7 @@ impl Election {
         } else {
             self.lease = Value::Null;
         }
-        let Some(record) = self.candidate.claim(begun, clock::wall()) else { return Ok(false) };
+        let Some(record) = self.candidate.claim(begun, clock::micros()) else { return Ok(false) };
         match self.write(record).await {
             Ok(()) => Ok(self.held_since(begun)),
             // Somebody was faster; who, the next look will tell.
@@ -231,8 +231,5 @@ fn jittered(pause: Duration) -> Duration {
 /// The kernel makes one each time it is read.
 fn random_uuid() -> String {
     let read = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
-    read.map_or_else(
-        |_| format!("{:x}-{:x}", clock::wall().as_nanosecond(), std::process::id()),
-        |uuid| uuid.trim().to_owned(),
-    )
+    read.map_or_else(|_| format!("{}-{:x}", clock::suffix(), std::process::id()), |uuid| uuid.trim().to_owned())
 }

@@ -3,11 +3,8 @@
 //! A candidate never compares its clock with the times in the Lease, which another machine wrote. It notes when *it* last saw the
 //! record change, and takes the Lease for abandoned when it then stayed the same for as long as its holder said it would last.
 
-use jiff::Timestamp;
 use loadline_model::Time;
 use serde_json::{Value, json};
-
-use crate::clock::micros;
 
 /// What a Lease says of its holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,12 +93,11 @@ impl Candidate {
         self.is_holder() && self.is_held(now)
     }
 
-    /// What to write; `None` while it is another's.
-    pub(crate) fn claim(&self, now: Time, time: Timestamp) -> Option<Record> {
+    /// What to write; `None` while it is another's. `time` is that of day, as text.
+    pub(crate) fn claim(&self, now: Time, time: String) -> Option<Record> {
         if !self.is_holder() && self.is_held(now) {
             return None;
         }
-        let time = micros(time);
         let mut claim = Record {
             holder: self.identity.clone(),
             seconds: self.seconds,
@@ -120,9 +116,8 @@ impl Candidate {
     }
 
     /// What to write to give the Lease back.
-    pub(crate) fn release(&self, time: Timestamp) -> Option<Record> {
+    pub(crate) fn release(&self, time: String) -> Option<Record> {
         let (seen, _) = self.seen.as_ref().filter(|_| self.is_holder())?;
-        let time = micros(time);
         // The shortest duration that a Lease may have: nobody waits for it.
         let released =
             Record { holder: String::new(), seconds: 1, acquired: time.clone(), renewed: time, ..seen.clone() };
@@ -194,8 +189,7 @@ mod tests {
                 }
             }
             let begun = self.now;
-            let time = Timestamp::from_nanosecond(self.now.into()).expect("in range");
-            let Some(record) = self.candidates[who].claim(begun, time) else { return };
+            let Some(record) = self.candidates[who].claim(begun, self.now.to_string()) else { return };
             self.now += thinks;
             if self.write(who, record, answered) {
                 self.fences[who] = begun + RENEW;
@@ -226,10 +220,9 @@ mod tests {
                     Step::Pass(time) => world.now += time,
                     Step::Try { who, reads, thinks, answered } => world.try_once(who, reads, thinks, answered),
                     Step::Release { who } => {
-                        let time = Timestamp::from_nanosecond(world.now.into()).expect("in range");
                         // The fence is closed before anything is sent.
                         world.fences[who] = Time::MIN;
-                        if let Some(record) = world.candidates[who].release(time) {
+                        if let Some(record) = world.candidates[who].release(world.now.to_string()) {
                             world.write(who, record, true);
                         }
                     }
@@ -242,22 +235,22 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_left_alone_is_taken_over() {
-        let time = Timestamp::UNIX_EPOCH;
+        let time = || "1970-01-01T00:00:00.000000Z".to_owned();
         let (mut a, mut b) = (Candidate::new("a".to_owned(), LEASE), Candidate::new("b".to_owned(), LEASE));
-        let first = a.claim(0, time).expect("nobody has it");
+        let first = a.claim(0, time()).expect("nobody has it");
         assert_eq!((first.holder.as_str(), first.transitions), ("a", 0));
         a.see(first.clone(), 0);
         // What it says of time does not matter, only when it was seen: at 100 s by the clock of b.
         b.see(first.clone(), 100 * SECOND);
-        assert_eq!(b.claim(115 * SECOND - 1, time), None);
-        let second = b.claim(115 * SECOND, time).expect("it was left alone for 15 s");
+        assert_eq!(b.claim(115 * SECOND - 1, time()), None);
+        let second = b.claim(115 * SECOND, time()).expect("it was left alone for 15 s");
         assert_eq!((second.holder.as_str(), second.transitions), ("b", 1));
         // A renewal keeps the count and the time of acquisition.
-        let renewed = a.claim(SECOND, Timestamp::from_second(1).expect("in range")).expect("it holds it");
+        let renewed = a.claim(SECOND, "1970-01-01T00:00:01.000000Z".to_owned()).expect("it holds it");
         assert_eq!((&renewed.acquired, renewed.transitions), (&first.acquired, 0));
         assert_ne!(renewed.renewed, first.renewed);
         // A released lease waits for nobody.
-        b.see(a.release(time).expect("it holds it"), 101 * SECOND);
-        assert!(b.claim(101 * SECOND, time).is_some());
+        b.see(a.release(time()).expect("it holds it"), 101 * SECOND);
+        assert!(b.claim(101 * SECOND, time()).is_some());
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::api::{Api, ApiError, Ask, STRATEGIC_MERGE};
-use crate::clock::{seconds, wall};
+use crate::clock::seconds;
 
 /// How many are written at the same time.
 const WRITERS: usize = 4;
@@ -168,7 +168,7 @@ fn body(patch: &Patch) -> Option<Value> {
             // It stays as it was while the status stays False: the merge keeps it.
             if known.is_none() {
                 condition["lastProbeTime"] = Value::Null;
-                condition["lastTransitionTime"] = seconds(wall()).into();
+                condition["lastTransitionTime"] = seconds().into();
             }
             status.insert("conditions".to_owned(), json!([condition]));
         }

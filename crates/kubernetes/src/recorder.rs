@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
-use loadline_model::{Map, PodInfo, Str};
+use loadline_model::{Map, PodInfo, Str, Time};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::{debug, warn};
 
 use crate::api::{Api, ApiError, Ask, JSON, STRATEGIC_MERGE};
-use crate::clock::{micros, wall};
+use crate::clock;
 
 /// Events that wait to be written; more are dropped, with a word in the log.
 const WAITING: usize = 10_000;
@@ -27,9 +26,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Longest note that the API server takes.
 const LONGEST_NOTE: usize = 1024;
 /// A series that was silent for so long has ended.
-const IDLE: SignedDuration = SignedDuration::from_mins(6);
+const IDLE: Duration = Duration::from_mins(6);
 /// How often a series that goes on is written.
-const REFRESH: SignedDuration = SignedDuration::from_mins(30);
+const REFRESH: Duration = Duration::from_mins(30);
 /// How often series are looked through.
 const ROUND: Duration = Duration::from_mins(1);
 
@@ -102,8 +101,23 @@ struct Key {
 struct Series {
     path: String,
     count: u32,
-    last: Timestamp,
-    written: Timestamp,
+    last: Time,
+    /// The same as the time of day, which is what readers want.
+    last_observed: String,
+    written: Time,
+}
+
+impl Series {
+    /// Whether it has ended.
+    fn is_idle(&self, now: Time) -> bool {
+        now - self.last > IDLE.as_nanos() as Time
+    }
+
+    /// Whether something of it is to be written.
+    fn is_due(&self, now: Time) -> bool {
+        let is_old = now - self.written > REFRESH.as_nanos() as Time;
+        self.count > 2 && self.last > self.written && (self.is_idle(now) || is_old)
+    }
 }
 
 struct Recording {
@@ -138,10 +152,10 @@ impl Recording {
             reason: note.reason,
             warning: note.warning,
         };
-        let now = wall();
+        let now = clock::now();
         if let Some(series) = self.series.get_mut(&key) {
             series.count += 1;
-            series.last = now;
+            (series.last, series.last_observed) = (now, clock::micros());
             if series.count == 2 {
                 let path = series.path.clone();
                 if self.write_series(&key).await.is_err_and(|error| error.is_code(404)) {
@@ -151,12 +165,13 @@ impl Recording {
             }
             return;
         }
-        let (namespace, body) = self.event(&note, now);
+        let (namespace, body) = self.event(&note);
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         match self.send(&Ask::send(Method::POST, path.as_str(), JSON, &body)).await {
             Ok(()) => {
                 let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
-                self.series.insert(key, Series { path, count: 1, last: now, written: now });
+                let last_observed = clock::micros();
+                self.series.insert(key, Series { path, count: 1, last: now, last_observed, written: now });
             }
             Err(error) => warn!(pod = note.about.full_name(), reason = note.reason, %error, "can not record an event"),
         }
@@ -164,7 +179,7 @@ impl Recording {
 
     async fn write_series(&mut self, key: &Key) -> Result<(), ApiError> {
         let Some(series) = self.series.get_mut(key) else { return Ok(()) };
-        let body = json!({"series": {"count": series.count, "lastObservedTime": micros(series.last)}});
+        let body = json!({"series": {"count": series.count, "lastObservedTime": series.last_observed}});
         let ask = Ask::send(Method::PATCH, series.path.as_str(), STRATEGIC_MERGE, &body);
         series.written = series.last;
         self.send(&ask).await
@@ -184,23 +199,18 @@ impl Recording {
     }
 
     async fn look_through(&mut self) {
-        let now = wall();
-        let idle = |series: &Series| now.duration_since(series.last) > IDLE;
-        let due = |series: &Series| {
-            series.count > 2
-                && series.last > series.written
-                && (idle(series) || now.duration_since(series.written) > REFRESH)
-        };
-        let due: Vec<Key> = self.series.iter().filter(|(_, series)| due(series)).map(|(key, _)| key.clone()).collect();
+        let now = clock::now();
+        let due = self.series.iter().filter(|(_, series)| series.is_due(now));
+        let due: Vec<Key> = due.map(|(key, _)| key.clone()).collect();
         for key in due {
             if let Err(error) = self.write_series(&key).await {
                 debug!(%error, "can not write a series of events");
             }
         }
-        self.series.retain(|_, series| !idle(series));
+        self.series.retain(|_, series| !series.is_idle(now));
     }
 
-    fn event(&self, note: &Note, now: Timestamp) -> (Str, Value) {
+    fn event(&self, note: &Note) -> (Str, Value) {
         let pod = &note.about;
         let controller = &pod.scheduler_name;
         let mut body = json!({
@@ -208,9 +218,9 @@ impl Recording {
             "kind": "Event",
             "metadata": {
                 "namespace": &*pod.namespace,
-                "name": format!("{}.{:x}", pod.name, now.as_nanosecond()),
+                "name": format!("{}.{}", pod.name, clock::suffix()),
             },
-            "eventTime": micros(now),
+            "eventTime": clock::micros(),
             "reportingController": &**controller,
             "reportingInstance": format!("{controller}-{}", self.hostname),
             "action": note.action,
@@ -252,4 +262,24 @@ pub(crate) fn hostname() -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let told = told.ok().or_else(|| std::env::var("HOSTNAME").ok());
     told.map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_ends_by_the_clock_that_nobody_sets() {
+        const MINUTE: Time = 60_000_000_000;
+        // Whatever the time of day is said to be.
+        let last_observed = "1970-01-01T00:00:00.000000Z".to_owned();
+        let mut series = Series { path: String::new(), count: 3, last: MINUTE, last_observed, written: 0 };
+        assert!(!series.is_idle(7 * MINUTE) && !series.is_due(7 * MINUTE));
+        assert!(series.is_idle(7 * MINUTE + 1) && series.is_due(7 * MINUTE + 1));
+        series.last = 30 * MINUTE;
+        assert!(!series.is_due(30 * MINUTE));
+        assert!(series.is_due(30 * MINUTE + 1), "one that goes on is written too");
+        series.written = series.last;
+        assert!(!series.is_due(90 * MINUTE), "nothing has happened since");
+    }
 }

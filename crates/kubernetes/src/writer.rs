@@ -16,7 +16,7 @@ use tracing::{debug, error, info};
 
 use crate::api::{ApiError, Ask, JSON};
 use crate::client::Connection;
-use crate::clock::{about, seconds, wall};
+use crate::clock::{about, seconds};
 use crate::live::Message;
 use crate::measure::Timer;
 use crate::patcher::{Patch, Patcher, patch_status, path_of};
@@ -200,7 +200,7 @@ impl Writer {
             "message": message,
             "observedGeneration": victim.generation,
             "lastProbeTime": null,
-            "lastTransitionTime": seconds(wall()),
+            "lastTransitionTime": seconds(),
         });
         let body = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": [condition]}});
         let marked = patch_status(api, victim, &body).await;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::response::Response;
-use http::StatusCode;
 
 use crate::inspect::{DecisionQuery, Page};
 use crate::respond;
@@ -18,7 +17,7 @@ pub(crate) async fn decisions(State(parts): State<Arc<Parts>>, Query(query): Que
             let what = pod.unwrap_or_default();
             let message =
                 format!("no decision on pod {what:?} is kept; give namespace/name of a pod that was tried lately");
-            respond::error(StatusCode::NOT_FOUND, &message)
+            respond::no_such(&message)
         }
         None => respond::unavailable(),
     }

@@ -74,6 +74,11 @@ fn failure(code: StatusCode, reason: &str, message: &str, details: Option<Nothin
     text(code, JSON, format!("{body}\n"))
 }
 
+/// The path is right, and what is asked for is not there.
+pub(crate) fn no_such(message: &str) -> Response {
+    failure(StatusCode::NOT_FOUND, "NotFound", message, None)
+}
+
 /// Nobody knows who asks.
 pub(crate) fn unauthorized() -> Response {
     failure(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized", None)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loadline_engine::Scheduler;
 use loadline_engine::records::Summary;
-use loadline_framework::record::{API_VERSION, Decision, LiveDecision, Outcome};
+use loadline_framework::record::{API_VERSION, Decision, Outcome};
 use loadline_kubernetes::{Fence, Scheduling, reading};
 use loadline_metrics::{Metrics, PodResources};
 use loadline_model::{PodInfo, Time};
@@ -168,9 +168,10 @@ fn newest(scheduler: &Scheduler, page: &Page) -> Value {
     let before = page.after.as_deref().and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
     let records = scheduler.engine().records();
     let mut older = records.iter().rev().filter(|summary| summary.number < before);
-    let decisions: Vec<LiveDecision> = older.by_ref().take(page.limit()).map(Summary::decision).collect();
-    let last = decisions.last().map(|last| last.summary.number.to_string()).filter(|_| older.next().is_some());
-    list(scheduler, &decisions.iter().filter_map(shown).collect::<Vec<_>>(), last)
+    let part: Vec<&Summary> = older.by_ref().take(page.limit()).collect();
+    let last = part.last().map(|last| last.number.to_string()).filter(|_| older.next().is_some());
+    let decisions = part.into_iter().filter_map(|summary| shown(&summary.decision()));
+    list(scheduler, &decisions.collect::<Vec<_>>(), last)
 }
 
 fn shown(decision: &impl serde::Serialize) -> Option<Value> {

@@ -48,7 +48,7 @@ fn the_table_is_made_anew_while_nothing_has_changed() {
     let nodes = told.decision.nodes.expect("nothing has changed");
     assert_eq!(nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(nodes[0].reasons, ["Insufficient cpu"]);
-    assert_eq!(told.summary.rejections[0].nodes, 2);
+    assert_eq!(told.summary.expect("it was tried").rejections[0].nodes, 2);
     assert_eq!(scheduler.engine().records().iter().len(), 1, "who looks leaves no decision behind");
 
     // A node more, and the table would be another.
@@ -69,7 +69,8 @@ fn of_a_placed_pod_the_summary_is_left() {
     let told = scheduler.engine_mut().recall(&summary);
     assert_eq!((told.decision.result, told.decision.truncated), (Outcome::Feasible, true));
     assert!(told.decision.node.is_some());
-    assert_eq!((told.summary.feasible, told.summary.best.len(), told.summary.attempt), (2, 2, 1));
+    let kept = told.summary.expect("it was tried");
+    assert_eq!((kept.feasible, kept.best.len(), kept.attempt), (2, 2, 1));
 }
 
 #[test]

@@ -3,25 +3,12 @@
 mod strip;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use kube::Config;
-use kube::config::KubeConfigOptions;
 use loadline_api::wire::Kind;
-use loadline_metrics::Metrics;
 use serde_json::Value;
 
-use crate::api::{Api, ApiError, RequestCounter};
-use crate::client::{ConnectError, client, read_file};
-
-/// As whom a person asks a cluster: what kubectl would take.
-#[derive(Clone, Debug, Default)]
-pub struct UserAccess {
-    /// A kubeconfig file. `None`: `$KUBECONFIG`, `~/.kube/config`, or the service account of the pod that this runs in.
-    pub kubeconfig: Option<PathBuf>,
-    /// A context of the kubeconfig; `None`: its current one.
-    pub context: Option<String>,
-}
+use crate::api::{Api, ApiError};
+use crate::client::{ConnectError, UserAccess, for_once, of_user};
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +16,6 @@ pub enum SnapshotError {
     /// No API server is known.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// There is no kubeconfig where one is looked for, and this is not a pod.
-    #[error("no cluster is known: give --kubeconfig, set KUBECONFIG, or have a ~/.kube/config ({0})")]
-    NoKubeconfig(String),
     /// The user may not list what decisions depend on.
     #[error("not allowed to list {}: {message}", resources.join(", "))]
     Forbidden {
@@ -82,13 +66,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// When no cluster is known, or files are wrong.
-    pub async fn of(access: &UserAccess) -> Result<Self, SnapshotError> {
-        let config = config(access).await?;
+    pub async fn of(access: &UserAccess) -> Result<Self, ConnectError> {
+        let config = of_user(access).await?;
         let server = config.cluster_url.to_string();
-        let client = client(config)?;
-        // Nobody reads the counts of a command that ends.
-        let counter = RequestCounter { metrics: Metrics::new(), host: server.as_str().into() };
-        Ok(Self { api: Api::new(client, None, counter), server })
+        Ok(Self { api: for_once(config)?, server })
     }
 
     /// Writes the list, one object a line. `progress` is told how many objects there are so far.
@@ -158,18 +139,6 @@ impl Snapshot {
                 return Ok(());
             }
         }
-    }
-}
-
-async fn config(access: &UserAccess) -> Result<Config, SnapshotError> {
-    let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
-    if let Some(path) = &access.kubeconfig {
-        return Ok(read_file(path, &options).await?);
-    }
-    match Config::from_kubeconfig(&options).await {
-        Ok(config) => Ok(config),
-        Err(error) if access.context.is_some() => Err(SnapshotError::NoKubeconfig(error.to_string())),
-        Err(error) => Config::incluster().map_err(|_| SnapshotError::NoKubeconfig(error.to_string())),
     }
 }
 
