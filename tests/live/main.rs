@@ -13,6 +13,7 @@ mod manifests;
 mod placement;
 mod preemption;
 mod profiles;
+mod refusals;
 mod reload;
 mod rights;
 mod serving;
