@@ -4,12 +4,14 @@
 
 mod beside;
 mod binding;
+mod crowds;
 mod drop_in;
 mod extenders;
 mod faults;
 mod https;
 mod leaders;
 mod manifests;
+mod many;
 mod placement;
 mod preemption;
 mod profiles;
