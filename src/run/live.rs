@@ -47,6 +47,7 @@ pub(super) async fn run(
         seed: args.own.seed,
         max_in_unschedulable: settings.max_in_unschedulable,
         check_period: Duration::from_nanos(args.own.cache_check_period.unsigned_abs()),
+        refusal_backoff: args.own.refusal_backoff,
         is_cold: config.delay_cache_until_active && election.is_some(),
         metrics: metrics.clone(),
         witness: None,

@@ -51,6 +51,10 @@ struct OwnFlags {
     /// How often what is known of the cluster is held against the API server, and mended where it differs.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = go::duration)]
     cache_check_period: i64,
+    /// For how long a node counts for less after its kubelet refused a pod (OutOfcpu and the like) that fits by what the API says;
+    /// doubled, to 10 minutes at most, when it does so again. 0 turns it off.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = go::duration)]
+    refusal_backoff: i64,
 }
 
 /// The release of Kubernetes whose scheduler this takes the place of.

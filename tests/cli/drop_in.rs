@@ -38,7 +38,7 @@ fn options(help: &str) -> Vec<(String, String)> {
 }
 
 /// Flags of `run` that kube-scheduler does not have.
-const OF_OUR_OWN: [&str; 2] = ["cache-check-period", "seed"];
+const OF_OUR_OWN: [&str; 3] = ["cache-check-period", "refusal-backoff", "seed"];
 
 #[test]
 fn it_starts_with_no_flag_at_all() {

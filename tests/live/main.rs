@@ -4,6 +4,7 @@
 
 mod beside;
 mod binding;
+mod crowds;
 mod drop_in;
 mod explain;
 mod extenders;
@@ -11,9 +12,11 @@ mod faults;
 mod https;
 mod leaders;
 mod manifests;
+mod many;
 mod placement;
 mod preemption;
 mod profiles;
+mod refusals;
 mod reload;
 mod rights;
 mod rotation;

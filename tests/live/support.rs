@@ -100,6 +100,15 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Processor time that it has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        // The kernel counts in hundredths of a second, whatever it does itself.
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
     /// Waits for its end, and gives its exit code.
     pub(crate) fn ended(mut self) -> Option<i32> {
         self.process.wait().expect("it ends").code()
@@ -149,29 +158,27 @@ pub(crate) fn create(server: &ControlPlane, objects: &[Value]) {
 
 /// A node on which nothing runs, for pods that only have to be bound.
 pub(crate) fn add_node(server: &ControlPlane, name: &str, cpu: &str) {
-    add_node_with(server, name, &json!({"cpu": cpu, "memory": "8Gi", "pods": "110"}));
+    create(server, &[node(name, &json!({"cpu": cpu, "memory": "8Gi", "pods": "110"}))]);
 }
 
 /// One for exactly so many pods of one core each.
 pub(crate) fn add_node_for(server: &ControlPlane, name: &str, pods: usize) {
     let pods = pods.to_string();
-    add_node_with(server, name, &json!({"cpu": pods, "memory": "8Gi", "pods": pods}));
+    create(server, &[node(name, &json!({"cpu": pods, "memory": "8Gi", "pods": pods}))]);
 }
 
-fn add_node_with(server: &ControlPlane, name: &str, resources: &Value) {
-    create(
-        server,
-        &[json!({
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": name},
-            "status": {
-                "capacity": resources,
-                "allocatable": resources,
-                "conditions": [{"type": "Ready", "status": "True"}],
-            },
-        })],
-    );
+/// The object of one.
+pub(crate) fn node(name: &str, resources: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    })
 }
 
 pub(crate) fn kubectl(server: &ControlPlane, arguments: &[&str], input: &str) -> String {
@@ -194,14 +201,19 @@ pub(crate) fn patch(server: &ControlPlane, kind: &str, name: &str, patch: &Value
 }
 
 /// Waits until there is what is asked for, a minute at most.
-pub(crate) fn eventually<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, is_so: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_mins(1), what, is_so)
+}
+
+/// Waits until there is what is asked for, so long at most.
+pub(crate) fn within<T>(longest: Duration, what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
     #[allow(clippy::disallowed_methods, reason = "a test waits for the real API server")]
     let start = Instant::now();
     loop {
         if let Some(found) = is_so() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        assert!(start.elapsed() < longest, "not within {longest:?}: {what}");
         sleep(Duration::from_millis(100));
     }
 }

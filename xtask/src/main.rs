@@ -84,7 +84,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// The long forms of the failure drills: 50 kills, leaders that fight for the lease, clocks that are wrong, new credentials, churn for 15 minutes.
+    /// The long forms of the failure drills: 50 kills, leaders that fight for the lease, wrong clocks, new credentials, churn for 15
+    /// minutes, 100,000 pods that fit nowhere, 30,000 heartbeats.
     ///
     /// Arguments are names of tests, or parts of them; without any, all drills run.
     Drills {
@@ -150,8 +151,8 @@ fn run(command: Command) -> Result<()> {
         Command::Conformance { args } => conformance::run(&args, &tools::Tools::ready()?),
         Command::Drills { tests } => {
             // What a failure drill is, and how long it is in its long form, its test says.
-            let mut long = cargo(["test", "--package", "loadline", "--test", "live", "--", "--test-threads=1"]);
-            let drills = ["faults", "leaders", "rotation", "soak"].map(str::to_owned);
+            let mut long = cargo(["test", "--workspace", "--test", "live", "--", "--test-threads=1"]);
+            let drills = ["crowds", "faults", "leaders", "rotation", "soak"].map(str::to_owned);
             long.args(if tests.is_empty() { drills.to_vec() } else { tests });
             process::run("drills", long.env("LOADLINE_DRILLS", "long").envs(tools::Tools::ready()?.environment()))
         }

@@ -64,6 +64,8 @@ pub enum Event {
     Pod(Arc<PodInfo>),
     /// A pod is gone.
     PodGone(PodKey),
+    /// A pod has failed: its node's kubelet refused it, since it had not enough left of this resource.
+    PodRefused(Arc<PodInfo>, Str),
     /// A namespace is there, or changed.
     Namespace(Namespace),
     /// A namespace is gone.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loadline_framework::ClusterEvent;
 use loadline_framework::record::Outcome;
-use loadline_model::{PodInfo, Time};
+use loadline_model::{PodInfo, Str, Time};
 
 use crate::queue::QueuedPod;
 
@@ -30,6 +30,17 @@ impl Ended {
     }
 }
 
+/// A pod that the kubelet of its node refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The pod.
+    pub pod: Arc<PodInfo>,
+    /// The resource of which there was not enough.
+    pub resource: Str,
+    /// For how long the node counts for less now; `None` when by what is known there was no room for the pod either.
+    pub backoff: Option<Time>,
+}
+
 /// What the last call of `apply`, `tick`, `schedule_one` or `bound` brought about.
 #[derive(Debug, Default)]
 pub struct Happened {
@@ -37,11 +48,14 @@ pub struct Happened {
     pub ended: Vec<Ended>,
     /// What an applied event meant, with kube-scheduler's names.
     pub heard: Vec<ClusterEvent>,
+    /// The pod that was refused.
+    pub refused: Option<Refused>,
 }
 
 impl Happened {
     pub(crate) fn clear(&mut self) {
         self.ended.clear();
         self.heard.clear();
+        self.refused = None;
     }
 }

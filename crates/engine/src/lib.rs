@@ -36,5 +36,5 @@ pub use check::Findings;
 pub use cycle::{Cycle, Depth};
 pub use effect::{Effect, Event};
 pub use engine::{Engine, Settings};
-pub use happened::{Ended, Happened};
+pub use happened::{Ended, Happened, Refused};
 pub use scheduler::{Attempt, Checks, Scheduler};

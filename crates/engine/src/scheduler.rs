@@ -1,6 +1,7 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
 mod binding;
+mod refusals;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
 use binding::{Stage, unreserve};
+use refusals::Refusals;
 
 /// One decision in so many is checked again.
 const CHECK_EVERY: u64 = 1024;
@@ -49,6 +51,7 @@ pub struct Scheduler {
     waiting: BTreeSet<PodKey>,
     /// Pending pods as last heard of, whoever schedules them.
     pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
+    refusals: Refusals,
     /// Those that stand for an extended resource, by name.
     device_classes: Vec<DeviceClass>,
     /// Decisions until one is checked again.
@@ -68,6 +71,7 @@ impl Scheduler {
             bindings: Map::default(),
             waiting: BTreeSet::new(),
             pending: Map::default(),
+            refusals: Refusals::default(),
             device_classes: Vec::new(),
             until_check: CHECK_EVERY,
             checks: Checks::default(),
@@ -141,8 +145,12 @@ impl Scheduler {
     pub fn apply(&mut self, event: Event, now: Time) {
         self.happened.clear();
         match event {
-            Event::Node(node) => self.apply_node(&node, now),
+            Event::Node(node) => {
+                let node = self.refusals.counted(node);
+                self.apply_node(&node, now);
+            }
             Event::NodeGone(name) => {
+                self.refusals.forget(&name);
                 if let Some(old) = self.engine.remove_node(&name) {
                     let object = EventObject::Node { old: Some(&old), new: None };
                     self.moved_by(ClusterEvent::new(Resource::Node, Action::DELETE), &object, now);
@@ -150,6 +158,7 @@ impl Scheduler {
             }
             Event::Pod(pod) => self.apply_pod(pod, now),
             Event::PodGone(uid) => self.pod_gone(&uid, now),
+            Event::PodRefused(pod, resource) => self.pod_refused(pod, resource, now),
             Event::Namespace(namespace) => self.engine.set_namespace(namespace),
             Event::NamespaceGone(name) => self.engine.remove_namespace(&name),
             Event::Service(service) => self.engine.set_service(service),
@@ -317,12 +326,13 @@ impl Scheduler {
             Stage::PreBind { at, .. } => Some(*at),
             Stage::Bind { .. } => None,
         });
-        self.queue.next_wakeup(now).into_iter().chain(waiting).min()
+        self.queue.next_wakeup(now).into_iter().chain(waiting).chain(self.refusals.next_end()).min()
     }
 
-    /// Does what is due: backoffs that are over, pods that waited too long, steps of PreBind, ends of Permit.
+    /// Does what is due: backoffs of pods and nodes that are over, pods that waited too long, steps of PreBind, ends of Permit.
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
         self.happened.clear();
+        self.end_refusals(now);
         self.queue.flush(now);
         let mut effects = Vec::new();
         for uid in std::mem::take(&mut self.waiting) {

@@ -175,6 +175,11 @@ impl<R: Resource> Follower<R> {
         loop {
             let page = self.page("", &next).await?;
             self.works();
+            if R::ONLY_NEW {
+                // The watch begins here.
+                self.version = page.metadata.resource_version;
+                return Ok(());
+            }
             for item in page.items.iter().flatten() {
                 self.seen(item).await?;
             }
@@ -235,6 +240,7 @@ impl<R: Resource> Follower<R> {
             return Ok(());
         };
         match line.kind {
+            "MODIFIED" | "DELETED" if R::ONLY_NEW => self.version = version_of(line.object),
             "ADDED" | "MODIFIED" => self.version = self.seen(line.object).await?,
             "DELETED" => {
                 if let Some(object) = Self::read(line.object) {
@@ -311,9 +317,12 @@ impl<R: Resource> Follower<R> {
         if let (Some(shelf), Some(key)) = (&self.shelf, key.shelf_key()) {
             shelf.put(key, item);
         }
-        self.known.insert(key, Known { list: self.lists, version: number(&version) });
-        let event = R::seen(&mut self.converter, &object);
-        self.send(Message::Event(event)).await?;
+        if !R::ONLY_NEW {
+            self.known.insert(key, Known { list: self.lists, version: number(&version) });
+        }
+        if let Some(event) = R::seen(&mut self.converter, &object) {
+            self.send(Message::Event(event)).await?;
+        }
         Ok(version)
     }
 

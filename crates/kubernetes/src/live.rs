@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use loadline_engine::{Effect, Event, Findings, Scheduler, Settings};
+use loadline_engine::{Effect, Event, Findings, Refused, Scheduler, Settings};
 use loadline_framework::Profiles;
 use loadline_metrics::Metrics;
 use loadline_model::{PodKey, Time};
@@ -72,6 +72,8 @@ pub struct LiveOptions {
     pub max_in_unschedulable: Time,
     /// How often what is known is held against the API server.
     pub check_period: Duration,
+    /// For how long a node whose kubelet refused a pod counts for less, at first; 0: nobody listens to kubelets.
+    pub refusal_backoff: Time,
     /// Whether the cluster is followed only once this instance leads.
     pub is_cold: bool,
     /// Where it is counted what happens.
@@ -112,6 +114,7 @@ pub struct Live {
     connection: Connection,
     writer: Writer,
     check_period: Duration,
+    learns_from_refusals: bool,
     originals: Originals,
     is_following: bool,
 }
@@ -144,6 +147,7 @@ impl Live {
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
         let mut scheduler = Scheduler::new(profiles, settings);
         scheduler.set_max_in_unschedulable(options.max_in_unschedulable);
+        scheduler.set_refusal_backoff(options.refusal_backoff);
         let shell = Shell {
             scheduler,
             writer: writer.clone(),
@@ -161,9 +165,17 @@ impl Live {
         };
         let thread = thread::Builder::new().name("scheduling".to_owned());
         let thread = thread.spawn(move || shell.run()).map_err(LiveError::Thread)?;
-        let (check_period, originals) = (options.check_period, options.originals.clone());
-        let mut live =
-            Self { thread, role, scheduling, connection, writer, check_period, originals, is_following: false };
+        let mut live = Self {
+            thread,
+            role,
+            scheduling,
+            connection,
+            writer,
+            check_period: options.check_period,
+            learns_from_refusals: options.refusal_backoff > 0,
+            originals: options.originals.clone(),
+            is_following: false,
+        };
         if !options.is_cold {
             live.follow();
         }
@@ -173,13 +185,20 @@ impl Live {
     fn follow(&mut self) {
         self.is_following = true;
         macro_rules! follow {
-            ($resource:ident) => {
+            ($resource:ident, $check_period:expr) => {
                 let (api, sender) = (self.connection.read.clone(), self.scheduling.sender.clone());
-                let follower = Follower::<resources::$resource>::new(api, sender, self.check_period, &self.originals);
+                let follower = Follower::<resources::$resource>::new(api, sender, $check_period, &self.originals);
                 Handle::current().spawn(follower.run());
+            };
+            ($resource:ident) => {
+                follow!($resource, self.check_period)
             };
         }
         for_each_resource!(follow);
+        if self.learns_from_refusals {
+            // Nothing is kept of them that could be checked.
+            follow!(RefusedPods, Duration::MAX);
+        }
     }
 
     /// Schedules from now on, once all of the cluster is known.
@@ -338,7 +357,7 @@ impl Shell {
 
     /// Decides the next pod. Whether there was one.
     fn decide(&mut self, begun: Time) -> bool {
-        let nominated = self.witness.before(&self.scheduler);
+        let before = self.witness.before(&self.scheduler);
         let timer = Timer::start();
         let Some((attempt, effects)) = self.scheduler.schedule_one(begun) else { return false };
         let took = timer.elapsed();
@@ -349,7 +368,7 @@ impl Shell {
             warn!(pod = cycle.pod.full_name(), node, ?took, "the decision was slow");
         }
         debug!(pod = cycle.pod.full_name(), node, outcome = ?cycle.outcome, attempt = attempt.number, "decided");
-        self.witness.decided(nominated, &attempt, &effects);
+        self.witness.decided(before, &attempt, &effects);
         self.perform(effects);
         self.decisions += 1;
         if self.decisions.is_multiple_of(64) {
@@ -365,6 +384,9 @@ impl Shell {
                 self.witness.event(&event);
                 self.scheduler.apply(event, now);
                 self.measure.applied(self.scheduler.happened(), timer.elapsed());
+                if let Some(refused) = &self.scheduler.happened().refused {
+                    tell(refused);
+                }
             }
             Message::Synced(resource) => {
                 if self.unsynced.remove(resource) && self.unsynced.is_empty() {
@@ -422,5 +444,15 @@ impl Shell {
         if let Some(message) = message {
             self.take(message, now());
         }
+    }
+}
+
+/// Tells of a pod that a kubelet refused.
+fn tell(Refused { pod, resource, backoff }: &Refused) {
+    let (pod, node, reason) = (pod.full_name(), pod.node_name.as_deref(), format!("OutOf{resource}"));
+    if let Some(backoff) = backoff.map(|backoff| Duration::from_nanos(backoff.unsigned_abs())) {
+        warn!(pod, node, reason, ?backoff, "a kubelet refused a pod: its node counts for less for a while");
+    } else {
+        warn!(pod, node, reason, "a kubelet refused a pod; there is no room for it by what is known either");
     }
 }

@@ -52,6 +52,9 @@ impl Measure {
             let observer = self.events.entry(*event).or_insert_with(|| self.metrics.event(&event.to_string()));
             observer.observe(took);
         }
+        if let Some(refused) = &happened.refused {
+            self.metrics.refused(&refused.resource);
+        }
     }
 
     /// A decision was made.

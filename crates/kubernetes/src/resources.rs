@@ -24,13 +24,16 @@ pub(crate) trait Resource: 'static {
     const PATH: &'static str;
     /// Which objects, as query parameters that end in `&`; empty: all.
     const SELECTION: &'static str;
+    /// Whether only objects are told of that come to be selected while it is followed. What is there already is not, nor what becomes
+    /// of any.
+    const ONLY_NEW: bool = false;
 
     /// Metadata of an object.
     fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
     /// The object's identity.
     fn key(object: &Self::Wire) -> Self::Key;
-    /// It is there, or changed.
-    fn seen(converter: &mut Converter, object: &Self::Wire) -> Event;
+    /// It is there, or changed. `None` if nobody needs to know.
+    fn seen(converter: &mut Converter, object: &Self::Wire) -> Option<Event>;
     /// It is gone.
     fn gone(key: Self::Key) -> Event;
 }
@@ -67,9 +70,9 @@ macro_rules! resources {
                     key(&object.metadata)
                 }
 
-                fn seen(converter: &mut Converter, object: &Self::Wire) -> Event {
+                fn seen(converter: &mut Converter, object: &Self::Wire) -> Option<Event> {
                     let seen: fn(&mut Converter, &Self::Wire) -> Event = $seen;
-                    seen(converter, object)
+                    Some(seen(converter, object))
                 }
 
                 fn gone(key: Self::Key) -> Event {
@@ -116,4 +119,36 @@ resources! {
         |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
     DeviceClasses: DeviceClass, "/apis/resource.k8s.io/v1/deviceclasses", "", "deviceclasses", Str, |of| of.name.as_str().into(),
         |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone;
+}
+
+/// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the
+/// state before.
+#[derive(Debug)]
+pub(crate) struct RefusedPods;
+
+impl Resource for RefusedPods {
+    type Wire = wire::Pod;
+    type Key = PodKey;
+    const NAME: &'static str = "refused pods";
+    const PATH: &'static str = Pods::PATH;
+    const SELECTION: &'static str = "fieldSelector=status.phase=Failed&";
+    const ONLY_NEW: bool = true;
+
+    fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
+        &object.metadata
+    }
+
+    fn key(object: &Self::Wire) -> Self::Key {
+        Pods::key(object)
+    }
+
+    fn seen(converter: &mut Converter, pod: &Self::Wire) -> Option<Event> {
+        // A kubelet writes OutOfcpu, OutOfpods, OutOfexample.com/gpu.
+        let resource = pod.status.reason.strip_prefix("OutOf").filter(|resource| !resource.is_empty())?;
+        Some(Event::PodRefused(Arc::new(converter.pod(pod)), resource.into()))
+    }
+
+    fn gone(key: Self::Key) -> Event {
+        Pods::gone(key)
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loadline_engine::{Attempt, Effect, Event, Scheduler};
 use loadline_framework::record::Outcome;
-use loadline_model::{PodInfo, PodKey, Str};
+use loadline_model::{NodeSpec, PodInfo, PodKey, Str};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Something that the scheduling thread took in or decided. Whoever gets all of these, in their order, knows what the cluster was to
@@ -19,6 +19,8 @@ pub enum Witnessed {
         pod: Arc<PodInfo>,
         /// The nodes on which room was kept for pods before the decision: for which pod, and where.
         nominated: Vec<(PodKey, Str)>,
+        /// The nodes that counted for less than their objects say, as they counted, since their kubelets had refused pods.
+        doubted: Vec<Arc<NodeSpec>>,
         /// What became of it.
         outcome: Outcome,
         /// The chosen node.
@@ -36,29 +38,38 @@ pub enum Witnessed {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Witness(pub(crate) Option<UnboundedSender<Witnessed>>);
 
+/// State of the scheduler before a decision.
+#[derive(Default)]
+pub(crate) struct Before {
+    nominated: Vec<(PodKey, Str)>,
+    doubted: Vec<Arc<NodeSpec>>,
+}
+
 impl Witness {
     pub(crate) fn event(&self, event: &Event) {
         self.tell(|| Witnessed::Event(event.clone()));
     }
 
     /// What of the scheduler's state is to be told with its next decision.
-    pub(crate) fn before(&self, scheduler: &Scheduler) -> Vec<(PodKey, Str)> {
+    pub(crate) fn before(&self, scheduler: &Scheduler) -> Before {
         if self.0.is_none() {
-            return Vec::new();
+            return Before::default();
         }
         let nominator = scheduler.engine().nominator();
         let on = |node: &Str| {
             let node = node.clone();
             nominator.pods_on(&node).iter().map(|pod| (pod.uid.clone(), node.clone())).collect::<Vec<_>>()
         };
-        nominator.nodes().flat_map(on).collect()
+        let doubted = scheduler.doubted_nodes().cloned().collect();
+        Before { nominated: nominator.nodes().flat_map(on).collect(), doubted }
     }
 
-    pub(crate) fn decided(&self, nominated: Vec<(PodKey, Str)>, attempt: &Attempt, effects: &[Effect]) {
+    pub(crate) fn decided(&self, before: Before, attempt: &Attempt, effects: &[Effect]) {
         let cycle = &attempt.cycle;
         self.tell(|| Witnessed::Decided {
             pod: cycle.pod.clone(),
-            nominated,
+            nominated: before.nominated,
+            doubted: before.doubted,
             outcome: cycle.outcome,
             node: cycle.node.clone(),
             message: cycle.message.clone(),

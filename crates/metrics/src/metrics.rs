@@ -75,6 +75,7 @@ pub struct Metrics {
     records_bytes: GaugeVec,
     reloads: IntCounterVec,
     mended: IntCounterVec,
+    refused: IntCounterVec,
     broken: GaugeVec,
     overcommitted: GaugeVec,
     checks: GaugeVec,
@@ -129,6 +130,7 @@ impl Metrics {
             records_bytes: gauge("loadline_decision_records_bytes"),
             reloads: counter("loadline_config_reloads_total"),
             mended: counter("loadline_cache_mended_objects_total"),
+            refused: counter("loadline_refused_pods_total"),
             broken: gauge("loadline_broken_invariants"),
             overcommitted: gauge("loadline_overcommitted_nodes"),
             checks: gauge("loadline_checked_verdicts"),
@@ -145,6 +147,11 @@ impl Metrics {
     /// So many objects of a resource were not known as the API server has them.
     pub fn mended(&self, resource: &str, objects: usize) {
         self.mended.with_label_values(&[resource]).inc_by(objects as u64);
+    }
+
+    /// A kubelet refused a pod, since it had not enough of a resource.
+    pub fn refused(&self, resource: &str) {
+        self.refused.with_label_values(&[resource]).inc();
     }
 
     /// What a look at everything found: violations, nodes that have promised more than they have, and how many verdicts were

@@ -546,6 +546,7 @@ pub const TABLE: &[Definition] = &[
     metric("loadline_decision_records_bytes", Gauge, &[], Alpha, "Memory that they take.").own(),
     metric("loadline_config_reloads_total", Counter, &["result"], Alpha, "Changes of the configuration file that were put in force (success) or refused (error).").own(),
     metric("loadline_cache_mended_objects_total", Counter, &["resource"], Alpha, "Objects that were not known as the API server has them, found by comparing with it, and mended.").own(),
+    metric("loadline_refused_pods_total", Counter, &["resource"], Alpha, "Pods that kubelets refused (OutOfcpu, OutOfpods, …), by the resource of which there was not enough.").own(),
     metric("loadline_broken_invariants", Gauge, &[], Alpha, "Violations of what must always hold, at the last look at everything: sums of nodes, places of pods.").own(),
     metric("loadline_overcommitted_nodes", Gauge, &[], Alpha, "Nodes that have promised more than they have, whoever placed the pods.").own(),
     metric("loadline_checked_verdicts", Gauge, &["result"], Alpha, "Verdicts that were computed anew, with nothing that was kept, since the start: right or wrong.").own(),

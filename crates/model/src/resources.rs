@@ -34,6 +34,16 @@ impl Resources {
         }
     }
 
+    /// Sets the amount of any resource by its Kubernetes name.
+    pub fn set(&mut self, name: &str, amount: i64) {
+        match name {
+            "cpu" => self.milli_cpu = amount,
+            "memory" => self.memory = amount,
+            "ephemeral-storage" => self.ephemeral_storage = amount,
+            other => self.set_scalar(other.into(), amount),
+        }
+    }
+
     /// Sets a scalar resource, keeping the order by name.
     pub fn set_scalar(&mut self, name: Str, amount: i64) {
         match self.scalars.binary_search_by(|(n, _)| n.cmp(&name)) {

@@ -184,6 +184,7 @@ impl Cluster {
                 }
                 Event::NodeGone(_)
                 | Event::PodGone(_)
+                | Event::PodRefused(..)
                 | Event::NamespaceGone(_)
                 | Event::ServiceGone(..)
                 | Event::WorkloadGone(..)

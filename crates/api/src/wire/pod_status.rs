@@ -6,6 +6,7 @@ wire! {
     /// Pod `status`.
     PodStatus {
         phase: String,
+        reason: String,
         nominated_node_name: String,
         start_time: Option<Time>,
         conditions: Vec<PodCondition>,

@@ -94,6 +94,10 @@ fn change(outside: &mut Outside, engine: &mut Engine, naive: &mut Naive) {
             engine.remove_pod(&uid);
             naive.pods.remove(&uid);
         }
+        Event::PodRefused(pod, _) => {
+            engine.remove_pod(&pod.uid);
+            naive.pods.remove(&pod.uid);
+        }
         Event::Namespace(namespace) => engine.set_namespace(namespace),
         _ => {
             let pod = outside.new_pod();

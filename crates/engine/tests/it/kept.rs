@@ -59,10 +59,11 @@ fn decisions_do_not_depend_on_what_is_kept() {
         }
     }
     println!("{sum:?}");
-    let Tally { judged, unschedulable, nominated, scheduled, bound, forgotten, preempted, swaps, evictions } = sum;
+    let Tally { judged, unschedulable, nominated, scheduled, bound, forgotten, preempted, swaps, doubted, evictions } =
+        sum;
     assert!(judged > 1000 && unschedulable > 200 && nominated > 30, "{sum:?}");
     assert!(scheduled > 800 && bound > 200 && forgotten > 40 && preempted > 15, "{sum:?}");
-    assert!(swaps > 100 && evictions > 400, "{sum:?}");
+    assert!(swaps > 100 && doubted > 100 && evictions > 400, "{sum:?}");
 }
 
 #[test]

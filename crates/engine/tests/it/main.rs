@@ -11,5 +11,6 @@ mod panics;
 mod preemption;
 mod reader;
 mod recall;
+mod refusals;
 mod snapshot;
 mod together;

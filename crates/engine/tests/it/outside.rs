@@ -149,8 +149,13 @@ impl Outside {
             26..38 => Some(self.new_placed_pod()),
             38..54 => self.changed_pod(),
             54..68 => {
-                let pod = self.some_pod(|_| true);
-                pod.map(|pod| Event::PodGone(pod.uid.clone()))
+                let refused = self.dice.random_bool(0.2);
+                let pod = self.some_pod(|pod| !refused || pod.node_name.is_some());
+                let resource = ["cpu", "memory", "pods", "example.com/gpu"].choose(&mut self.dice).copied();
+                pod.map(|pod| match resource {
+                    Some(resource) if refused => Event::PodRefused(pod, resource.into()),
+                    _ => Event::PodGone(pod.uid.clone()),
+                })
             }
             68..75 => Some(self.new_node()),
             75..88 => self.changed_node(),
@@ -187,6 +192,9 @@ impl Outside {
             }
             Event::PodGone(uid) => {
                 self.pods.remove(uid);
+            }
+            Event::PodRefused(pod, _) => {
+                self.pods.remove(&pod.uid);
             }
             Event::Namespace(namespace) => {
                 self.namespaces.insert(namespace.name.clone(), namespace.clone());

@@ -76,6 +76,7 @@ fn take(state: &mut ClusterState, event: Event) {
             }
         }
         Event::PodGone(uid) => drop(state.remove_pod(&uid)),
+        Event::PodRefused(pod, _) => drop(state.remove_pod(&pod.uid)),
         Event::Namespace(namespace) => state.set_namespace(namespace),
         Event::NamespaceGone(name) => state.remove_namespace(&name),
         Event::Service(service) => state.selectors_mut().set_service(service),

@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) forgotten: usize,
     pub(crate) preempted: usize,
     pub(crate) swaps: usize,
+    /// Decisions while some node counted for less than its object says.
+    pub(crate) doubted: usize,
     /// Decisions after which the first member kept less than before.
     pub(crate) evictions: usize,
 }
@@ -50,6 +52,7 @@ impl Tally {
         self.forgotten += other.forgotten;
         self.preempted += other.preempted;
         self.swaps += other.swaps;
+        self.doubted += other.doubted;
         self.evictions += other.evictions;
     }
 }
@@ -84,6 +87,8 @@ impl Together {
         let members = members.into_iter().map(|member| {
             let mut scheduler = Scheduler::new(outside.profiles.clone(), member.settings.clone());
             scheduler.engine_mut().set_keeping(member.keeps);
+            // Ten seconds: shorter than a story.
+            scheduler.set_refusal_backoff(10_000_000_000);
             (member, scheduler)
         });
         let mut together = Self {
@@ -188,8 +193,9 @@ impl Together {
                 let Summary { outcome, attempt, generation, winner, feasible, rejections, top, message, .. } = s;
                 format!("{outcome:?} {attempt} {generation} {winner:?} {feasible} {rejections:?} {top:?} {message}")
             });
-            (done, summary, scheduler.queue().counts(), scheduler.next_wakeup(now))
+            (done, summary, scheduler.queue().counts(), scheduler.next_wakeup(now), scheduler.doubted_nodes().count())
         });
+        self.tally.doubted += usize::from(said.4 > 0);
         if let (Some((_, effects)), ..) = said {
             self.tally.scheduled += 1;
             self.react(effects);

@@ -18,6 +18,7 @@ fn filled() -> Metrics {
     metrics.health_check("ping", "healthz", true);
     metrics.reloaded(true);
     metrics.mended("pods", 2);
+    metrics.refused("cpu");
     metrics.looked_through(1, 2, [10, 1]);
     metrics.read(&Reading {
         pending: [("active", 1), ("backoff", 2), ("unschedulable", 3), ("gated", 4)],

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use crate::pods::{Mix, victims};
+use crate::pods::{Mix, REFUSED, refused, victims};
 use crate::replay::{Replay, Tally};
 
 /// So many pods at once, and all of them gone before the next: what goes before the referee grows with the pods that are there.
@@ -29,7 +29,7 @@ const ROUNDS: usize = 2;
 const ROUNDS_VARIABLE: &str = "LOADLINE_SHADOW_ROUNDS";
 
 /// At least so much must have happened in each round, or agreement would mean little.
-const FLOORS: Tally = Tally { decisions: 200, placed: 120, refused: 20, preemptions: 2, nominated: 1 };
+const FLOORS: Tally = Tally { decisions: 200, placed: 120, refused: 20, preemptions: 2, nominated: 1, doubted: 200 };
 
 fn kubectl(server: &ControlPlane, arguments: &[&str], input: &str) -> String {
     server.kubectl(arguments, Some(input)).expect("kubectl succeeds")
@@ -77,6 +77,8 @@ async fn start(server: &ControlPlane, witness: UnboundedSender<Witnessed>) -> Li
         seed: 0,
         max_in_unschedulable: 300_000_000_000,
         check_period: Duration::from_mins(15),
+        // Longer than the test.
+        refusal_backoff: 3_600_000_000_000,
         is_cold: false,
         metrics,
         witness: Some(witness),
@@ -123,6 +125,16 @@ fn live_decisions_are_those_of_kube_scheduler() {
             pod["status"] = json!({"phase": "Running", "startTime": time});
         }
         replay.expect(with_status(&server, &started));
+        // Kubelets refuse some, and their nodes count for less from then on.
+        let refused = create(&server, &refused(round));
+        replay.expect(refused.clone());
+        follow(&runtime, &mut witnessed, &mut replay, Replay::knows_all_placed);
+        let failed = refused.into_iter().map(|mut pod| {
+            pod["status"] = json!({"phase": "Failed", "reason": pod["metadata"]["annotations"]["reason"]});
+            pod
+        });
+        with_status(&server, &failed.collect::<Vec<_>>());
+        follow(&runtime, &mut witnessed, &mut replay, |replay| replay.refusals() == REFUSED * (round + 1));
         let pods: Vec<Value> = (0..PODS).map(|number| mix.pod(round, number)).collect();
         replay.expect(create(&server, &pods));
         follow(&runtime, &mut witnessed, &mut replay, Replay::has_decided_all);

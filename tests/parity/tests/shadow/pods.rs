@@ -83,27 +83,42 @@ fn node(number: usize) -> Value {
 
 /// Pods of low priority, which are on their nodes already and may have to go.
 pub(crate) fn victims(round: usize) -> Vec<Value> {
-    let victim = |number: usize| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": format!("victim-{round}-{number}"),
-                "labels": {"app": APPS[number % 3], "guarded": if number.is_multiple_of(4) { "yes" } else { "no" }},
-            },
-            "spec": {
-                "nodeName": name_of(number % NODES),
-                "priorityClassName": "low",
-                "terminationGracePeriodSeconds": 0,
-                "containers": [{
-                    "name": "main",
-                    "image": "registry.example/main:v1",
-                    "resources": {"requests": {"cpu": "700m", "memory": "512Mi"}},
-                }],
-            },
-        })
+    (0..36).map(|number| victim(&format!("victim-{round}-{number}"), &name_of(number % NODES), number)).collect()
+}
+
+fn victim(name: &str, node: &str, number: usize) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "labels": {"app": APPS[number % 3], "guarded": if number.is_multiple_of(4) { "yes" } else { "no" }},
+        },
+        "spec": {
+            "nodeName": node,
+            "priorityClassName": "low",
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "main",
+                "image": "registry.example/main:v1",
+                "resources": {"requests": {"cpu": "700m", "memory": "512Mi"}},
+            }],
+        },
+    })
+}
+
+/// How many kubelets refuse a pod in each round.
+pub(crate) const REFUSED: usize = 3;
+
+/// Pods that the kubelets of their nodes refuse, with the reason as an annotation.
+pub(crate) fn refused(round: usize) -> Vec<Value> {
+    let refused = |(number, reason): (usize, &str)| {
+        let node = name_of((round * REFUSED + number) % NODES);
+        let mut pod = victim(&format!("refused-{round}-{number}"), &node, number);
+        pod["metadata"]["annotations"] = json!({"reason": reason});
+        pod
     };
-    (0..36).map(victim).collect()
+    ["OutOfcpu", "OutOfmemory", "OutOfpods"].into_iter().enumerate().map(refused).collect()
 }
 
 /// Pods of many kinds, by a seed.

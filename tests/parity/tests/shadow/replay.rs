@@ -1,11 +1,12 @@
 //! The cluster as the scheduler knew it, one step after another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use loadline_engine::{Effect, Event};
 use loadline_framework::record::Outcome;
 use loadline_kubernetes::Witnessed;
-use loadline_model::PodInfo;
+use loadline_model::{NodeSpec, PodInfo};
 use loadline_parity::{Expected, Referee, Request};
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ pub(crate) struct Tally {
     pub(crate) preemptions: usize,
     /// Pods that got the node which was kept for them.
     pub(crate) nominated: usize,
+    /// Decisions while some node counted for less than its object says.
+    pub(crate) doubted: usize,
 }
 
 impl Tally {
@@ -31,6 +34,7 @@ impl Tally {
             && self.refused >= floors.refused * times
             && self.preemptions >= floors.preemptions * times
             && self.nominated >= floors.nominated * times
+            && self.doubted >= floors.doubted * times
     }
 }
 
@@ -45,6 +49,9 @@ pub(crate) struct Replay {
     /// Those for which a node is kept, as the scheduler had it before the last decision: uid and node.
     nominated: BTreeMap<String, String>,
     undecided: BTreeSet<String>,
+    /// Nodes as they counted before the last decision, where that is less than their objects say.
+    doubted: Vec<Arc<NodeSpec>>,
+    refusals: usize,
     tally: Tally,
     differences: Vec<String>,
 }
@@ -58,6 +65,8 @@ impl Replay {
             placed: BTreeMap::new(),
             nominated: BTreeMap::new(),
             undecided: BTreeSet::new(),
+            doubted: Vec::new(),
+            refusals: 0,
             tally: Tally::default(),
             differences: Vec::new(),
         }
@@ -82,6 +91,17 @@ impl Replay {
 
     pub(crate) fn has_decided_all(&self) -> bool {
         self.undecided.is_empty()
+    }
+
+    /// Whether the scheduler knows all pods that are on nodes from their beginning.
+    pub(crate) fn knows_all_placed(&self) -> bool {
+        let placed = self.pods.iter().filter(|(_, pod)| pod["spec"]["nodeName"].is_string());
+        placed.into_iter().all(|(uid, _)| self.placed.contains_key(uid))
+    }
+
+    /// How many pods kubelets have refused.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refusals
     }
 
     /// Whether all pods that it was told of are gone.
@@ -111,18 +131,18 @@ impl Replay {
                     leaves(known, &pod);
                 }
             }
-            Witnessed::Event(Event::PodGone(uid)) => {
-                let uid = uid.as_str();
-                self.pods.remove(uid);
-                self.placed.remove(uid);
-                self.undecided.remove(uid);
+            Witnessed::Event(Event::PodGone(uid)) => self.gone(&uid),
+            Witnessed::Event(Event::PodRefused(pod, _)) => {
+                self.gone(&pod.uid);
+                self.refusals += 1;
             }
             Witnessed::Event(_) => {}
             // A pod that was deleted on its way to its node.
             Witnessed::NotBound(uid) => {
                 self.placed.remove(uid.as_str());
             }
-            Witnessed::Decided { pod, nominated, outcome, node, message, effects } => {
+            Witnessed::Decided { pod, nominated, doubted, outcome, node, message, effects } => {
+                self.doubted = doubted;
                 let others = nominated.into_iter().filter(|(uid, _)| *uid != pod.uid);
                 self.nominated = others.map(|(uid, node)| (uid.to_string(), node.to_string())).collect();
                 // Of the pod itself its status says which node is looked at first.
@@ -149,9 +169,27 @@ impl Replay {
         }
     }
 
+    fn gone(&mut self, uid: &str) {
+        self.pods.remove(uid);
+        self.placed.remove(uid);
+        self.undecided.remove(uid);
+    }
+
     /// The cluster as it is to the scheduler, and the question about one pod.
     fn request(&self, pod: &PodInfo) -> Request {
         let mut objects = self.surroundings.clone();
+        for node in &self.doubted {
+            let is_it = |object: &&mut Value| object["kind"] == "Node" && object["metadata"]["name"] == *node.name;
+            let object = objects.iter_mut().find(is_it).expect("it is one of the nodes");
+            let amounts = object["status"]["allocatable"].as_object_mut().expect("a node says what it has");
+            for (resource, amount) in amounts {
+                *amount = match resource.as_str() {
+                    "pods" => node.allowed_pods.to_string().into(),
+                    "cpu" => format!("{}m", node.allocatable.milli_cpu).into(),
+                    other => node.allocatable.get(other).to_string().into(),
+                };
+            }
+        }
         let with = |uid: &String, pointer: [&str; 2], node: &String| {
             let mut pod = self.pods.get(uid)?.clone();
             pod[pointer[0]][pointer[1]] = node.as_str().into();
@@ -180,6 +218,7 @@ impl Replay {
         self.tally.refused += usize::from(expected.result == Outcome::Unschedulable);
         self.tally.preemptions += usize::from(expected.preemption.is_some());
         self.tally.nominated += usize::from(expected.nominated_first);
+        self.tally.doubted += usize::from(!self.doubted.is_empty());
     }
 
     /// What the decision changes.
