@@ -28,13 +28,11 @@ pub(crate) fn run(into: Option<&Path>) -> Result<()> {
     let files = stage.join("image");
     lay_out(&files)?;
     try_alone(&files)?;
-    match builder() {
-        Some(builder) => build(builder, &stage),
-        None => {
-            eprintln!("==> image: NOT BUILT, none of {} works here", BUILDERS.join(", "));
-            Ok(())
-        }
-    }
+    let Some(builder) = builder() else {
+        eprintln!("==> image: NOT BUILT, none of {} works here", BUILDERS.join(", "));
+        return Ok(());
+    };
+    build(builder, &stage)
 }
 
 /// Builds a static binary, and puts it and certificates where the image has them.

@@ -23,7 +23,8 @@ use crate::resources::Resource;
 
 /// How long the API server may hold a watch open; then it is resumed.
 const WATCH_SECONDS: u64 = 300;
-/// Silence after which a watch is given up: bookmarks come every minute.
+/// Silence after which a watch is begun anew: its connection may be dead. Bookmarks come every minute where etcd tells the API server of
+/// its progress; where it does not, a quiet resource says nothing for longer.
 const SILENCE: Duration = Duration::from_secs(100);
 /// Pause after a failure, doubled with each one in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -226,7 +227,10 @@ impl<R: Resource> Follower<R> {
         loop {
             line.clear();
             match timeout(SILENCE, lines.read_line(&mut line)).await {
-                Err(_) => return Err(ApiError::TimedOut.into()),
+                Err(_) => {
+                    debug!(resource = R::NAME, "the watch is silent: it is begun anew");
+                    return Ok(());
+                }
                 // The end of the watch's time, or of the connection: it goes on from the last version.
                 Ok(Ok(0) | Err(_)) => return Ok(()),
                 Ok(Ok(_)) => self.take(&line).await?,

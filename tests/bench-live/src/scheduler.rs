@@ -123,7 +123,7 @@ impl Scheduler {
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let now = self.usage().await?;
-            if now.requests == last.requests {
+            if now.requests <= last.requests {
                 return Ok(now);
             }
             last = now;

@@ -55,8 +55,9 @@ impl PreEnqueue for Explosive {
 }
 
 impl QueueingHints for Explosive {
-    fn hint(&self, _: &PodInfo, _: &ClusterEvent, _: &EventObject<'_>) -> Hint {
-        panic!("boom at a hint")
+    fn hint(&self, pod: &PodInfo, _: &ClusterEvent, _: &EventObject<'_>) -> Hint {
+        explode_for(pod, "waits");
+        Hint::Skip
     }
 }
 
