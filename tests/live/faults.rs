@@ -46,13 +46,17 @@ fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
 
     // All pods are known and the nodes are not: nothing is placed before they are.
     create(&server, &pods("early", 4, "1"));
-    proxy.fail(|_, path| path.starts_with("/api/v1/nodes?limit").then_some(Fault::Delay(Duration::from_secs(2))));
+    proxy.fail(|_, path| path.starts_with("/api/v1/nodes?limit").then_some(Fault::Refuse(503, Some(1))));
     let scheduler = Running::through(&proxy, &[]);
+    eventually("pods are watched, and nodes are asked for again", || {
+        let seen = proxy.seen();
+        let watches = seen.iter().any(|(_, path)| path.starts_with("/api/v1/pods?") && path.contains("watch=true"));
+        let lists = seen.iter().filter(|(_, path)| path.starts_with("/api/v1/nodes?limit")).count();
+        (watches && lists > 1).then_some(())
+    });
+    assert!(bindings(&proxy).is_empty(), "nothing is placed before the list of nodes is whole");
+    proxy.heal();
     assert_eq!(all_bound(&server), "node-a: 2, node-b: 2");
-    let seen = proxy.seen();
-    let watches = seen.iter().position(|(_, path)| path.starts_with("/api/v1/nodes?watch=true"));
-    let binds = seen.iter().position(|(method, path)| is_binding(method, path));
-    assert!(watches.is_some() && watches < binds, "the list of nodes was whole before the first binding");
 
     // The API server binds and the answer is lost: the pod is looked up, and nothing is asked for twice.
     let lost = Mutex::new(Vec::new());
