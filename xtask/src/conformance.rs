@@ -2,18 +2,17 @@
 
 use anyhow::Result;
 
-use crate::process::{self, cargo};
+use crate::process;
 use crate::tidy;
 use crate::tools::{self, Tools};
 
 /// Runs them with these arguments of the runner in `tests/conformance`, against the command as cargo's tests build it.
 pub(crate) fn run(args: &[String], tools: &Tools) -> Result<()> {
     let specs = tools::end_to_end()?;
-    // All of the workspace, as its tests are built: a package alone has other features of its dependencies, and they are built anew.
-    process::run("conformance", &mut cargo(["build", "--workspace", "--bins"]))?;
-    let target = tidy::metadata()?.target_directory().to_owned();
-    let mut runner = std::process::Command::new(target.join("debug/loadline-conformance"));
+    let programs = process::programs("conformance")?;
+    let mut runner = std::process::Command::new(programs.join("loadline-conformance"));
     runner.args(args).envs(tools.environment());
-    runner.env("LOADLINE_END_TO_END", specs).env("LOADLINE_BINARY", target.join("debug/loadline"));
-    process::run("conformance", runner.env("LOADLINE_REPORTS", target.join("conformance")))
+    runner.env("LOADLINE_END_TO_END", specs).env("LOADLINE_BINARY", programs.join("loadline"));
+    let reports = tidy::metadata()?.target_directory().join("conformance");
+    process::run("conformance", runner.env("LOADLINE_REPORTS", reports))
 }

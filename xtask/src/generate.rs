@@ -1,10 +1,11 @@
 //! `cargo xtask generate`: files that are written from the code, and checked in so that people can read them.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{capture, cargo};
+use crate::process::{self, capture};
 use crate::root;
 
 /// Each generated file, and the name by which `loadline generate` prints it.
@@ -17,8 +18,9 @@ const GENERATED: [(&str, &str); 3] = [
 /// Writes the generated files, or with `check` fails with the names of those that would change.
 pub(crate) fn run(check: bool) -> Result<()> {
     let mut stale = Vec::new();
+    let loadline = process::programs("generate")?.join("loadline");
     for (path, what) in GENERATED {
-        let wanted = capture(&mut cargo(["run", "--quiet", "--package", "loadline", "--", "generate", what]))?;
+        let wanted = capture(Command::new(&loadline).args(["generate", what]).current_dir(root()))?;
         let file = root().join(path);
         // A file that is not there yet differs from any other.
         if fs::read_to_string(&file).is_ok_and(|found| found == wanted) {

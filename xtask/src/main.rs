@@ -166,10 +166,11 @@ fn run(command: Command) -> Result<()> {
 
 /// Measures the command beside kube-scheduler, both as they are released.
 fn bench_live(args: &[String], tools: &tools::Tools) -> Result<()> {
-    process::run("bench-live", &mut cargo(["build", "--release", "--package", "loadline"]))?;
-    let target = tidy::metadata()?.target_directory().to_owned();
-    let mut runner = cargo(["run", "--release", "--package", "loadline-bench-live", "--"]);
-    runner.arg("--loadline").arg(target.join("release/loadline"));
+    let both = ["build", "--release", "--package", "loadline", "--package", "loadline-bench-live"];
+    process::run("bench-live", &mut cargo(both))?;
+    let programs = tidy::metadata()?.target_directory().join("release");
+    let mut runner = std::process::Command::new(programs.join("loadline-bench-live"));
+    runner.arg("--loadline").arg(programs.join("loadline"));
     runner.arg("--kube-scheduler").arg(tools.kube_scheduler());
     process::run("bench-live", runner.args(args).envs(tools.environment()))
 }

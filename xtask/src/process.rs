@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "times of steps are for a person to read")]
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,13 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(crate::root());
     command
+}
+
+/// Builds all programs of the workspace, and gives the folder that they are in. They are built as the workspace's tests are: a package
+/// alone has other features of its dependencies, which are built anew then.
+pub(crate) fn programs(step: &str) -> Result<PathBuf> {
+    run(step, &mut cargo(["build", "--workspace", "--bins"]))?;
+    Ok(crate::tidy::metadata()?.target_directory().join("debug"))
 }
 
 /// Runs a command that writes to the terminal itself, and says so as a part of `step`.
