@@ -11,7 +11,7 @@ use loadline_kubernetes::{
 use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::RunArgs;
 use super::reload::Reload;
@@ -54,7 +54,7 @@ pub(super) async fn run(
         originals: extenders.originals(),
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
-    let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::to_json(config, registry)));
+    let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::shown(config, registry)));
     let served = Served {
         settings: &settings.serve,
         flags: &settings.flags,
@@ -136,19 +136,29 @@ async fn life(
     exit
 }
 
-/// Says so when the API server is of a version that this was not written for, and then waits for ever.
+/// Says so when the API server is of a version that this was not written for, as soon as it answers, and then waits for ever.
 async fn server_version(connection: &Connection) {
-    match connection.server_version().await {
-        Ok((major, minor)) if major == TESTED.0 && minor == TESTED.1 => {}
-        Ok((major, minor)) if major == TESTED.0 && minor == TESTED.1 - 1 => {
+    const PAUSE: Duration = Duration::from_secs(10);
+    let mut is_told = false;
+    let version = loop {
+        match connection.server_version().await {
+            Ok(version) => break version,
+            Err(error) if !is_told => warn!(%error, "the API server does not tell its version; asking until it does"),
+            Err(error) => debug!(%error, "the API server does not tell its version"),
+        }
+        is_told = true;
+        tokio::time::sleep(PAUSE).await;
+    };
+    match version {
+        (major, minor) if major == TESTED.0 && minor == TESTED.1 => {}
+        (major, minor) if major == TESTED.0 && minor == TESTED.1 - 1 => {
             info!("the API server is Kubernetes {major}.{minor}; this was tested with {}.{}", TESTED.0, TESTED.1);
         }
-        Ok((major, minor)) => warn!(
+        (major, minor) => warn!(
             "the API server is Kubernetes {major}.{minor}, and this decides as kube-scheduler {}.{} does: fields that only the \
              API server's version has are not seen, and defaults may differ",
             TESTED.0, TESTED.1
         ),
-        Err(error) => warn!(%error, "the API server does not tell its version"),
     }
     std::future::pending::<()>().await;
 }

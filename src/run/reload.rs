@@ -92,7 +92,7 @@ impl Reload<'_> {
         info!(path = %path.display(), hash, pods_left = left, "the changed configuration is in force");
         self.metrics.reloaded(true);
         self.announcer.announce("ConfigReloaded", false, &format!("{file} is in force, hash {hash}")).await;
-        let _ = self.in_force.send(Arc::new(loadline_config::effective::to_json(&wanted.config, self.registry)));
+        let _ = self.in_force.send(Arc::new(loadline_config::effective::shown(&wanted.config, self.registry)));
         Ok(())
     }
 

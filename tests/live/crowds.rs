@@ -2,41 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use loadline_fixture::{ControlPlane, free_port};
+use loadline_fixture::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::https::Client;
 use crate::many::Many;
-use crate::support::{Running, add_node, all_bound, bound, create, is_long, kubectl, list, node, patch, pod, within};
+use crate::support::{
+    Running, Watched, add_node, all_bound, bound, create, is_long, kubectl, list, node, patch, pod, within,
+};
 
-/// A scheduler whose metrics everybody may see.
-struct Watched {
-    scheduler: Running,
-    metrics: Client,
+/// A scheduler that tries no pod again without a reason while the test lasts, however long that is.
+fn patient(server: &ControlPlane) -> Watched {
+    let flags = ["--leader-elect=false", "--pod-max-in-unschedulable-pods-duration=10h"];
+    Watched::start(&flags, |flags| Running::with_flags(server, flags))
 }
 
 impl Watched {
-    fn start(server: &ControlPlane) -> Self {
-        let port = free_port().expect("a port");
-        let secure_port = format!("--secure-port={port}");
-        let flags = [
-            "--leader-elect=false",
-            "--bind-address=127.0.0.1",
-            &secure_port,
-            "--authorization-always-allow-paths=/metrics",
-            // No pod is tried again without a reason while the test lasts, however long that is.
-            "--pod-max-in-unschedulable-pods-duration=10h",
-        ];
-        Self { scheduler: Running::with_flags(server, &flags), metrics: Client::anonymous(port) }
-    }
-
-    /// The sum of a metric over all series that begin so.
-    fn metric(&self, series: &str) -> usize {
-        let text = self.metrics.body("/metrics");
-        let values = text.lines().filter_map(|line| line.strip_prefix(series)?.rsplit_once(' ')?.1.parse::<f64>().ok());
-        values.sum::<f64>() as usize
-    }
-
     /// How often a pod was tried for which there was no room.
     fn attempts_in_vain(&self) -> usize {
         self.metric("scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"unschedulable\"}")
@@ -65,7 +45,7 @@ fn pods_that_fit_nowhere_keep_no_other_waiting() {
     let many = Many::of(&server);
     kubectl(&server, &["create", "namespace", "crowd"], "");
     add_node(&server, "node-a", "100");
-    let watched = Watched::start(&server);
+    let watched = patient(&server);
     create(&server, &[pod("first", "1", &json!({}))]);
     bound(&server, "first");
     let before = watched.scheduler.resident();
@@ -154,7 +134,7 @@ fn heartbeats_of_nodes_wake_nobody() {
     let many = Many::of(&server);
     let resources = json!({"cpu": "4", "memory": "8Gi", "pods": "110"});
     many.create("/api/v1/nodes", (0..NODES).map(|number| node(&format!("node-{number}"), &resources)));
-    let watched = Watched::start(&server);
+    let watched = patient(&server);
     let waiting = 20;
     create(&server, &(0..waiting).map(|number| pod(&format!("large-{number}"), "5", &json!({}))).collect::<Vec<_>>());
     let patience = Duration::from_mins(5);

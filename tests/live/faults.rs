@@ -9,8 +9,8 @@ use loadline_fixture::{ControlPlane, Fault, Proxy};
 use serde_json::json;
 
 use crate::support::{
-    QUICK, Running, add_node, all_bound, bound, create, events, eventually, get, is_long, kubectl, node_of, patch, pod,
-    service_account, waiting,
+    QUICK, Running, Watched, add_node, add_node_for, all_bound, bound, create, events, eventually, get, is_long,
+    kubectl, list, node_of, patch, pod, service_account, waiting,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
@@ -66,11 +66,9 @@ fn answers_that_are_lost_late_or_no_bind_each_pod_once() {
     create(&server, &pods("unanswered", 2, "1"));
     all_bound(&server);
     for name in ["unanswered-0", "unanswered-1"] {
-        assert_eq!(
-            eventually("it is told", || events(&server, name, "Scheduled").pop())["deprecatedCount"],
-            json!(null)
-        );
+        assert_eq!(eventually("it is told", || events(&server, name, "Scheduled").pop())["series"], json!(null));
         assert_eq!(events(&server, name, "FailedScheduling"), Vec::<serde_json::Value>::new());
+        assert_eq!(bindings(&proxy)[&format!("/api/v1/namespaces/default/pods/{name}/binding")], 1);
     }
 
     // The request is lost before the API server sees it, or is refused for now: it is asked for again.
@@ -126,13 +124,24 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
 
     // Too many requests: everything but bindings is put off, and they are not behind it.
     proxy.fail(|method, path| {
+        // Statuses for so long that a binding which waits for one never comes.
+        let wait = if method == "PATCH" { 60 } else { 5 };
         (method != "GET" && !path.contains("/leases") && !is_binding(method, path))
-            .then_some(Fault::Refuse(429, Some(5)))
+            .then_some(Fault::Refuse(429, Some(wait)))
     });
     create(&server, &pods("too-big", 8, "1000"));
     create(&server, &pods("fits", 3, "1"));
     for name in ["fits-0", "fits-1", "fits-2"] {
         bound(&server, name);
+    }
+    // A status that is put off is given up when its pod can be bound.
+    add_node(&server, "node-huge", "8000");
+    for number in 0..8 {
+        assert_eq!(bound(&server, &format!("too-big-{number}")), "node-huge");
+    }
+    kubectl(&server, &["delete", "node", "node-huge"], "");
+    for number in 0..8 {
+        delete(&server, &format!("too-big-{number}"));
     }
     // And bindings that are put off come when they are told to.
     let refused = AtomicUsize::new(0);
@@ -178,6 +187,54 @@ fn an_api_server_that_is_busy_or_away_delays_and_loses_nothing() {
     });
     proxy.set_up(true);
     assert_eq!(bound(&server, "waits"), "node-b");
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+/// Bindings that are not answered when nothing more is decided: the most that were seen in flight may be no more.
+const MOST_UNANSWERED: usize = 512;
+
+#[test]
+fn a_slow_api_server_has_a_bounded_number_of_bindings_to_answer() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    add_node_for(&server, "wide", 1000);
+    let flags = ["--leader-elect=false"];
+    let watched = Watched::start(&flags, |flags| Running::through(&proxy, flags));
+    proxy.fail(|method, _| (method != "GET").then_some(Fault::Delay(Duration::from_secs(1))));
+    create(&server, &pods("slow", MOST_UNANSWERED + 100, "1m"));
+    let mut most = 0;
+    eventually("all are bound", || {
+        most = most.max(watched.metric("scheduler_cache_size{type=\"assumed_pods\"}"));
+        let unbound = list(&server, &["pods", "--field-selector=spec.nodeName="]);
+        unbound.is_empty().then_some(())
+    });
+    assert!((MOST_UNANSWERED / 2..=MOST_UNANSWERED).contains(&most), "{most} pods were assumed at the same time");
+    let bindings = bindings(&proxy);
+    assert_eq!(bindings.len(), MOST_UNANSWERED + 100);
+    assert!(bindings.values().all(|count| *count == 1), "{bindings:?}");
+    assert_eq!(watched.scheduler.stop(), Some(0));
+}
+
+#[test]
+fn bindings_that_always_fail_are_told_and_keep_nobody_waiting() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    add_node(&server, "node-a", "100");
+    let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
+    // As where a webhook for the bindings of one namespace is gone: more of them than bindings are under way at a time.
+    proxy.fail(|method, path| {
+        (is_binding(method, path) && path.contains("/broken-")).then_some(Fault::Refuse(500, None))
+    });
+    create(&server, &pods("broken", 80, "100m"));
+    let told = waiting(&server, "broken-7");
+    assert_eq!(told["reason"], "SchedulerError");
+    create(&server, &pods("fine", 1, "1"));
+    bound(&server, "fine-0");
+    let told = eventually("it is told", || events(&server, "broken-7", "FailedScheduling").pop());
+    let note = told["note"].as_str().unwrap_or_default();
+    assert!(note.starts_with("running Bind plugin \"DefaultBinder\": "), "{note}");
+    proxy.heal();
+    assert_eq!(all_bound(&server), "node-a: 81");
     assert_eq!(scheduler.stop(), Some(0));
 }
 

@@ -92,7 +92,8 @@ fn everything_but_health_is_for_those_who_may() {
     let anybody = Client::anonymous(port);
 
     let ready = eventually("it is ready", || anybody.try_get("/readyz?verbose").filter(|answer| answer.status == 200));
-    let checks = "[+]leaderElection ok\n[+]shutdown ok\n[+]sched-handler-sync ok\nreadyz check passed\n";
+    let checks =
+        "[+]leaderElection ok\n[+]shutdown ok\n[+]sched-handler-sync ok\n[+]invariants ok\nreadyz check passed\n";
     assert_eq!(ready.body, checks);
     assert_eq!(ready.certificate, *shown.certificate.der());
     assert_eq!(anybody.body("/healthz"), "ok");

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use loadline_fixture::ControlPlane;
 use serde_json::{Value, json};
 
-use crate::support::{Running, add_node, create, eventually, is_long, kubectl, list, patch, pod};
+use crate::support::{
+    Running, Watched, add_node, all_bound, create, eventually, is_long, kubectl, list, patch, pod, waiting,
+};
 
 /// Numbers that look random and are the same in every run.
 struct Dice(u64);
@@ -27,7 +29,10 @@ fn names(server: &ControlPlane, kind: &str) -> Vec<String> {
 #[test]
 fn churn_leaves_nothing_behind() {
     let server = ControlPlane::start().expect("the control plane starts");
-    let scheduler = Running::with_flags(&server, &["--leader-elect=false"]);
+    // What is known is held against the API server all the time, and everything is looked through every minute.
+    let flags = ["--leader-elect=false", "--cache-check-period=5s"];
+    let watched = Watched::start(&flags, |flags| Running::with_flags(&server, flags));
+    let scheduler = &watched.scheduler;
     let length = if is_long() { Duration::from_mins(15) } else { Duration::from_secs(15) };
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for node in 0..6 {
@@ -86,19 +91,25 @@ fn churn_leaves_nothing_behind() {
         }
     }
 
-    // Everything goes, and what comes then fits as on an empty cluster: no room is taken by what is gone.
+    // Everything goes, and comes again under the same names: it fits as on an empty cluster, so no room is taken by what is gone.
+    let nodes = names(&server, "nodes");
     kubectl(&server, &["delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false"], "");
-    for node in names(&server, "nodes") {
-        kubectl(&server, &["delete", "node", &node], "");
+    for node in &nodes {
+        kubectl(&server, &["delete", "node", node], "");
     }
     eventually("all pods are gone", || names(&server, "pods").is_empty().then_some(()));
-    add_node(&server, "last", "8");
-    create(&server, &(0..8).map(|number| pod(&format!("last-{number}"), "1", &json!({}))).collect::<Vec<_>>());
-    eventually("eight pods fill the node", || {
-        let pods = list(&server, &["pods"]);
-        pods.iter().all(|pod| pod["spec"]["nodeName"] == "last").then_some(())
-    });
+    for node in &nodes {
+        add_node(&server, node, "8");
+    }
+    let fill: Vec<Value> = (0..8 * nodes.len()).map(|number| pod(&format!("last-{number}"), "1", &json!({}))).collect();
+    create(&server, &fill);
+    let full: Vec<String> = nodes.iter().map(|node| format!("{node}: 8")).collect();
+    assert_eq!(all_bound(&server), full.join(", "));
+    create(&server, &[pod("over", "1", &json!({}))]);
+    waiting(&server, "over");
+    assert_eq!(watched.metric("loadline_cache_mended_objects_total"), 0, "the watches told everything");
+    assert_eq!(watched.metric("loadline_broken_invariants"), 0);
     let late = scheduler.resident();
     assert!(late < early * 3 / 2 + 20_000, "memory grew from {early} kB to {late} kB");
-    assert_eq!(scheduler.stop(), Some(0));
+    assert_eq!(watched.scheduler.stop(), Some(0));
 }

@@ -6,9 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use loadline_fixture::{Cluster, ControlPlane, Node, Proxy};
+use loadline_fixture::{Cluster, ControlPlane, Node, Proxy, free_port};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::https::Client;
 
 /// A running scheduler; it is ended with the test.
 pub(crate) struct Running {
@@ -124,6 +126,29 @@ impl Drop for Running {
 
 /// What the manifests call the service account, and the Lease that it may hold.
 pub(crate) const NAME: &str = "loadline-scheduler";
+
+/// A scheduler whose metrics everybody may see.
+pub(crate) struct Watched {
+    pub(crate) scheduler: Running,
+    metrics: Client,
+}
+
+impl Watched {
+    /// Starts it with these flags and those that its metrics need.
+    pub(crate) fn start(flags: &[&str], run: impl FnOnce(&[&str]) -> Running) -> Self {
+        let port = free_port().expect("a port");
+        let secure_port = format!("--secure-port={port}");
+        let serving = ["--bind-address=127.0.0.1", &secure_port, "--authorization-always-allow-paths=/metrics,/readyz"];
+        Self { scheduler: run(&[flags, &serving].concat()), metrics: Client::anonymous(port) }
+    }
+
+    /// The sum of a metric over all series that begin so.
+    pub(crate) fn metric(&self, series: &str) -> usize {
+        let text = self.metrics.body("/metrics");
+        let values = text.lines().filter_map(|line| line.strip_prefix(series)?.rsplit_once(' ')?.1.parse::<f64>().ok());
+        values.sum::<f64>() as usize
+    }
+}
 
 /// Gives the API server the manifests' service account with its rights, and gives a kubeconfig for it.
 pub(crate) fn service_account(server: &ControlPlane) -> PathBuf {

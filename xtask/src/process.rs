@@ -14,6 +14,14 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     // Cargo tells its children which cargo it is; a plain `cargo` could be another toolchain's.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(crate::root());
+    // It also tells them which package they are of; build scripts that look at this (ring's) would run anew after each cargo that was
+    // called by hand, and everything above them be built again.
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_package) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

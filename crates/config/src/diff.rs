@@ -5,16 +5,13 @@ use std::fmt;
 use loadline_framework::Registry;
 use serde_json::Value;
 
-use crate::effective::tree;
+use crate::effective::{HIDDEN, SECRET, tree};
 use crate::log::join;
 use crate::tree::Tree;
 use crate::types::Config;
 
 /// Fields by which the elements of a list are told apart.
 const KEYS: [&str; 3] = ["schedulerName", "name", "urlPrefix"];
-/// A private key is compared and not shown.
-const SECRET: &str = "keyData";
-const HIDDEN: &str = "(not shown)";
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq)]

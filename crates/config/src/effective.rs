@@ -21,9 +21,36 @@ pub fn to_yaml(config: &Config, registry: &Registry, provenance: bool) -> String
     tree(config, registry).to_yaml(provenance)
 }
 
+/// A private key.
+pub(crate) const SECRET: &str = "keyData";
+/// What stands in its place.
+pub(crate) const HIDDEN: &str = "(not shown)";
+
 /// The configuration as JSON.
 pub fn to_json(config: &Config, registry: &Registry) -> Value {
     tree(config, registry).plain()
+}
+
+/// The same for other eyes: private keys are not shown.
+pub fn shown(config: &Config, registry: &Registry) -> Value {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if name == SECRET && value.as_str().is_some_and(|key| !key.is_empty()) {
+                        *value = HIDDEN.into();
+                    } else {
+                        hide(value);
+                    }
+                }
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(hide),
+            _ => {}
+        }
+    }
+    let mut value = to_json(config, registry);
+    hide(&mut value);
+    value
 }
 
 /// For each value's path where it comes from: `default`, or file and line.

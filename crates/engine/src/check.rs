@@ -51,18 +51,22 @@ impl Engine {
                 }
             }
             on_nodes += info.pods.len();
-            let sorted = |load: &NodeLoad| {
+            let comparable = |load: &NodeLoad| {
                 let mut load = load.clone();
                 load.ports.sort_unstable();
+                // What was taken up and is free again stays listed.
+                load.requested.scalars.retain(|(_, amount)| *amount != 0);
                 load
             };
-            if sorted(&load) != sorted(&info.load) {
+            if comparable(&load) != comparable(&info.load) {
                 findings.add(|| format!("the sums of node {name} are not those of its pods"));
             }
-            let (used, spec) = (&info.load.requested, &info.spec);
-            let is_over = used.milli_cpu > spec.allocatable.milli_cpu
-                || used.memory > spec.allocatable.memory
-                || info.load.pods > spec.allowed_pods;
+            let (used, has) = (&info.load.requested, &info.spec.allocatable);
+            let is_over = used.milli_cpu > has.milli_cpu
+                || used.memory > has.memory
+                || used.ephemeral_storage > has.ephemeral_storage
+                || used.scalars.iter().any(|(name, used)| *used > has.scalar(name).unwrap_or(0))
+                || info.load.pods > info.spec.allowed_pods;
             if is_over {
                 findings.overcommitted.push(name.to_string());
             }

@@ -27,7 +27,7 @@ pub enum Effect {
         pod: Arc<PodInfo>,
         /// Condition PodScheduled = False with this reason and message; `None` leaves conditions alone.
         condition: Option<(&'static str, String)>,
-        /// `status.nominatedNodeName`: `Some(None)` clears it, `None` leaves it alone.
+        /// What `status.nominatedNodeName` is to be, if it is not so already: `Some(None)` clears it, `None` leaves it alone.
         nominated_node_name: Option<Option<Str>>,
     },
     /// Delete the victims of a preemption: for each the condition DisruptionTarget, then DELETE; the last one alone, after

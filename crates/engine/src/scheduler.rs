@@ -14,9 +14,9 @@ use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
 use crate::happened::{Ended, Happened};
-use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
+use crate::queue::{QueueName, QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
-use binding::{Stage, unreserve};
+use binding::Stage;
 use refusals::Refusals;
 
 /// One decision in so many is checked again.
@@ -233,6 +233,10 @@ impl Scheduler {
                 }
                 return;
             }
+            if self.engine.cluster().pod(&pod.uid).is_some_and(|placed| placed.assumed) {
+                // Bound: what is told here is older than the answer that said so.
+                return;
+            }
             if self.engine.profiles().get(&pod.scheduler_name).is_none() {
                 self.queue.delete(&pod.uid, &mut self.engine.nominator);
                 return;
@@ -268,6 +272,9 @@ impl Scheduler {
         }
         self.queue.delete(&pod.uid, &mut self.engine.nominator);
         let old = self.engine.set_placed_pod(pod.clone(), &node);
+        if let Some(old) = old.as_ref().filter(|old| old.assumed && old.node != node) {
+            self.room_is_free(&old.pod, &old.node, now);
+        }
         // A pod that was only assumed is new to everybody else.
         let old = old.filter(|old| !old.assumed).map(|old| old.pod);
         let object = EventObject::Pod { old: old.as_deref(), new: Some(&pod) };
@@ -305,7 +312,7 @@ impl Scheduler {
     /// Somebody else placed a pod that was on its way to a node.
     fn placed_elsewhere(&mut self, uid: &str) {
         if let Some(binding) = self.bindings.remove(uid) {
-            unreserve(&binding.profile, &binding.queued.pod, &binding.node);
+            binding.unreserve();
             self.queue.done(uid);
         }
     }
@@ -313,8 +320,8 @@ impl Scheduler {
     /// A pod that vanishes on its way to a node gives back what it holds.
     fn give_up(&mut self, uid: &str, now: Time) {
         if let Some(binding) = self.bindings.remove(uid) {
-            self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
             self.queue.done(uid);
+            self.give_back(&binding, now);
         }
     }
 
@@ -324,7 +331,7 @@ impl Scheduler {
         let waiting = waiting.filter_map(|binding| match &binding.stage {
             Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
             Stage::PreBind { at, .. } => Some(*at),
-            Stage::Bind { .. } => None,
+            Stage::Reserve | Stage::Bind { .. } => None,
         });
         self.queue.next_wakeup(now).into_iter().chain(waiting).chain(self.refusals.next_end()).min()
     }
@@ -434,9 +441,14 @@ impl Scheduler {
         effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
     }
 
-    /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one.
-    pub fn release(&mut self, preemptor: &str) {
+    /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one. When that was heard
+    /// already, nothing else would wake it.
+    pub fn release(&mut self, preemptor: &str, last: &str, now: Time) {
         self.queue.release(preemptor);
+        let is_gated = self.queue.get(preemptor).is_some_and(|(queue, _)| queue == QueueName::Gated);
+        if is_gated && self.engine.cluster().pod(last).is_none() {
+            self.queue.activate(preemptor, now);
+        }
     }
 }
 
@@ -447,7 +459,6 @@ fn report_failure(
     nominated_node_name: Option<Option<Str>>,
     effects: &mut Vec<Effect>,
 ) {
-    let nominated_node_name = nominated_node_name.filter(|wanted| *wanted != pod.nominated_node_name);
     effects.push(Effect::RecordEvent {
         pod: pod.clone(),
         reason: "FailedScheduling",

@@ -34,7 +34,7 @@ impl Announcer {
     /// Writes an event. A failure is told in the log.
     pub async fn announce(&self, reason: &str, is_warning: bool, message: &str) {
         /// Nothing that scheduling waits for, but the leader's end may.
-        const PATIENCE: Duration = Duration::from_secs(5);
+        const PATIENCE: Duration = Duration::from_secs(2);
         let Self { namespace, lease, component, .. } = self;
         let found = timeout(PATIENCE, self.api.answer::<Value>(&Ask::get(self.path()))).await;
         let metadata = found.ok().and_then(Result::ok).map(|found| found["metadata"].clone()).unwrap_or_default();

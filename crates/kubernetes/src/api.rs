@@ -23,7 +23,7 @@ use crate::measure::Timer;
 /// A request takes no longer; what is slower has failed, and nobody knows how it ended.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a request is sent again because the API server said when, as client-go does it.
-const TOLD_TO_WAIT: u32 = 10;
+pub(crate) const TOLD_TO_WAIT: u32 = 10;
 /// However long the API server says: a pod must not wait for hours.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -184,6 +184,12 @@ impl Api {
     /// Sends a request; only whether it worked is of interest.
     pub(crate) async fn done(&self, ask: &Ask) -> Result<(), ApiError> {
         self.body(ask).await.map(drop)
+    }
+
+    /// Sends a request once. Why it came to nothing, and after which time the API server wants to be asked again, if it says so.
+    pub(crate) async fn once(&self, ask: &Ask) -> Result<(), (ApiError, Option<Duration>)> {
+        let (answer, body) = self.exchange(ask).await.map_err(|error| (error, None))?;
+        if answer.is_success() { Ok(()) } else { Err((refusal(answer.code, &body), answer.wait)) }
     }
 
     /// The body of an answer, once it has come whole.

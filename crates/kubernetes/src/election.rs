@@ -93,11 +93,7 @@ impl Election {
         }
         self.report();
         info!(lease = self.name(), identity = self.identity(), "leading");
-        // The Lease has to be renewed, whether this can be written or not.
-        let (announcer, identity) = (self.announcer.clone(), self.identity().to_owned());
-        tokio::spawn(async move {
-            announcer.announce("LeaderElection", false, &format!("{identity} became leader")).await;
-        });
+        self.announce_meanwhile("became leader");
     }
 
     /// Renews the Lease, and returns once that failed for too long. The fence is closed then.
@@ -122,13 +118,22 @@ impl Election {
             }
         }
         self.fence.close();
+        self.announce_meanwhile("stopped leading");
+    }
+
+    /// Writes an event about the Lease. It is not waited for: the Lease has to be renewed, or won again, whether it can be written or not.
+    fn announce_meanwhile(&self, what: &str) {
+        let (announcer, message) = (self.announcer.clone(), format!("{} {what}", self.identity()));
+        tokio::spawn(async move { announcer.announce("LeaderElection", false, &message).await });
     }
 
     /// Gives the Lease back, so that nobody has to wait until it runs out.
     pub async fn release(&mut self) {
+        /// Whoever ends has little time left.
+        const LONGEST: Duration = Duration::from_secs(5);
         self.fence.close();
         let Some(record) = self.candidate.release(clock::micros()) else { return };
-        match timeout(self.options.renew_deadline, self.write(record)).await {
+        match timeout(self.options.renew_deadline.min(LONGEST), self.write(record)).await {
             Ok(Ok(())) => info!(lease = self.name(), "the lease is released"),
             Ok(Err(error)) => warn!(lease = self.name(), %error, "can not release the lease: it will run out"),
             Err(_) => warn!(lease = self.name(), "no answer about the lease in time: it will run out"),
@@ -171,7 +176,9 @@ impl Election {
 
     /// The leader stops to write some time before others may begin: what is under way then has the rest of the lease to arrive.
     fn held_since(&self, begun: Time) -> bool {
-        self.fence.open_until(begun + self.options.renew_deadline.as_nanos() as Time);
+        // The Lease says its duration in whole seconds.
+        let lease = Duration::from_secs(self.options.lease_duration.as_secs());
+        self.fence.open_until(begun + self.options.renew_deadline.min(lease).as_nanos() as Time);
         true
     }
 

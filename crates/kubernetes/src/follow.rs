@@ -33,6 +33,8 @@ pub(crate) const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
 /// Longest pause while the API server says no.
 const LONGEST_REFUSED: Duration = Duration::from_secs(30);
 
+/// A watch that ends sooner has failed.
+const SHORTEST: Duration = Duration::from_millis(500);
 /// Pause before a resource is asked for again that the API server does not serve.
 const NOT_SERVED: Duration = Duration::from_mins(5);
 
@@ -101,6 +103,8 @@ pub(crate) struct Follower<R: Resource> {
     checked: Timer,
     /// Whether the last request came to nothing.
     is_failing: bool,
+    /// Whether the list had objects that can not be read: nobody knows which of them are gone.
+    has_unreadable: bool,
     /// Where whole objects are put, if somebody wants them.
     shelf: Option<Shelf>,
 }
@@ -117,6 +121,7 @@ impl<R: Resource> Follower<R> {
             check_period,
             checked: Timer::start(),
             is_failing: false,
+            has_unreadable: false,
             shelf: originals.shelf::<R>(),
         }
     }
@@ -140,8 +145,9 @@ impl<R: Resource> Follower<R> {
                 self.version.clear();
                 continue;
             }
-            // An API server that does not serve the resource has no objects of it, yet.
-            if error.is_code(404) {
+            // An API server that does not serve the resource has no objects of it, yet. Of the others this is said by whoever stands in
+            // front of one.
+            if error.is_code(404) && R::MAY_BE_ABSENT {
                 debug!(resource = R::NAME, "not served");
                 if self.send(Message::Synced(R::NAME)).await.is_err() {
                     return;
@@ -172,6 +178,7 @@ impl<R: Resource> Follower<R> {
 
     async fn list(&mut self) -> Result<(), Stop> {
         self.lists += 1;
+        self.has_unreadable = false;
         let mut next = String::new();
         loop {
             let page = self.page("", &next).await?;
@@ -204,6 +211,10 @@ impl<R: Resource> Follower<R> {
 
     /// What the last list did not have is gone. Returns how many.
     async fn tell_of_vanished(&mut self) -> Result<usize, Ended> {
+        if self.has_unreadable {
+            self.keep_all();
+            return Ok(0);
+        }
         let current = self.lists;
         let vanished: Vec<R::Key> =
             self.known.extract_if(|_, known| known.list != current).map(|(key, _)| key).collect();
@@ -214,6 +225,13 @@ impl<R: Resource> Follower<R> {
         Ok(count)
     }
 
+    /// Nothing is told as gone after this list.
+    fn keep_all(&mut self) {
+        for known in self.known.values_mut() {
+            known.list = self.lists;
+        }
+    }
+
     async fn watch(&mut self) -> Result<(), Stop> {
         let path = format!(
             "{}?{}watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}",
@@ -222,20 +240,29 @@ impl<R: Resource> Follower<R> {
             self.version
         );
         let mut lines = self.api.lines(&Ask::get(path)).await?;
-        self.works();
+        let begun = Timer::start();
         let mut line = String::new();
         loop {
             line.clear();
             match timeout(SILENCE, lines.read_line(&mut line)).await {
                 Err(_) => {
                     debug!(resource = R::NAME, "the watch is silent: it is begun anew");
-                    return Ok(());
+                    break;
                 }
-                // The end of the watch's time, or of the connection: it goes on from the last version.
-                Ok(Ok(0) | Err(_)) => return Ok(()),
-                Ok(Ok(_)) => self.take(&line).await?,
+                // The end of the watch's time, or of the connection: it goes on from the last version. One that did not even begin is
+                // a failure: whoever asks again at once would do nothing else.
+                Ok(Ok(0) | Err(_)) if begun.elapsed() < SHORTEST => {
+                    return Err(ApiError::Transport("the watch ended as soon as it began".to_owned()).into());
+                }
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(_)) => {
+                    self.works();
+                    self.take(&line).await?;
+                }
             }
         }
+        self.works();
+        Ok(())
     }
 
     async fn take(&mut self, line: &str) -> Result<(), Stop> {
@@ -274,6 +301,7 @@ impl<R: Resource> Follower<R> {
     async fn check(&mut self) -> Result<(), Stop> {
         let exact = format!("resourceVersion={}&resourceVersionMatch=Exact&", self.version);
         self.lists += 1;
+        self.has_unreadable = false;
         let mut next = String::new();
         let mut wrong = 0;
         loop {
@@ -283,14 +311,15 @@ impl<R: Resource> Follower<R> {
                     // That version is forgotten already, or the API server is busy: another time. What the pages so far did not
                     // have is not gone for that.
                     debug!(resource = R::NAME, %error, "the cache can not be checked now");
-                    for known in self.known.values_mut() {
-                        known.list = self.lists;
-                    }
+                    self.keep_all();
                     return Ok(());
                 }
             };
             for item in page.items.iter().flatten() {
-                let Some(object) = Self::read(item) else { continue };
+                let Some(object) = Self::read(item) else {
+                    self.has_unreadable = true;
+                    continue;
+                };
                 let version = number(&R::metadata(&object).resource_version);
                 match self.known.get_mut(&R::key(&object)) {
                     Some(known) if known.version == version => known.list = self.lists,
@@ -315,7 +344,10 @@ impl<R: Resource> Follower<R> {
 
     /// Tells of an object; its version.
     async fn seen(&mut self, item: &RawValue) -> Result<String, Ended> {
-        let Some(object) = Self::read(item) else { return Ok(version_of(item)) };
+        let Some(object) = Self::read(item) else {
+            self.has_unreadable = true;
+            return Ok(version_of(item));
+        };
         let version = R::metadata(&object).resource_version.clone();
         let key = R::key(&object);
         if let (Some(shelf), Some(key)) = (&self.shelf, key.shelf_key()) {

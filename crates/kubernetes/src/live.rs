@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::measure::{Measure, Timer};
 use crate::originals::Originals;
 use crate::resources::{self, for_each_resource};
 use crate::witness::{Witness, Witnessed};
-use crate::writer::Writer;
+use crate::writer::{BINDINGS, Writer};
 
 /// What happened, for the scheduling thread.
 pub(crate) enum Message {
@@ -40,8 +40,13 @@ pub(crate) enum Message {
         /// Why not, if it was not bound.
         result: Result<(), String>,
     },
-    /// All victims of this pod but the last are being deleted.
-    Release(PodKey),
+    /// All victims of a pod but the last are being deleted.
+    Release {
+        /// The pod.
+        preemptor: PodKey,
+        /// The last.
+        last: PodKey,
+    },
     /// A pod is to be tried again though nothing happened that would wake it.
     Activate(PodKey),
     /// Other profiles are in force from now on. How many pods have left the queue for that is answered.
@@ -54,8 +59,12 @@ type Question = Box<dyn FnOnce(&mut Scheduler, Time) + Send>;
 
 /// Messages that wait for the scheduling thread; followers pause beyond that.
 const WAITING: usize = 8192;
-/// How long a graceful end waits for bindings that are under way, and for what is still to be written.
-const LONGEST_END: Duration = Duration::from_secs(20);
+/// How long a graceful end waits, in all, for bindings that are under way and for what is still to be written. The Lease is to be
+/// released within the 30 s that a kubelet leaves.
+const LONGEST_END: Duration = Duration::from_secs(15);
+/// Bindings that are not answered; beyond that nothing is decided. Where the API server is slow, decisions would else be made long
+/// before they count.
+const MOST_UNANSWERED: usize = 8 * BINDINGS;
 /// How often everything is looked through.
 const LOOK_EVERY: Time = 60_000_000_000;
 /// A decision that took longer is told of.
@@ -143,7 +152,7 @@ impl Live {
         let (role, role_told) = watch::channel(Role::Follow);
         let connection = connection.fenced(fence);
         let writer = Writer::new(connection.clone(), sender.clone(), runtime.clone(), options.metrics.clone());
-        let scheduling = Scheduling { sender, is_synced: Arc::default() };
+        let scheduling = Scheduling { sender, is_synced: Arc::default(), broken: Arc::default() };
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
         let mut scheduler = Scheduler::new(profiles, settings);
         scheduler.set_max_in_unschedulable(options.max_in_unschedulable);
@@ -160,6 +169,7 @@ impl Live {
             unsynced: resources::names(),
             runtime,
             decisions: 0,
+            unanswered: 0,
             next_look: Time::MIN,
             findings: Findings::default(),
         };
@@ -220,9 +230,10 @@ impl Live {
     /// # Errors
     /// When the scheduling thread panicked.
     pub async fn stop(self) -> Result<(), LiveError> {
+        let end = tokio::time::Instant::now() + LONGEST_END;
         let _ = self.role.send(Role::Stop);
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
-        let _ = tokio::time::timeout(LONGEST_END, self.writer.all_written()).await;
+        let _ = tokio::time::timeout_at(end, self.writer.all_written()).await;
         match joined {
             Ok(Ok(())) => Ok(()),
             _ => Err(LiveError::Panicked),
@@ -245,6 +256,7 @@ impl Live {
 pub struct Scheduling {
     sender: Sender<Message>,
     is_synced: Arc<AtomicBool>,
+    broken: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Scheduling {
@@ -281,6 +293,12 @@ impl Scheduling {
     pub fn is_synced(&self) -> bool {
         self.is_synced.load(Ordering::Acquire)
     }
+
+    /// How many of the things that must hold did not when they were last looked through, and how many verdicts that were kept have
+    /// been wrong: bugs, each.
+    pub fn broken(&self) -> usize {
+        self.broken.load(Ordering::Relaxed)
+    }
 }
 
 struct Shell {
@@ -295,6 +313,8 @@ struct Shell {
     unsynced: BTreeSet<&'static str>,
     runtime: Handle,
     decisions: u64,
+    /// Bindings that were asked for and are not answered.
+    unanswered: usize,
     /// When everything is looked through next, and what was found last.
     next_look: Time,
     findings: Findings,
@@ -327,7 +347,10 @@ impl Shell {
             self.look_through(now);
             let effects = self.scheduler.tick(now);
             self.perform(effects);
-            if !self.decide(now) {
+            if self.unanswered >= MOST_UNANSWERED {
+                // An answer is a message.
+                self.wait(None);
+            } else if !self.decide(now) {
                 let until = self.scheduler.next_wakeup(now);
                 self.wait(until);
             }
@@ -351,6 +374,8 @@ impl Shell {
             let named = findings.overcommitted.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
             warn!(nodes = findings.overcommitted.len(), named, "nodes have promised more than they have");
         }
+        let broken = findings.broken.len() + findings.more + checks.wrong as usize;
+        self.scheduling.broken.store(broken, Ordering::Relaxed);
         self.measure.looked_through(&findings, checks);
         self.findings = findings;
     }
@@ -398,11 +423,12 @@ impl Shell {
             }
             Message::Mended(resource, objects) => self.measure.mended(resource, objects),
             Message::Bound { uid, result } => {
+                self.unanswered = self.unanswered.saturating_sub(1);
                 self.witness.answered(&uid, &result);
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }
-            Message::Release(preemptor) => self.scheduler.release(&preemptor),
+            Message::Release { preemptor, last } => self.scheduler.release(&preemptor, &last, now),
             Message::Activate(uid) => self.scheduler.activate(&uid, now),
             Message::Profiles(profiles, answer) => {
                 let left = self.scheduler.set_profiles(profiles, now);
@@ -420,9 +446,10 @@ impl Shell {
     }
 
     /// Hands on what the last call of the scheduler wants done.
-    fn perform(&self, effects: Vec<Effect>) {
+    fn perform(&mut self, effects: Vec<Effect>) {
         self.measure.ended(self.scheduler.happened(), now());
         for effect in effects {
+            self.unanswered += usize::from(matches!(effect, Effect::Bind { .. }));
             self.writer.perform(effect);
         }
     }

@@ -10,11 +10,11 @@ use http::Method;
 use loadline_model::{Map, PodInfo, PodKey, Str};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::api::{Api, ApiError, Ask, STRATEGIC_MERGE};
+use crate::api::{Api, ApiError, Ask, STRATEGIC_MERGE, TOLD_TO_WAIT};
 use crate::clock::seconds;
 
 /// How many are written at the same time.
@@ -41,8 +41,16 @@ pub(crate) struct Patcher {
 #[derive(Default)]
 struct Desk {
     waiting: Map<PodKey, Patch>,
-    /// Those that are being written, with whoever waits for the end of it.
-    writing: Map<PodKey, Vec<oneshot::Sender<()>>>,
+    writing: Map<PodKey, Writing>,
+}
+
+/// A status that is being written.
+#[derive(Default)]
+struct Writing {
+    /// Whoever waits for the end of it.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// It is not to be tried again.
+    obsolete: Arc<Notify>,
 }
 
 impl Patcher {
@@ -78,14 +86,16 @@ impl Patcher {
         }
     }
 
-    /// Takes away what waits to be said of a pod, and waits for what is being said.
+    /// Takes away what waits to be said of a pod, and waits for what is being said: for the answer to a request that is out, not for
+    /// another try.
     pub(crate) async fn settle(&self, uid: &str) {
         let ended = {
             let mut desk = self.desk();
             desk.waiting.remove(uid);
-            desk.writing.get_mut(uid).map(|waiting| {
+            desk.writing.get_mut(uid).map(|writing| {
                 let (sender, receiver) = oneshot::channel();
-                waiting.push(sender);
+                writing.waiting.push(sender);
+                writing.obsolete.notify_one();
                 receiver
             })
         };
@@ -100,19 +110,21 @@ impl Patcher {
         desk.waiting.is_empty() && desk.writing.is_empty()
     }
 
-    fn begin(&self, uid: &str) -> Option<Patch> {
+    fn begin(&self, uid: &str) -> Option<(Patch, Arc<Notify>)> {
         let mut desk = self.desk();
         if desk.writing.contains_key(uid) {
             return None;
         }
         let (uid, patch) = desk.waiting.remove_entry(uid)?;
-        desk.writing.insert(uid, Vec::new());
-        Some(patch)
+        let writing = Writing::default();
+        let obsolete = Arc::clone(&writing.obsolete);
+        desk.writing.insert(uid, writing);
+        Some((patch, obsolete))
     }
 
     fn end(&self, uid: &str) {
         let mut desk = self.desk();
-        for waiting in desk.writing.remove(uid).into_iter().flatten() {
+        for waiting in desk.writing.remove(uid).into_iter().flat_map(|writing| writing.waiting) {
             let _ = waiting.send(());
         }
         if let Some((uid, _)) = desk.waiting.get_key_value(uid) {
@@ -130,16 +142,16 @@ async fn work(api: Api, queue: Arc<tokio::sync::Mutex<UnboundedReceiver<PodKey>>
     loop {
         let next = queue.lock().await.recv().await;
         let Some(uid) = next else { return };
-        if let Some(patch) = patcher.begin(&uid) {
-            write(&api, &patch).await;
+        if let Some((patch, obsolete)) = patcher.begin(&uid) {
+            write(&api, &patch, &obsolete).await;
             patcher.end(&uid);
         }
     }
 }
 
-async fn write(api: &Api, patch: &Patch) {
+async fn write(api: &Api, patch: &Patch, obsolete: &Notify) {
     let Some(body) = body(patch) else { return };
-    match patch_status(api, &patch.pod, &body).await {
+    match patch_status(api, &patch.pod, &body, obsolete).await {
         Ok(()) => {}
         Err(error) if error.is_code(404) || error.is_code(409) => {
             debug!(pod = patch.pod.full_name(), %error, "the pod is gone");
@@ -180,23 +192,69 @@ fn body(patch: &Patch) -> Option<Value> {
     (!status.is_empty()).then(|| json!({"metadata": {"uid": &*pod.uid}, "status": status}))
 }
 
-/// Patches a pod's status, with client-go's patience.
-pub(crate) async fn patch_status(api: &Api, pod: &PodInfo, body: &Value) -> Result<(), ApiError> {
+/// Patches a pod's status, with client-go's patience, which ends when the patch is obsolete.
+pub(crate) async fn patch_status(api: &Api, pod: &PodInfo, body: &Value, obsolete: &Notify) -> Result<(), ApiError> {
     let ask = Ask::send(Method::PATCH, format!("{}/status", path_of(pod)), STRATEGIC_MERGE, body);
-    let mut pause = PAUSE;
-    for attempt in 1.. {
-        match api.done(&ask).await {
-            Err(error) if attempt < ATTEMPTS && error.is_transient() => {
-                sleep(pause).await;
-                pause *= 5;
+    let (mut attempt, mut told, mut pause) = (1, 0, PAUSE);
+    loop {
+        let Err((error, wait)) = api.once(&ask).await else { return Ok(()) };
+        let wait = match wait {
+            Some(wait) if told < TOLD_TO_WAIT => {
+                told += 1;
+                wait
             }
-            result => return result,
+            _ if attempt < ATTEMPTS && error.is_transient() => {
+                attempt += 1;
+                let now = pause;
+                pause *= 5;
+                now
+            }
+            _ => return Err(error),
+        };
+        debug!(pod = pod.full_name(), %error, ?wait, "the status is written later");
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = obsolete.notified() => {
+                debug!(pod = pod.full_name(), "the status is not written any more");
+                return Ok(());
+            }
         }
     }
-    unreachable!("the loop has no end")
 }
 
 /// Where a pod is.
 pub(crate) fn path_of(pod: &PodInfo) -> String {
     format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_word_about_a_nomination_takes_the_place_of_one_that_is_not_written() {
+        let (to_write, _queue) = unbounded_channel();
+        let patcher = Patcher { to_write, desk: Arc::default() };
+        let pod = Arc::new(PodInfo { uid: "a".into(), ..PodInfo::default() });
+        let put = |condition: Option<&str>, nominated: Option<Option<&str>>| {
+            patcher.put(Patch {
+                pod: pod.clone(),
+                condition: condition.map(|message| ("Unschedulable", message.to_owned())),
+                nominated_node_name: nominated.map(|node| node.map(Str::from)),
+            });
+        };
+        let written = || patcher.begin("a").and_then(|(patch, _)| body(&patch)).map(|body| body["status"].clone());
+        put(Some("first"), Some(Some("n")));
+        put(Some("second"), None);
+        let status = written().expect("there is something to write");
+        assert_eq!(
+            (&status["nominatedNodeName"], &status["conditions"][0]["message"]),
+            (&json!("n"), &json!("second"))
+        );
+        patcher.end("a");
+
+        put(None, Some(Some("n")));
+        put(None, Some(None));
+        assert_eq!(written(), None, "it is so already");
+    }
 }

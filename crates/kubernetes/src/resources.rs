@@ -28,6 +28,9 @@ pub(crate) trait Resource: 'static {
     /// of any.
     const ONLY_NEW: bool = false;
 
+    /// Whether an API server of the supported versions may not serve it.
+    const MAY_BE_ABSENT: bool = false;
+
     /// Metadata of an object.
     fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
     /// The object's identity.
@@ -48,7 +51,8 @@ fn name(metadata: &wire::ObjectMeta) -> Name {
 }
 
 macro_rules! resources {
-    ($($type:ident: $wire:ident, $path:literal, $selection:expr, $name:literal, $key_type:ty, $key:expr, $seen:expr, $gone:expr;)*) => {
+    ($($type:ident: $wire:ident, $path:literal, $selection:expr, $name:literal, $key_type:ty, $key:expr, $seen:expr, $gone:expr
+        $(, may be absent: $absent:literal)?;)*) => {
         $(
             #[doc = concat!("`", $path, "`")]
             #[derive(Debug)]
@@ -60,6 +64,7 @@ macro_rules! resources {
                 const NAME: &'static str = $name;
                 const PATH: &'static str = $path;
                 const SELECTION: &'static str = $selection;
+                $(const MAY_BE_ABSENT: bool = $absent;)?
 
                 fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
                     &object.metadata
@@ -118,7 +123,7 @@ resources! {
         |converter, budget| Event::DisruptionBudget(converter.disruption_budget(budget)),
         |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
     DeviceClasses: DeviceClass, "/apis/resource.k8s.io/v1/deviceclasses", "", "deviceclasses", Str, |of| of.name.as_str().into(),
-        |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone;
+        |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone, may be absent: true;
 }
 
 /// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the

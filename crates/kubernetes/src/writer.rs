@@ -10,8 +10,8 @@ use loadline_framework::SharedExtender;
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Str};
 use serde_json::json;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::{Notify, Semaphore};
 use tracing::{debug, error, info};
 
 use crate::api::{ApiError, Ask, JSON};
@@ -23,10 +23,13 @@ use crate::patcher::{Patch, Patcher, patch_status, path_of};
 use crate::recorder::{Note, Recorder};
 
 /// Bindings under way at the same time: each has a connection of its own.
-const BINDINGS: usize = 64;
+pub(crate) const BINDINGS: usize = 64;
 /// Pause before a binding is tried again whose answer was lost, doubled with each try.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
+/// How often a binding is sent that is answered with an error, each time with the pod on no node afterwards: about two seconds. Then
+/// the attempt has failed, and the pod is tried again after its backoff.
+const TRIES: u32 = 5;
 
 /// Performs effects.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub(crate) struct Writer {
     connection: Connection,
     answers: Sender<Message>,
     bindings: Arc<Semaphore>,
+    /// Preemptions whose victims are not all asked to go yet: one reference is this one's, the others are theirs.
+    preempting: Arc<()>,
     patcher: Patcher,
     recorder: Recorder,
     metrics: Metrics,
@@ -52,6 +57,7 @@ impl Writer {
             patcher: Patcher::start(&connection.write, &runtime),
             answers,
             bindings: Arc::new(Semaphore::new(BINDINGS)),
+            preempting: Arc::default(),
             connection,
             metrics,
             runtime,
@@ -76,7 +82,8 @@ impl Writer {
                 self.patcher.put(Patch { pod, condition, nominated_node_name });
             }
             Effect::DeleteVictims { preemptor, node, victims } => {
-                self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims));
+                let writer = self.of_this_term();
+                self.runtime.spawn(writer.delete_victims(preemptor, node, victims));
             }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
@@ -85,16 +92,16 @@ impl Writer {
         }
     }
 
-    /// Returns once events and statuses are written.
+    /// Returns once all victims of preemptions are asked to go, and events and statuses are written.
     pub(crate) async fn all_written(&self) {
-        while !(self.patcher.is_idle() && self.recorder.is_idle()) {
+        let preempts = || Arc::strong_count(&self.preempting) > 1;
+        while preempts() || !(self.patcher.is_idle() && self.recorder.is_idle()) {
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     }
 
     async fn bind(self, pod: Arc<PodInfo>, node: Str) {
         self.patcher.settle(&pod.uid).await;
-        let _permit = self.bindings.acquire().await;
         let body = json!({
             "apiVersion": "v1",
             "kind": "Binding",
@@ -104,27 +111,27 @@ impl Writer {
         let ask = Ask::send(Method::POST, format!("{}/binding", path_of(&pod)), JSON, &body);
         let mut pause = FIRST_PAUSE;
         let timer = Timer::start();
+        let mut certainty = Certainty::default();
         let result = loop {
+            // Not kept during the pauses: others may have better luck.
+            let permit = self.bindings.acquire().await;
             let error = match self.connection.bind.done(&ask).await {
                 Ok(()) => break Ok(()),
                 Err(error) => error,
             };
-            // It may be there already: by this request whose answer was lost, or by another scheduler.
-            if error.is_code(409) || !error.is_certain() {
-                match self.node_of(&pod).await {
-                    Ok(Some(found)) if found == *node => break Ok(()),
-                    Ok(Some(found)) => break Err(format!("{error}: the pod is on node {found}")),
-                    Ok(None) if error.is_certain() => break Err(error.to_string()),
-                    Err(gone) if gone.is_certain() => break Err(gone.to_string()),
-                    // Nobody knows, or it is not bound: the room stays taken until one of both is certain.
-                    Ok(None) | Err(_) => {}
+            // It may be there already: by this request or one before whose answer was lost, or by another scheduler.
+            if certainty.is_to_be_looked_up(&error) {
+                let found = self.node_of(&pod).await;
+                if let Some(result) = certainty.result(&error, found, &node) {
+                    break result;
                 }
-                debug!(pod = pod.full_name(), %node, %error, "binding is tried again");
-                tokio::time::sleep(about(pause)).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                continue;
+            } else {
+                break Err(error.to_string());
             }
-            break Err(error.to_string());
+            drop(permit);
+            debug!(pod = pod.full_name(), %node, %error, "binding is tried again");
+            tokio::time::sleep(about(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         };
         let status = if result.is_ok() { "Success" } else { "Error" };
         self.metrics.extension_point("Bind", status, &pod.scheduler_name, timer.elapsed());
@@ -171,6 +178,7 @@ impl Writer {
 
     /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor.
     async fn delete_victims(self, preemptor: Arc<PodInfo>, node: Str, victims: Vec<Arc<PodInfo>>) {
+        let _under_way = Arc::clone(&self.preempting);
         let Some((last, others)) = victims.split_last() else { return };
         let delete = |victim: &Arc<PodInfo>| {
             let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
@@ -181,7 +189,8 @@ impl Writer {
         for other in others {
             all_gone &= other.await.unwrap_or(false);
         }
-        let _ = self.answers.send(Message::Release(preemptor.uid.clone())).await;
+        let release = Message::Release { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
+        let _ = self.answers.send(release).await;
         all_gone &= self.delete_victim(&preemptor, &node, last).await;
         if !all_gone {
             // No end of a victim will wake it, so it looks again by itself.
@@ -203,7 +212,7 @@ impl Writer {
             "lastTransitionTime": seconds(),
         });
         let body = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": [condition]}});
-        let marked = patch_status(api, victim, &body).await;
+        let marked = patch_status(api, victim, &body, &Notify::new()).await;
         let result = match marked {
             Ok(()) => {
                 let body = json!({"preconditions": {"uid": &*victim.uid}});
@@ -234,5 +243,98 @@ impl Writer {
                 false
             }
         }
+    }
+}
+
+/// What is known of how a binding ended, from answer to answer.
+#[derive(Default)]
+struct Certainty {
+    /// Whether an answer was lost: that request may have bound the pod, or do so yet.
+    is_lost: bool,
+    /// How often the API server answered with an error.
+    refused: u32,
+}
+
+impl Certainty {
+    /// Whether only a look at the pod can tell, after this answer.
+    fn is_to_be_looked_up(&mut self, error: &ApiError) -> bool {
+        self.refused += u32::from(!error.is_unreachable());
+        self.is_lost |= !error.is_certain();
+        self.is_lost || error.is_code(409)
+    }
+
+    /// How it ended, from the answer and what was found then. `None`: nobody knows, or it is not bound and may be yet. The room stays
+    /// taken until one of both is certain.
+    fn result(
+        &self,
+        error: &ApiError,
+        found: Result<Option<String>, ApiError>,
+        node: &str,
+    ) -> Option<Result<(), String>> {
+        match found {
+            Ok(Some(found)) if found == node => Some(Ok(())),
+            Ok(Some(found)) => Some(Err(format!("{error}: the pod is on node {found}"))),
+            Ok(None) if error.is_certain() => Some(Err(error.to_string())),
+            // What else a look is answered with says nothing of the pod.
+            Err(gone) if gone.is_code(404) => Some(Err(gone.to_string())),
+            Err(unknown) if unknown.is_unreachable() => None,
+            Ok(None) | Err(_) => (self.refused >= TRIES).then(|| Err(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16) -> ApiError {
+        ApiError::Refused { code, reason: String::new(), message: format!("code {code}") }
+    }
+
+    /// What comes of a binding to node "n" that is answered so, with the pod found so after each answer.
+    fn ends(answers: Vec<(ApiError, Result<Option<&str>, ApiError>)>) -> Option<Result<(), String>> {
+        let mut certainty = Certainty::default();
+        answers.into_iter().find_map(|(error, found)| {
+            if !certainty.is_to_be_looked_up(&error) {
+                return Some(Err(error.to_string()));
+            }
+            certainty.result(&error, found.map(|node| node.map(str::to_owned)), "n")
+        })
+    }
+
+    #[test]
+    fn a_binding_has_failed_only_when_that_is_certain() {
+        let no = |text: &str| Some(Err(text.to_owned()));
+        assert_eq!(ends(vec![(refused(403), Ok(Some("n")))]), no("code 403"), "nobody looks");
+        assert_eq!(ends(vec![(refused(409), Ok(Some("n")))]), Some(Ok(())));
+        assert_eq!(ends(vec![(refused(409), Ok(Some("m")))]), no("code 409: the pod is on node m"));
+        assert_eq!(ends(vec![(refused(409), Ok(None))]), no("code 409"));
+        assert_eq!(ends(vec![(ApiError::TimedOut, Ok(Some("n")))]), Some(Ok(())));
+        assert_eq!(ends(vec![(ApiError::TimedOut, Err(refused(404)))]), no("code 404"));
+        // What a look is answered with otherwise says nothing of the binding.
+        for code in [401, 403, 429, 500] {
+            assert_eq!(ends(vec![(ApiError::TimedOut, Err(refused(code)))]), None, "{code}");
+        }
+        let lost = || (ApiError::TimedOut, Ok(None));
+        assert_eq!(ends((0..100).map(|_| lost()).collect()), None, "it may be made yet");
+        assert_eq!(ends(vec![lost(), (refused(422), Ok(None))]), no("code 422"));
+        // No longer the leader, and what was sent before may have arrived.
+        assert_eq!(ends(vec![(ApiError::NotLeading, Ok(Some("n")))]), no(&ApiError::NotLeading.to_string()));
+        assert_eq!(
+            ends(vec![(ApiError::TimedOut, Err(ApiError::TimedOut)), (ApiError::NotLeading, Ok(Some("n")))]),
+            Some(Ok(()))
+        );
+    }
+
+    #[test]
+    fn an_api_server_that_always_fails_keeps_no_pod_for_ever() {
+        let fails = || (refused(500), Ok(None));
+        assert_eq!(ends((1..TRIES).map(|_| fails()).collect()), None);
+        assert_eq!(ends((0..TRIES).map(|_| fails()).collect()), Some(Err("code 500".to_owned())));
+        assert_eq!(
+            ends((0..TRIES).map(|_| (refused(500), Err(refused(403)))).collect()),
+            Some(Err("code 500".to_owned()))
+        );
+        assert_eq!(ends((0..100).map(|_| (refused(500), Err(ApiError::TimedOut))).collect()), None, "nobody is there");
     }
 }

@@ -19,12 +19,19 @@ type Run = dyn Fn() -> Result<(), String> + Send + Sync;
 pub struct Check {
     name: &'static str,
     run: Arc<Run>,
+    /// Whether the path fails when this does.
+    is_decisive: bool,
 }
 
 impl Check {
     /// A check that tells what is wrong, if something is. It must not wait for anything.
     pub fn new(name: &'static str, run: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Self { name, run: Arc::new(run) }
+        Self { name, run: Arc::new(run), is_decisive: true }
+    }
+
+    /// The same for something that people should see, and for which nobody is to be taken out of service.
+    pub fn notice(name: &'static str, run: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self { is_decisive: false, ..Self::new(name, run) }
     }
 }
 
@@ -73,6 +80,9 @@ impl Checks {
             metrics.health_check(name, self.name, result.is_ok());
             let _ = match result {
                 Ok(()) => writeln!(lines, "[+]{name} ok"),
+                Err(_) if !check.is_decisive => {
+                    writeln!(lines, "[-]{name} failed, which is not decisive: reason withheld")
+                }
                 Err(error) => {
                     failed.push(format!("{name}: {error}"));
                     writeln!(lines, "[-]{name} failed: reason withheld")
@@ -125,6 +135,17 @@ mod tests {
     fn checks() -> Checks {
         let fine = |name| Check::new(name, || Ok(()));
         Checks::new("readyz", vec![fine("leaderElection"), Check::new("shutdown", || Err("it is over".into()))])
+    }
+
+    #[tokio::test]
+    async fn a_notice_is_told_and_decides_nothing() {
+        let checks = Checks::new("readyz", vec![Check::notice("invariants", || Err("a sum is wrong".into()))]);
+        let all = |query: &str| shown(checks.all(query, &Metrics::new()));
+        assert_eq!(all("").await, (200, "ok".to_owned()));
+        let told = "[-]invariants failed, which is not decisive: reason withheld\nreadyz check passed\n";
+        assert_eq!(all("verbose").await, (200, told.to_owned()));
+        let one = shown(checks.one("invariants")).await;
+        assert_eq!(one, (500, "internal server error: a sum is wrong\n".to_owned()));
     }
 
     #[tokio::test]

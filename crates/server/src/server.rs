@@ -1,8 +1,9 @@
 //! The listener: connections, TLS, and their end.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,9 +24,11 @@ use crate::routes::{Guard, Parts, Shown, routes};
 use crate::tls::{self, TlsVersion};
 
 /// Connections at the same time; more wait.
-const CONNECTIONS: usize = 256;
+const CONNECTIONS: usize = 1024;
+/// Those of one address, so that no single one keeps the kubelet's probes out; more are closed.
+const OF_ONE_ADDRESS: usize = 64;
 /// A client that takes longer to say what it wants is not waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for answers that are under way.
 const LONGEST_END: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,7 @@ impl Server {
 async fn listen(listener: TcpListener, acceptor: TlsAcceptor, router: Router, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let addresses = Addresses::default();
     loop {
         let next = async { (places.clone().acquire_owned().await, listener.accept().await) };
         let (place, accepted) = tokio::select! {
@@ -123,12 +127,16 @@ async fn listen(listener: TcpListener, acceptor: TlsAcceptor, router: Router, mu
         };
         match accepted {
             Ok((stream, from)) => {
+                let Some(of_address) = addresses.enter(from.ip()) else {
+                    debug!(%from, "too many connections from there");
+                    continue;
+                };
                 let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     if let Err(error) = serve(stream, acceptor, router, watcher).await {
                         debug!(%from, %error, "a connection ended");
                     }
-                    drop(place);
+                    drop((place, of_address));
                 });
             }
             Err(error) => {
@@ -158,4 +166,60 @@ async fn serve(
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     watcher.watch(connection).await?;
     Ok(())
+}
+
+/// How many connections there are from each address.
+#[derive(Clone, Debug, Default)]
+struct Addresses(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+impl Addresses {
+    /// Counts one more, if there is room for it.
+    fn enter(&self, address: IpAddr) -> Option<OfAddress> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= OF_ONE_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(OfAddress { addresses: self.clone(), address })
+    }
+}
+
+/// A connection that is counted until this is dropped.
+#[derive(Debug)]
+struct OfAddress {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Drop for OfAddress {
+    fn drop(&mut self) {
+        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_does_not_take_all_the_places() {
+        let addresses = Addresses::default();
+        let [one, other] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
+        let mut there: Vec<OfAddress> = (0..OF_ONE_ADDRESS).filter_map(|_| addresses.enter(one)).collect();
+        assert_eq!(there.len(), OF_ONE_ADDRESS);
+        assert!(addresses.enter(one).is_none());
+        assert!(addresses.enter(other).is_some());
+        there.pop();
+        there.extend(addresses.enter(one));
+        assert_eq!(there.len(), OF_ONE_ADDRESS);
+        drop(there);
+        assert!(addresses.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+    }
 }

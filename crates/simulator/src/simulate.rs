@@ -306,7 +306,8 @@ impl Simulation<'_> {
     }
 
     fn nominate(&mut self, uid: &str, node: Option<Str>) {
-        let Some(pod) = self.pods.get(uid) else { return };
+        let changes = |pod: &&Arc<PodInfo>| pod.nominated_node_name != node;
+        let Some(pod) = self.pods.get(uid).filter(changes) else { return };
         let mut changed = PodInfo::clone(pod);
         changed.nominated_node_name = node;
         let changed = Arc::new(changed);
@@ -317,7 +318,7 @@ impl Simulation<'_> {
     fn delete_victims(&mut self, preemptor: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>]) {
         for (index, victim) in victims.iter().enumerate() {
             if index + 1 == victims.len() {
-                self.scheduler.release(&preemptor.uid);
+                self.scheduler.release(&preemptor.uid, &victim.uid, self.now);
             }
             self.pods.remove(&victim.uid);
             self.scheduler.apply(Event::PodGone(victim.uid.clone()), self.now);

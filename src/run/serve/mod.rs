@@ -106,6 +106,11 @@ impl Served<'_> {
         let synced = Check::new("sched-handler-sync", move || {
             if scheduling.is_synced() { Ok(()) } else { Err("handlers are not fully synchronized".to_owned()) }
         });
+        let scheduling = self.scheduling.clone();
+        let invariants = Check::notice("invariants", move || match scheduling.broken() {
+            0 => Ok(()),
+            broken => Err(format!("{broken} things that must hold do not; the log names them")),
+        });
         let inspector = Inspector {
             scheduling: self.scheduling.clone(),
             metrics: self.metrics.clone(),
@@ -116,7 +121,7 @@ impl Served<'_> {
             metrics: self.metrics.clone(),
             healthz: Checks::new("healthz", leader.clone().into_iter().collect()),
             livez: Checks::new("livez", Vec::new()),
-            readyz: Checks::new("readyz", leader.into_iter().chain([shutdown, synced]).collect()),
+            readyz: Checks::new("readyz", leader.into_iter().chain([shutdown, synced, invariants]).collect()),
             inspect: Arc::new(inspector),
             flags: self.flags.clone(),
         }

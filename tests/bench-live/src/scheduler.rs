@@ -116,35 +116,45 @@ impl Scheduler {
         Ok(client.request_text(Request::get(path).body(Vec::new())?).await?)
     }
 
-    /// What it has used up, once it sends no more requests.
+    /// What it has used up, once it has come to rest: what it still writes is part of the work.
     pub(crate) async fn at_rest(&self) -> Result<Usage> {
-        let mut last = self.usage().await?;
-        // An event that nobody takes is tried for minutes; nothing here makes that happen.
+        /// In a second; the clock of processes has no finer parts than 10 ms.
+        const RESTING: f64 = 20.0;
+        let mut last = self.cpu()?;
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let now = self.usage().await?;
-            if now.requests <= last.requests {
-                return Ok(now);
+            let now = self.cpu()?;
+            if now - last <= RESTING {
+                return self.usage().await;
             }
             last = now;
         }
-        bail!("it goes on sending requests for a minute after the last pod was settled");
+        bail!("it goes on working for a minute after the last pod was settled");
     }
 
     pub(crate) async fn usage(&self) -> Result<Usage> {
-        let process = PathBuf::from(format!("/proc/{}", self.process.id()));
-        let stat = fs::read_to_string(process.join("stat"))?;
-        // After the name, which may have spaces: state is the first, user and system time the 12th and 13th.
-        let fields: Vec<&str> = stat.rsplit_once(')').context("a name in parentheses")?.1.split_whitespace().collect();
-        // Linux gives these in hundredths of a second on every machine.
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        let status = fs::read_to_string(process.join("status"))?;
+        // Before it is asked for its metrics, which takes time too.
+        let cpu = self.cpu()?;
+        let status = fs::read_to_string(self.proc("status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a line VmHWM")?;
         let peak: f64 = peak.trim().trim_end_matches(" kB").parse()?;
         let metrics = self.ask("/metrics").await?;
         let requests = metrics.lines().filter(|line| line.starts_with("rest_client_requests_total{"));
         let requests = requests.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum();
-        Ok(Usage { cpu: ticks * 10.0, peak: peak / 1024.0, requests })
+        Ok(Usage { cpu, peak: peak / 1024.0, requests })
+    }
+
+    /// Milliseconds of CPU, of the process and of the kernel for it.
+    fn cpu(&self) -> Result<f64> {
+        let stat = fs::read_to_string(self.proc("stat"))?;
+        // After the name, which may have spaces: state is the first, user and system time the 12th and 13th.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("a name in parentheses")?.1.split_whitespace().collect();
+        // Linux gives these in hundredths of a second on every machine.
+        Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) * 10.0)
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.process.id()))
     }
 }
 

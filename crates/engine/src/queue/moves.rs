@@ -24,6 +24,17 @@ impl SchedulingQueue {
         self.move_if(event, object, |_| true, now)
     }
 
+    /// The same for all pods but one, which is not in flight.
+    pub fn move_others_for_event(
+        &mut self,
+        uid: &str,
+        event: ClusterEvent,
+        object: &EventObject<'_>,
+        now: Time,
+    ) -> usize {
+        self.move_if(event, object, |pod| pod.uid != *uid, now)
+    }
+
     /// The same for pods of at most this priority alone: what a nomination that ended left free is theirs.
     pub fn move_up_to_priority(
         &mut self,

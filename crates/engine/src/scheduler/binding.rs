@@ -24,6 +24,8 @@ pub(crate) struct Binding {
 
 #[derive(Debug)]
 pub(super) enum Stage {
+    /// In the cycle that decided: nobody has met the room as taken yet.
+    Reserve,
     /// Permit plugins wait, until a time by which the pod is turned down.
     Permit { until: Vec<(&'static str, Time)> },
     /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
@@ -39,15 +41,15 @@ impl Scheduler {
             return;
         };
         self.engine.assume(&pod, node);
+        let mut binding = Binding { queued, node: node.clone(), profile: profile.clone(), stage: Stage::Reserve };
         for plugin in &profile.reserve {
             let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
                 continue;
             };
             let status = guarded(|| part.reserve(&pod, node)).unwrap_or_else(Status::error);
             if !status.is_success() {
-                self.unreserve(&profile, &pod, node, now);
                 let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
-                self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                self.turned_down(&binding, profile.name(*plugin), &status, text, now, effects);
                 return;
             }
         }
@@ -66,17 +68,15 @@ impl Scheduler {
                     until.push((profile.name(*plugin), now.saturating_add(wait.min(LONGEST))));
                 }
                 _ => {
-                    self.unreserve(&profile, &pod, node, now);
                     let text = format!("running Permit plugin \"{}\": {}", profile.name(*plugin), status.message());
-                    self.turned_down(queued, profile.name(*plugin), &status, text, now, effects);
+                    self.turned_down(&binding, profile.name(*plugin), &status, text, now, effects);
                     return;
                 }
             }
         }
-        let uid = pod.uid.clone();
-        let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Permit { until } };
-        self.bindings.insert(uid.clone(), binding);
-        self.advance(&uid, now, effects);
+        binding.stage = Stage::Permit { until };
+        self.bindings.insert(pod.uid.clone(), binding);
+        self.advance(&pod.uid, now, effects);
     }
 
     /// Lets a pod that waits at Permit pass one plugin.
@@ -97,8 +97,7 @@ impl Scheduler {
         if let Stage::Permit { until } = &binding.stage {
             if let Some((plugin, _)) = until.iter().find(|(_, at)| *at <= now).copied() {
                 let text = format!("rejected due to timeout after waiting at plugin {plugin}");
-                self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
-                self.turned_down(binding.queued, plugin, &Status::unschedulable(text.clone()), text, now, effects);
+                self.turned_down(&binding, plugin, &Status::unschedulable(text.clone()), text, now, effects);
                 return;
             }
             if until.is_empty() {
@@ -123,8 +122,7 @@ impl Scheduler {
                     PreBindStep::WaitUntil(_, status) | PreBindStep::Fail(status) => {
                         let name = binding.profile.name(plugin);
                         let text = format!("running PreBind plugin \"{name}\": {}", status.message());
-                        self.unreserve(&binding.profile, &binding.queued.pod, &binding.node, now);
-                        self.turned_down(binding.queued, name, &status, text, now, effects);
+                        self.turned_down(&binding, name, &status, text, now, effects);
                         return;
                     }
                 }
@@ -145,8 +143,7 @@ impl Scheduler {
         let (pod, node) = (binding.queued.pod.clone(), binding.node.clone());
         let Some(binder) = binder else {
             let text = "no Bind plugin takes the pod".to_owned();
-            self.unreserve(&binding.profile, &pod, &node, now);
-            self.turned_down(binding.queued, "", &Status::error(text.clone()), text, now, effects);
+            self.turned_down(&binding, "", &Status::error(text.clone()), text, now, effects);
             return;
         };
         effects.push(Effect::Bind { pod: pod.clone(), node, extender: binder.extender().cloned() });
@@ -172,17 +169,14 @@ impl Scheduler {
             self.bind(binding, plugin, now, &mut effects);
             return effects;
         }
-        let Binding { queued, node, profile, .. } = binding;
         match result {
-            Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != node) => {
-                unreserve(&profile, &queued.pod, &node);
-            }
+            Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != binding.node) => binding.unreserve(),
             Err(error) if seen_on.is_none() => {
-                self.unreserve(&profile, &queued.pod, &node, now);
-                let text = binder.failure(&profile, &error);
-                self.turned_down(queued, "", &Status::error(error), text, now, &mut effects);
+                let text = binder.failure(&binding.profile, &error);
+                self.turned_down(&binding, "", &Status::error(error), text, now, &mut effects);
             }
             _ => {
+                let Binding { queued, node, profile, .. } = binding;
                 self.happened.ended.push(Ended::new(&queued, Outcome::Feasible));
                 let pod = queued.pod;
                 for plugin in &profile.post_bind {
@@ -198,25 +192,35 @@ impl Scheduler {
         effects
     }
 
-    /// Undoes Reserve in reverse, and the assumption; pods that may fit now are woken.
-    pub(super) fn unreserve(&mut self, profile: &Profile, pod: &Arc<PodInfo>, node: &Str, now: Time) {
-        unreserve(profile, pod, node);
-        if self.engine.forget(&pod.uid) {
-            let object = EventObject::Pod { old: Some(pod), new: None };
-            self.queue.move_for_event(ClusterEvent::new(Resource::AssignedPod, Action::DELETE), &object, now);
+    /// Takes back what a pod holds that will not be bound; pods that may fit now are woken.
+    pub(super) fn give_back(&mut self, binding: &Binding, now: Time) {
+        binding.unreserve();
+        let Binding { queued, node, stage, .. } = binding;
+        if self.engine.forget(&queued.pod.uid) && !matches!(stage, Stage::Reserve) {
+            self.room_is_free(&queued.pod, node, now);
         }
+    }
+
+    /// Wakes the others that may fit where an assumed pod is no more.
+    pub(super) fn room_is_free(&mut self, pod: &PodInfo, node: &Str, now: Time) {
+        // Hints ask whether the pod took up a node at all.
+        let placed = PodInfo { node_name: Some(node.clone()), ..pod.clone() };
+        let object = EventObject::Pod { old: Some(&placed), new: None };
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        self.queue.move_others_for_event(&pod.uid, event, &object, now);
     }
 
     /// A pod that failed after a node was found for it.
     fn turned_down(
         &mut self,
-        mut queued: QueuedPod,
+        binding: &Binding,
         plugin: &'static str,
         status: &Status,
         text: String,
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
+        let mut queued = binding.queued.clone();
         let mut rejectors = Rejectors::default();
         match status.code {
             Code::Pending => rejectors.pending.push(plugin),
@@ -236,16 +240,21 @@ impl Scheduler {
         let pod = queued.pod.clone();
         self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
+        // In flight it would hear of its own end, and be tried again for that.
+        self.give_back(binding, now);
         report_failure(&pod, reason, text, Some(None), effects);
     }
 }
 
-/// Undoes Reserve, in reverse.
-pub(super) fn unreserve(profile: &Profile, pod: &PodInfo, node: &Str) {
-    for plugin in profile.reserve.iter().rev() {
-        if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
-            // The others must be undone whatever one does.
-            let _ = guarded(|| part.unreserve(pod, node));
+impl Binding {
+    /// Undoes Reserve, in reverse.
+    pub(super) fn unreserve(&self) {
+        let Self { profile, queued, node, .. } = self;
+        for plugin in profile.reserve.iter().rev() {
+            if let Some(part) = &profile.plugins[*plugin].plugin.reserve {
+                // The others must be undone whatever one does.
+                let _ = guarded(|| part.unreserve(&queued.pod, node));
+            }
         }
     }
 }

@@ -14,3 +14,4 @@ mod recall;
 mod refusals;
 mod snapshot;
 mod together;
+mod wakes;

@@ -10,11 +10,11 @@ use loadline_model::{
 };
 use loadline_parity::profiles;
 
-fn cpu(milli_cpu: i64) -> Resources {
+pub(crate) fn cpu(milli_cpu: i64) -> Resources {
     Resources { milli_cpu, ..Resources::default() }
 }
 
-fn pod(name: &str, milli_cpu: i64, priority: i32, node: Option<&str>) -> Arc<PodInfo> {
+pub(crate) fn pod(name: &str, milli_cpu: i64, priority: i32, node: Option<&str>) -> Arc<PodInfo> {
     let requests = PodRequests {
         spec: cpu(milli_cpu),
         usage: cpu(milli_cpu),
@@ -64,7 +64,7 @@ fn a_preemptor_is_held_until_the_last_victim_is_going() {
     scheduler.apply(Event::PodGone("small".into()), 2);
     let gate = ("DefaultPreemption", "waiting for the preemption for this pod to be finished".to_owned());
     assert_eq!(place(&scheduler), Some((QueueName::Gated, Some(gate))));
-    scheduler.release("high");
+    scheduler.release("high", "large", 3);
     scheduler.apply(Event::PodGone("large".into()), 3);
     let (attempt, _) = scheduler.schedule_one(10_000_000_000).expect("it may try again");
     assert_eq!(attempt.cycle.node.as_deref(), Some("n"));

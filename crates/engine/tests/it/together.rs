@@ -73,8 +73,8 @@ enum ToDo {
     Answer(Arc<PodInfo>, Str),
     /// The event of a pod that was bound.
     Confirm(Arc<PodInfo>, Str),
-    /// All victims but the last are going.
-    Release(Str),
+    /// All victims of a pod but the last are going.
+    Release(Str, Str),
     /// The end of a pod.
     Gone(Str),
     /// A change of a pod's nomination.
@@ -109,6 +109,8 @@ impl Together {
     /// Lives through this many steps.
     pub(crate) fn live(&mut self, steps: usize) {
         for _ in 0..steps {
+            let found = self.members[0].1.findings();
+            assert!(found.is_sound(), "{} step {}: {:?}", self.story, self.step, found.broken);
             self.step += 1;
             self.now += self.outside.dice.random_range(1..2_000_000_000);
             match self.outside.dice.random_range(0..100) {
@@ -208,7 +210,7 @@ impl Together {
         for effect in effects {
             match effect {
                 Effect::Bind { pod, node, .. } => self.to_do.push_back(ToDo::Answer(pod, node)),
-                Effect::PatchStatus { pod, nominated_node_name: Some(node), .. } => {
+                Effect::PatchStatus { pod, nominated_node_name: Some(node), .. } if pod.nominated_node_name != node => {
                     self.to_do.push_back(ToDo::Nominate(pod.uid.clone(), node));
                 }
                 Effect::DeleteVictims { preemptor, victims, .. } => {
@@ -219,7 +221,8 @@ impl Together {
                             pod.preempted = true;
                         });
                     }
-                    self.to_do.push_back(ToDo::Release(preemptor.uid.clone()));
+                    let last = victims.last().map(|victim| victim.uid.clone());
+                    self.to_do.extend(last.map(|last| ToDo::Release(preemptor.uid.clone(), last)));
                     self.to_do.extend(victims.iter().map(|victim| ToDo::Gone(victim.uid.clone())));
                 }
                 Effect::PatchStatus { .. } | Effect::RecordEvent { .. } => {}
@@ -245,6 +248,11 @@ impl Together {
                     self.tally.forgotten += 1;
                 } else {
                     self.tally.bound += 1;
+                    // Somebody changed it before, which is heard of after the answer.
+                    let is_unplaced = self.outside.pods.get(&pod.uid).is_some_and(|known| known.node_name.is_none());
+                    if is_unplaced && self.outside.dice.random_bool(0.3) {
+                        self.change(&pod.uid, |pod| pod.generation += 1);
+                    }
                     self.to_do.push_back(ToDo::Confirm(pod, node));
                 }
             }
@@ -253,7 +261,9 @@ impl Together {
                 pod.nominated_node_name = None;
                 pod.started = Some(now);
             }),
-            Some(ToDo::Release(preemptor)) => self.all("release", |scheduler| scheduler.release(&preemptor)),
+            Some(ToDo::Release(preemptor, last)) => {
+                self.all("release", |scheduler| scheduler.release(&preemptor, &last, now));
+            }
             Some(ToDo::Gone(uid)) => {
                 let event = Event::PodGone(uid);
                 self.outside.take_in(&event);

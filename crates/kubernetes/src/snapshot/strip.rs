@@ -1,6 +1,6 @@
 //! What is left out of a snapshot: what no decision depends on and may be secret or long.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Fields of a container that are kept. Commands, environment and probes are where passwords stand.
 const OF_CONTAINERS: &[&str] = &["name", "image", "ports", "resources", "resizePolicy", "restartPolicy"];
@@ -11,10 +11,6 @@ const OF_DRIVERS: &[&str] = &["volumeAttributes", "options", "parameters"];
 
 /// Strips an object.
 pub(super) fn strip(object: &mut Value) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-        annotations(metadata);
-    }
     if let Some(object) = object.as_object_mut() {
         // Of a StorageClass: what a driver is told.
         object.remove("parameters");
@@ -23,7 +19,9 @@ pub(super) fn strip(object: &mut Value) {
 }
 
 /// Keeps the annotations that Kubernetes gives a meaning, but for those that hold a copy of the whole object.
-fn annotations(metadata: &mut Map<String, Value>) {
+fn metadata(metadata: &mut Value) {
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    metadata.remove("managedFields");
     let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
     annotations.retain(|key, _| {
         let domain = key.split_once('/').map_or("", |(domain, _)| domain);
@@ -37,12 +35,13 @@ fn annotations(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// Strips containers, their statuses and volumes, wherever they stand: pods, templates of pods, volumes.
+/// Strips metadata, containers, their statuses and volumes, wherever they stand: pods, templates of pods and of claims, volumes.
 fn fields(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
                 match name.as_str() {
+                    "metadata" => metadata(value),
                     "containers" | "initContainers" | "ephemeralContainers" => keep(value, OF_CONTAINERS),
                     "containerStatuses" | "initContainerStatuses" | "ephemeralContainerStatuses" => {
                         keep(value, OF_STATUSES);
@@ -95,10 +94,17 @@ mod tests {
         let status = json!({"containerStatuses": [{"name": "main", "state": {"terminated": {"message": "secret"}}}]});
         let pod = stripped(json!({"kind": "Pod", "spec": spec, "status": status}));
         assert_eq!(pod["spec"], expected);
-        let deployment = stripped(json!({"kind": "Deployment", "spec": {"replicas": 2, "template": {"spec": spec}}}));
-        assert_eq!(deployment["spec"], json!({"replicas": 2, "template": {"spec": expected}}));
+        let noted = json!({"labels": {"a": "b"}, "annotations": {"vault.example.com/token": "secret"}});
+        let labelled = json!({"labels": {"a": "b"}});
+        let claims = json!([{"metadata": noted, "spec": {}}]);
+        let template = json!({"metadata": noted, "spec": spec});
+        let of_set = json!({"replicas": 2, "template": template, "volumeClaimTemplates": claims});
+        let set = stripped(json!({"kind": "StatefulSet", "metadata": noted, "spec": of_set}));
+        let claims = json!([{"metadata": labelled, "spec": {}}]);
+        let template = json!({"metadata": labelled, "spec": expected});
+        assert_eq!(set["spec"], json!({"replicas": 2, "template": template, "volumeClaimTemplates": claims}));
         let class = stripped(json!({"kind": "StorageClass", "parameters": {"password": "secret"}, "provisioner": "p"}));
-        for object in [pod, deployment, class] {
+        for object in [pod, set, class] {
             assert!(!object.to_string().contains("secret"), "{object}");
         }
     }
