@@ -198,17 +198,20 @@ fn a_slow_api_server_has_a_bounded_number_of_bindings_to_answer() {
     let server = ControlPlane::start().expect("the control plane starts");
     let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
     add_node_for(&server, "wide", 1000);
+    // All of them are there before anything is decided.
+    create(&server, &pods("slow", MOST_UNANSWERED + 100, "1m"));
+    proxy.fail(|method, _| (method != "GET").then_some(Fault::Delay(Duration::from_secs(1))));
     let flags = ["--leader-elect=false"];
     let watched = Watched::start(&flags, |flags| Running::through(&proxy, flags));
-    proxy.fail(|method, _| (method != "GET").then_some(Fault::Delay(Duration::from_secs(1))));
-    create(&server, &pods("slow", MOST_UNANSWERED + 100, "1m"));
     let mut most = 0;
     eventually("all are bound", || {
         most = most.max(watched.metric("scheduler_cache_size{type=\"assumed_pods\"}"));
         let unbound = list(&server, &["pods", "--field-selector=spec.nodeName="]);
         unbound.is_empty().then_some(())
     });
-    assert!((MOST_UNANSWERED / 2..=MOST_UNANSWERED).contains(&most), "{most} pods were assumed at the same time");
+    // Those that were answered just now are assumed until their event comes.
+    let expected = MOST_UNANSWERED / 2..=MOST_UNANSWERED + 64;
+    assert!(expected.contains(&most), "{most} pods were assumed at the same time");
     let bindings = bindings(&proxy);
     assert_eq!(bindings.len(), MOST_UNANSWERED + 100);
     assert!(bindings.values().all(|count| *count == 1), "{bindings:?}");

@@ -465,6 +465,7 @@ impl Engine {
             filters,
             sources: self.sources(),
             budgets: &self.budgets,
+            budgets_at: self.budgets_at,
             pool: self.pool.as_deref(),
             judged,
             extenders: Vec::new(),

@@ -44,6 +44,8 @@ pub struct Engine {
     pub(crate) kept: Kept,
     pub(crate) nominator: Nominator,
     pub(crate) budgets: Map<Str, Vec<DisruptionBudget>>,
+    /// How often they have changed.
+    pub(crate) budgets_at: u64,
     pub(crate) pool: Option<Arc<ThreadPool>>,
     /// Nominations up to here have their terms known to the cluster.
     pub(crate) nominations_known: Option<u64>,
@@ -73,6 +75,7 @@ impl Engine {
             kept: Kept::new(pool.clone()),
             nominator: Nominator::default(),
             budgets: Map::default(),
+            budgets_at: 0,
             pool,
             nominations_known: None,
             next_start: 0,
@@ -242,6 +245,7 @@ impl Engine {
 
     /// Adds or replaces a PodDisruptionBudget.
     pub fn set_disruption_budget(&mut self, budget: DisruptionBudget) {
+        self.budgets_at += 1;
         let budgets = self.budgets.entry(budget.namespace.clone()).or_default();
         match budgets.binary_search_by(|b| b.name.cmp(&budget.name)) {
             Ok(at) => budgets[at] = budget,
@@ -251,6 +255,7 @@ impl Engine {
 
     /// Removes a PodDisruptionBudget.
     pub fn remove_disruption_budget(&mut self, namespace: &str, name: &str) {
+        self.budgets_at += 1;
         if let Some(budgets) = self.budgets.get_mut(namespace) {
             budgets.retain(|b| b.name != *name);
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use loadline_framework::{
-    Cluster, Code, NodeDelta, NodeTrial, NodeView, Profile, Reads, SharedExtender, Slot, Status, Verdict, WhatIf,
+    Cluster, Code, Found, NodeDelta, NodeTrial, NodeView, Profile, Reads, SharedExtender, Slot, Status, Verdict, WhatIf,
 };
 use loadline_model::{DisruptionBudget, Map, NodeInfo, NodeLoad, PodInfo, Str};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::class::{Member, Sources};
+use crate::class::{Asked, Member, Sources};
 use crate::evaluate::{Early, Evaluation, Kept};
 
 /// Below this number of pieces of work threads cost more than they bring.
@@ -25,6 +25,8 @@ pub(crate) struct Experiment<'a> {
     pub(crate) filters: Vec<Member>,
     pub(crate) sources: Sources<'a>,
     pub(crate) budgets: &'a Map<Str, Vec<DisruptionBudget>>,
+    /// How often they have changed.
+    pub(crate) budgets_at: u64,
     pub(crate) pool: Option<&'a ThreadPool>,
     /// Codes of the nodes that were judged one by one; empty when a class judged all.
     pub(crate) judged: Map<Slot, Code>,
@@ -112,6 +114,27 @@ impl WhatIf for Experiment<'_> {
             }
             _ => (0..count).for_each(work),
         }
+    }
+
+    fn find_out(&self, plugin: &'static str, slots: &[Slot], find_out: &(dyn Fn(Slot) -> Found + Sync)) -> Vec<Found> {
+        let Sources { cluster, columns, nominator } = self.sources;
+        let sees_others = |member: &Member| columns.get(member.column).runner.reads().has_any(Reads::COUNTS);
+        let class = match self.evaluation {
+            Evaluation::Class(class) if !self.filters.iter().any(sees_others) => self.kept.classes.get(*class),
+            _ => return self.find_out_anew(slots, find_out),
+        };
+        // Nominated pods count on these.
+        let mut apart: Vec<Slot> = nominator.nodes().filter_map(|node| cluster.slot(node)).collect();
+        apart.sort_unstable();
+        let nodes: Vec<(Slot, Option<u64>)> = slots
+            .iter()
+            .map(|slot| {
+                let generation = cluster.nodes()[slot.index()].as_ref().map(|info| info.generation);
+                (*slot, generation.filter(|_| apart.binary_search(slot).is_err()))
+            })
+            .collect();
+        let asked = Asked { plugin, priority: self.pod.priority, budgets: self.budgets_at };
+        class.tried.find_out(asked, &nodes, |slots| self.find_out_anew(slots, find_out))
     }
 
     fn lowest_priority(&self) -> Option<i32> {

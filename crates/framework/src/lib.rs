@@ -38,4 +38,4 @@ pub use plugin::{
 };
 pub use profile::{Profile, ProfilePlugin, Profiles, ScorePlugin};
 pub use status::{Code, Reason, Status, Verdict};
-pub use whatif::{NodeTrial, WhatIf};
+pub use whatif::{Found, NodeTrial, WhatIf};

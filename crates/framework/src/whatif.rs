@@ -1,12 +1,16 @@
 //! Thought experiments on the cluster: what PostFilter plugins see of the engine.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 use loadline_model::{DisruptionBudget, PodInfo, Str};
 
 use crate::cluster::{Cluster, Slot};
 use crate::extender::SharedExtender;
 use crate::status::{Code, Status};
+
+/// What a PostFilter plugin found out about a node.
+pub type Found = Arc<dyn Any + Send + Sync>;
 
 /// The cluster at the end of a cycle that found no node, open for thought experiments. Shared by threads.
 pub trait WhatIf: Sync {
@@ -28,6 +32,27 @@ pub trait WhatIf: Sync {
     fn disruption_budgets(&self, namespace: &str) -> &[DisruptionBudget];
     /// Runs `work` for each of `0..count`, on several threads when that pays; the results are in order.
     fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+    /// What `find_out` says of each of these nodes, in their order; on several threads when that pays.
+    ///
+    /// What was said before for a pod of the same class and priority is said again as long as the node with its pods and the
+    /// PodDisruptionBudgets are the same. So `find_out` must look at nothing else but the node, its [`WhatIf::trial`], the budgets and
+    /// the pod's priority. `plugin` is the name of whoever asks.
+    fn find_out(&self, plugin: &'static str, slots: &[Slot], find_out: &(dyn Fn(Slot) -> Found + Sync)) -> Vec<Found> {
+        let _ = plugin;
+        self.find_out_anew(slots, find_out)
+    }
+    /// The same with nothing that was said before.
+    fn find_out_anew(&self, slots: &[Slot], find_out: &(dyn Fn(Slot) -> Found + Sync)) -> Vec<Found> {
+        let found: Vec<OnceLock<Found>> = slots.iter().map(|_| OnceLock::new()).collect();
+        self.each(slots.len(), &|at| {
+            found[at].get_or_init(|| find_out(slots[at]));
+        });
+        found
+            .into_iter()
+            .zip(slots)
+            .map(|(found, slot)| found.into_inner().unwrap_or_else(|| find_out(*slot)))
+            .collect()
+    }
     /// The lowest priority of any pod on a node: none can be preempted by a pod that is not above it.
     fn lowest_priority(&self) -> Option<i32>;
     /// Name of the profile's scheduler.

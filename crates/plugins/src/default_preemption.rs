@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use loadline_framework::{
     Action, ArgField, ArgKind, ClusterEvent, Code, DefaultProfile, Descriptor, EventObject, ExtensionPoint, FieldError,
@@ -98,21 +98,22 @@ impl PostFilter for DefaultPreemption {
         if let Some(reason) = not_eligible(pod, cluster) {
             return failed(Code::Unschedulable, reason.to_owned(), None);
         }
-        let (mut candidates, rejections) = try_all(pod, cluster);
-        if !candidates.is_empty() {
-            candidates = match ask_extenders(pod, cluster, candidates) {
-                Ok(left) if left.is_empty() => {
-                    return failed(Code::Unschedulable, "no candidate node for preemption".to_owned(), None);
-                }
-                Ok(left) => left,
+        let (tried, rejections) = try_all(pod, cluster);
+        let mut chosen = best(candidates(&tried)).cloned();
+        if chosen.is_some() && !cluster.extenders().is_empty() {
+            chosen = match ask_extenders(pod, cluster, candidates(&tried).cloned().collect()) {
+                Ok(left) => best(&left).cloned(),
                 Err(error) => return failed(Code::Error, error, None),
             };
+            if chosen.is_none() {
+                return failed(Code::Unschedulable, "no candidate node for preemption".to_owned(), None);
+            }
         }
-        if let Some(best) = best(&candidates) {
+        if let Some(Candidate { node, victims, .. }) = chosen {
             return PostFilterResult {
                 status: Status::success(),
-                nominate: Some(Some(best.node.clone())),
-                victims: best.victims.clone(),
+                nominate: Some(Some(node)),
+                victims,
                 hold: Some(WAITING.into()),
             };
         }
@@ -137,13 +138,13 @@ struct Rejections {
 }
 
 impl Rejections {
-    fn add(&mut self, status: Status) {
+    fn add(&mut self, status: &Status) {
         self.nodes += 1;
         if status.code == Code::Error {
             self.errors.push(status.message());
         }
-        for reason in status.reasons {
-            *self.reasons.entry(reason).or_default() += 1;
+        for reason in &status.reasons {
+            *self.reasons.entry(reason.clone()).or_default() += 1;
         }
     }
 }
@@ -178,13 +179,20 @@ impl Candidate {
 
 /// All nodes on which preemption would make room for `pod`, by name. Eligibility is not looked at.
 pub fn dry_run(pod: &PodInfo, what_if: &dyn WhatIf) -> Vec<Candidate> {
-    try_all(pod, what_if).0
+    candidates(&try_all(pod, what_if).0).cloned().collect()
 }
 
 /// The candidate that kube-scheduler's criteria prefer; of equal ones the first, which in the order of [`dry_run`] is
 /// the lowest node name.
-pub fn best(candidates: &[Candidate]) -> Option<&Candidate> {
-    candidates.iter().min_by_key(|candidate| candidate.rank())
+pub fn best<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> Option<&'a Candidate> {
+    candidates.into_iter().min_by_key(|candidate| candidate.rank())
+}
+
+/// What became of one node.
+type Tried = Result<Candidate, Status>;
+
+fn candidates(tried: &[Arc<Tried>]) -> impl Iterator<Item = &Candidate> {
+    tried.iter().filter_map(|tried| tried.as_ref().as_ref().ok())
 }
 
 /// Why the pod may not preempt now.
@@ -203,8 +211,8 @@ fn not_eligible(pod: &PodInfo, what_if: &dyn WhatIf) -> Option<&'static str> {
     node.pods.iter().any(making_room).then_some("not eligible due to a terminating pod on the nominated node.")
 }
 
-/// Tries every node that deletions may help: the candidates by node name, and why the other tried nodes are none.
-fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) {
+/// Tries every node that deletions may help, by node name; and why those of them that are no candidates are none.
+fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Arc<Tried>>, Rejections) {
     let mut rejections = Rejections::default();
     if what_if.lowest_priority().is_none_or(|lowest| lowest >= pod.priority) {
         // No node has a victim, and looking at each would say the same.
@@ -217,24 +225,17 @@ fn try_all(pod: &PodInfo, what_if: &dyn WhatIf) -> (Vec<Candidate>, Rejections) 
     }
     let by_name = what_if.slots_by_name().iter().copied();
     let slots: Vec<Slot> = by_name.filter(|slot| what_if.code(*slot) == Code::Unschedulable).collect();
-    let results: Vec<OnceLock<Result<Candidate, Status>>> = slots.iter().map(|_| OnceLock::new()).collect();
-    what_if.each(slots.len(), &|i| {
-        // `each` runs every index once; a second result for one would equal the first.
-        let _ = results[i].set(try_node(pod, slots[i], what_if));
-    });
-    let mut candidates = Vec::new();
-    for result in results {
-        match result.into_inner() {
-            Some(Ok(candidate)) => candidates.push(candidate),
-            Some(Err(status)) => rejections.add(status),
-            None => debug_assert!(false, "every node was tried"),
-        }
+    let found = what_if.find_out(NAME, &slots, &|slot| Arc::new(try_node(pod, slot, what_if)));
+    let tried: Vec<Arc<Tried>> = found.into_iter().filter_map(|found| found.downcast().ok()).collect();
+    debug_assert_eq!(tried.len(), slots.len(), "what is found out about a node is of one type");
+    for status in tried.iter().filter_map(|tried| tried.as_ref().as_ref().err()) {
+        rejections.add(status);
     }
-    (candidates, rejections)
+    (tried, rejections)
 }
 
 /// The pods to take off one node: all of lower priority, but for those that can stay after all.
-fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Result<Candidate, Status> {
+fn try_node(pod: &PodInfo, slot: Slot, what_if: &dyn WhatIf) -> Tried {
     let node = what_if.cluster().nodes()[slot.index()].as_deref();
     let mut potential: Vec<OnNode<'_>> =
         node.map_or(&[][..], |node| &node.pods).iter().enumerate().filter(|(_, p)| p.priority < pod.priority).collect();

@@ -9,6 +9,7 @@ mod failures;
 mod lane;
 mod nominated;
 mod totals;
+mod tried;
 
 use loadline_framework::{Cluster, Reads, Score, Slot, Verdict};
 use loadline_model::Map;
@@ -19,6 +20,7 @@ use self::lane::{FeasibleSet, Lane, Moved};
 use self::nominated::WithNominated;
 pub(crate) use self::nominated::with_nominated;
 use self::totals::Totals;
+pub(crate) use self::tried::{Asked, Tried};
 use crate::bits::{Bits, WORD};
 use crate::columns::{ColumnId, ColumnStore};
 use crate::nominator::Nominator;
@@ -74,6 +76,8 @@ pub(crate) struct Class {
     feasible_set: FeasibleSet,
     totals: Totals,
     pub(crate) last_used: u64,
+    /// What preemption found out about nodes.
+    pub(crate) tried: Tried,
 }
 
 /// What changed since a class was last up to date.
@@ -110,6 +114,7 @@ impl Class {
             feasible_set: FeasibleSet::default(),
             totals: Totals::default(),
             last_used: 0,
+            tried: Tried::default(),
         }
     }
 
@@ -121,7 +126,7 @@ impl Class {
     pub(crate) fn bytes(&self) -> usize {
         let ranks = self.totals.len();
         let sets = self.failures.len() * self.rejected.bytes() + self.feasible_set.bytes();
-        512 + ranks * size_of::<i64>() + sets + self.lanes.iter().map(Lane::bytes).sum::<usize>()
+        512 + ranks * size_of::<i64>() + sets + self.lanes.iter().map(Lane::bytes).sum::<usize>() + self.tried.bytes()
     }
 
     /// Number of feasible nodes.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use loadline_engine::queue::QueueName;
 use loadline_engine::{Depth, Effect, Engine, Event, Scheduler, Settings};
 use loadline_model::{
-    Affinity, Labels, NamespaceMatch, NodeSpec, Operator, PodAffinityTerm, PodInfo, PodMatcher, PodRequests,
-    Requirement, Resources, Selector,
+    Affinity, DisruptionBudget, Labels, NamespaceMatch, NodeSpec, Operator, PodAffinityTerm, PodInfo, PodMatcher,
+    PodRequests, Requirement, Resources, Selector,
 };
 use loadline_parity::profiles;
 
@@ -124,4 +124,89 @@ fn terms_that_come_later_tell_pods_apart_that_were_alike() {
     let nominated = |engine: &mut Engine, pod: &Arc<PodInfo>| engine.decide(pod, 1, Depth::Decide).nominate;
     assert_eq!(nominated(&mut engine, &labelled("front", "front")), Some(Some("n".into())));
     assert_ne!(nominated(&mut engine, &labelled("back", "back")), Some(Some("n".into())));
+}
+
+/// Two full nodes in a zone each: on `a` a pod of priority 1, on `b` one of priority 5.
+fn two_full_nodes() -> Engine {
+    let mut engine = Engine::new(profiles("").expect("the configuration is valid"), Settings::default());
+    for (name, priority) in [("a", 1), ("b", 5)] {
+        let labels: Labels = [("zone", name)].into_iter().collect();
+        let node = NodeSpec {
+            name: name.into(),
+            labels: Arc::new(labels),
+            allocatable: cpu(1000),
+            allowed_pods: 10,
+            ..NodeSpec::default()
+        };
+        engine.set_node(Arc::new(node));
+        let app: Labels = [("app", name)].into_iter().collect();
+        let full = pod(&format!("on-{name}"), 1000, priority, Some(name));
+        engine.set_placed_pod(Arc::new(PodInfo { labels: Arc::new(app), ..PodInfo::clone(&full) }), &name.into());
+    }
+    engine
+}
+
+/// Where a pod would push others away.
+fn chosen(engine: &mut Engine, pod: &Arc<PodInfo>) -> Option<String> {
+    let cycle = engine.decide(pod, 1, Depth::Decide);
+    assert_eq!(cycle.node, None);
+    cycle.nominate.flatten().map(|node| node.to_string())
+}
+
+#[test]
+fn what_was_found_out_for_one_preemptor_holds_for_the_next_as_long_as_it_is_true() {
+    let mut engine = two_full_nodes();
+    let high = |name: &str| pod(name, 1000, 10, None);
+    assert_eq!(chosen(&mut engine, &high("first")).as_deref(), Some("a"));
+    assert_eq!(chosen(&mut engine, &high("second")).as_deref(), Some("a"));
+
+    // A budget comes, and goes.
+    let budget = DisruptionBudget {
+        namespace: "default".into(),
+        name: "keep".into(),
+        selector: Selector::from_pairs([(&"app".into(), &"a".into())]),
+        disruptions_allowed: 0,
+        disrupted_pods: Default::default(),
+    };
+    engine.set_disruption_budget(budget);
+    assert_eq!(chosen(&mut engine, &high("third")).as_deref(), Some("b"));
+    engine.remove_disruption_budget("default", "keep");
+    assert_eq!(chosen(&mut engine, &high("fourth")).as_deref(), Some("a"));
+
+    // One of the same kind and lower priority pushes nobody away whom it may not.
+    engine.set_placed_pod(pod("on-a", 1000, 3, Some("a")), &"a".into());
+    assert_eq!(chosen(&mut engine, &high("fifth")).as_deref(), Some("a"));
+    assert_eq!(chosen(&mut engine, &pod("low", 1000, 2, None)), None);
+    engine.set_placed_pod(pod("on-a", 1000, 8, Some("a")), &"a".into());
+    let small = NodeSpec { name: "c".into(), allocatable: cpu(500), allowed_pods: 10, ..NodeSpec::default() };
+    engine.set_node(Arc::new(small));
+    engine.set_placed_pod(pod("on-c", 500, 0, Some("c")), &"c".into());
+    assert_eq!(chosen(&mut engine, &pod("middle", 1000, 4, None)), None);
+    assert_eq!(chosen(&mut engine, &high("above")).as_deref(), Some("b"));
+    engine.set_placed_pod(pod("on-a", 1000, 3, Some("a")), &"a".into());
+
+    // Room that is promised to somebody else is not there.
+    engine.nominate(pod("promised", 1000, 20, None), "a".into());
+    assert_eq!(chosen(&mut engine, &high("sixth")).as_deref(), Some("b"));
+    engine.end_nomination("promised");
+    assert_eq!(chosen(&mut engine, &high("seventh")).as_deref(), Some("a"));
+}
+
+#[test]
+fn what_depends_on_other_nodes_is_found_out_anew() {
+    let mut engine = two_full_nodes();
+    // Another node in the zone of `a`, and on it a pod that the preemptor must not be with and can not push away.
+    let labels: Labels = [("zone", "a")].into_iter().collect();
+    let node = NodeSpec { name: "c".into(), labels: Arc::new(labels), allowed_pods: 10, ..NodeSpec::default() };
+    engine.set_node(Arc::new(node));
+    let other: Labels = [("app", "other")].into_iter().collect();
+    let other = PodInfo { labels: Arc::new(other), ..PodInfo::clone(&pod("other", 0, 100, Some("c"))) };
+    engine.set_placed_pod(Arc::new(other), &"c".into());
+    let apart = |name: &str| {
+        let selector = Selector::from_pairs([(&"app".into(), &"other".into())]);
+        apart_from(&pod(name, 1000, 10, None), selector)
+    };
+    assert_eq!(chosen(&mut engine, &apart("first")).as_deref(), Some("b"));
+    engine.remove_pod("other");
+    assert_eq!(chosen(&mut engine, &apart("second")).as_deref(), Some("a"));
 }
