@@ -205,13 +205,12 @@ fn a_slow_api_server_has_a_bounded_number_of_bindings_to_answer() {
     let watched = Watched::start(&flags, |flags| Running::through(&proxy, flags));
     let mut most = 0;
     eventually("all are bound", || {
-        most = most.max(watched.metric("scheduler_cache_size{type=\"assumed_pods\"}"));
+        most = most.max(watched.gauge("loadline_binding_pods"));
         let unbound = list(&server, &["pods", "--field-selector=spec.nodeName="]);
         unbound.is_empty().then_some(())
     });
-    // Those that were answered just now are assumed until their event comes.
-    let expected = MOST_UNANSWERED / 2..=MOST_UNANSWERED + 64;
-    assert!(expected.contains(&most), "{most} pods were assumed at the same time");
+    let expected = MOST_UNANSWERED / 2..=MOST_UNANSWERED;
+    assert!(expected.contains(&most), "{most} bindings were not answered at the same time");
     let bindings = bindings(&proxy);
     assert_eq!(bindings.len(), MOST_UNANSWERED + 100);
     assert!(bindings.values().all(|count| *count == 1), "{bindings:?}");

@@ -139,10 +139,18 @@ impl Watched {
         let port = free_port().expect("a port");
         let secure_port = format!("--secure-port={port}");
         let serving = ["--bind-address=127.0.0.1", &secure_port, "--authorization-always-allow-paths=/metrics,/readyz"];
-        Self { scheduler: run(&[flags, &serving].concat()), metrics: Client::anonymous(port) }
+        let (scheduler, metrics) = (run(&[flags, &serving].concat()), Client::anonymous(port));
+        eventually("metrics are served", || metrics.try_get("/metrics").filter(|answer| answer.status == 200));
+        Self { scheduler, metrics }
     }
 
-    /// The sum of a metric over all series that begin so.
+    /// A metric that is there from the beginning.
+    pub(crate) fn gauge(&self, name: &str) -> usize {
+        assert!(self.metrics.body("/metrics").contains(&format!("\n{name} ")), "there is no {name}");
+        self.metric(name)
+    }
+
+    /// The sum of a metric over all series that begin so; 0 as long as there is none.
     pub(crate) fn metric(&self, series: &str) -> usize {
         let text = self.metrics.body("/metrics");
         let values = text.lines().filter_map(|line| line.strip_prefix(series)?.rsplit_once(' ')?.1.parse::<f64>().ok());

@@ -65,7 +65,7 @@ impl Engine {
             let is_over = used.milli_cpu > has.milli_cpu
                 || used.memory > has.memory
                 || used.ephemeral_storage > has.ephemeral_storage
-                || used.scalars.iter().any(|(name, used)| *used > has.scalar(name).unwrap_or(0))
+                || used.scalars.iter().any(|(name, used)| has.scalar(name).is_some_and(|has| *used > has))
                 || info.load.pods > info.spec.allowed_pods;
             if is_over {
                 findings.overcommitted.push(name.to_string());

@@ -245,9 +245,10 @@ impl Engine {
 
     /// Adds or replaces a PodDisruptionBudget.
     pub fn set_disruption_budget(&mut self, budget: DisruptionBudget) {
-        self.budgets_at += 1;
         let budgets = self.budgets.entry(budget.namespace.clone()).or_default();
-        match budgets.binary_search_by(|b| b.name.cmp(&budget.name)) {
+        let found = budgets.binary_search_by(|b| b.name.cmp(&budget.name));
+        self.budgets_at += u64::from(found.is_ok_and(|at| budgets[at] != budget) || found.is_err());
+        match found {
             Ok(at) => budgets[at] = budget,
             Err(at) => budgets.insert(at, budget),
         }

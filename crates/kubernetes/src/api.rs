@@ -7,18 +7,20 @@ use futures_util::TryStreamExt;
 use futures_util::io::AsyncBufRead;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use kube::Client;
+use hyper::body::Incoming;
 use kube::client::Body;
 use loadline_metrics::Metrics;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
-use tracing::debug;
+use tower::ServiceExt;
+use tracing::{Level, debug, enabled, trace};
 
 use crate::fence::Fence;
 use crate::limit::Limit;
 use crate::measure::Timer;
+use crate::transport::Transport;
 
 /// A request takes no longer; what is slower has failed, and nobody knows how it ended.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -131,7 +133,7 @@ pub(crate) struct RequestCounter {
 /// A way to the API server: a pool of connections, the limits that the configuration sets, and for writes the leader's fence.
 #[derive(Clone)]
 pub(crate) struct Api {
-    client: Arc<Mutex<Client>>,
+    transport: Arc<Mutex<Transport>>,
     limit: Option<Arc<Limit>>,
     fence: Option<Fence>,
     counter: RequestCounter,
@@ -144,8 +146,8 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(client: Client, limit: Option<Arc<Limit>>, counter: RequestCounter) -> Self {
-        Self { client: Arc::new(Mutex::new(client)), limit, fence: None, counter }
+    pub(crate) fn new(transport: Transport, limit: Option<Arc<Limit>>, counter: RequestCounter) -> Self {
+        Self { transport: Arc::new(Mutex::new(transport)), limit, fence: None, counter }
     }
 
     /// The same connections for what only the leader may do.
@@ -158,9 +160,9 @@ impl Api {
         Self { fence: self.fence.as_ref().map(Fence::of_this_term), ..self.clone() }
     }
 
-    /// Has further requests go through another client: certificates have changed.
-    pub(crate) fn replace(&self, client: Client) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    /// Has further requests go another way: certificates have changed.
+    pub(crate) fn replace(&self, transport: Transport) {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 
     /// Whether what is written now would go out; anybody may read.
@@ -170,9 +172,7 @@ impl Api {
 
     /// Sends a request and reads the answer.
     pub(crate) async fn answer<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, ApiError> {
-        let body = self.body(ask).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| ApiError::Transport(format!("the answer can not be read: {error}")))
+        read(&self.body(ask).await?)
     }
 
     /// A page of a list: the first one, or that which the page before told of. `path` ends where a parameter can follow.
@@ -187,9 +187,9 @@ impl Api {
     }
 
     /// Sends a request once. Why it came to nothing, and after which time the API server wants to be asked again, if it says so.
-    pub(crate) async fn once(&self, ask: &Ask) -> Result<(), (ApiError, Option<Duration>)> {
+    pub(crate) async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (ApiError, Option<Duration>)> {
         let (answer, body) = self.exchange(ask).await.map_err(|error| (error, None))?;
-        if answer.is_success() { Ok(()) } else { Err((refusal(answer.code, &body), answer.wait)) }
+        if answer.is_success() { Ok(body) } else { Err((refusal(answer.code, &body), answer.wait)) }
     }
 
     /// The body of an answer, once it has come whole.
@@ -225,17 +225,21 @@ impl Api {
         }
     }
 
-    async fn sent(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
+    async fn sent(&self, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
         // As late as can be: what was waited for before may have taken longer than the lease lasts.
         if request.method() != Method::GET && !self.may_send() {
             return Err(ApiError::NotLeading);
         }
-        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (timer, method) = (Timer::start(), request.method().clone());
-        let response = client.send(request).await;
+        let uri = enabled!(Level::TRACE).then(|| request.uri().clone());
+        let response = transport.oneshot(request).await;
         let code = response.as_ref().ok().map(|response| response.status().as_u16());
+        if let Some(uri) = uri {
+            trace!(%method, %uri, code, took = ?timer.elapsed(), "request");
+        }
         self.counter.metrics.request(method.as_str(), &self.counter.host, code, timer.elapsed());
-        response.map_err(|error| no_answer(&error))
+        response.map_err(|error| no_answer(&*error))
     }
 
     /// Sends a request whose answer comes line by line.
@@ -257,6 +261,11 @@ impl Api {
         let chunks = response.into_body().into_data_stream().map_err(std::io::Error::other);
         Ok(Box::pin(chunks.into_async_read()))
     }
+}
+
+/// What the body of an answer says.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::Transport(format!("the answer can not be read: {error}")))
 }
 
 /// What the head of an answer says.
@@ -327,7 +336,7 @@ fn refusal(code: StatusCode, body: &[u8]) -> ApiError {
     Status { code: code.as_u16(), ..status }.into()
 }
 
-fn no_answer(error: &kube::Error) -> ApiError {
+fn no_answer(error: &(dyn std::error::Error + 'static)) -> ApiError {
     ApiError::Transport(with_causes(error))
 }
 

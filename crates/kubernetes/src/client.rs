@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use loadline_metrics::Metrics;
 use serde_json::Value;
 use tracing::{info, warn};
@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::api::{Api, ApiError, Ask, RequestCounter};
 use crate::fence::Fence;
 use crate::limit::Limit;
+use crate::transport::{TransportError, transport};
 
 /// Where the API server is, and as whom it is asked.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ pub enum ConnectError {
     },
     /// Certificates, keys or tokens can not be used.
     #[error("can not set up the connection: {0}")]
-    Client(#[source] kube::Error),
+    Transport(#[from] TransportError),
 }
 
 /// Limits of requests in a time; absent, the API server's own fairness decides.
@@ -123,7 +124,7 @@ impl Connection {
         let counter = RequestCounter { metrics: metrics.clone(), host: host.into() };
         // Bindings have a budget of their own, as large as all the rest.
         let limit = || limit.filter(|limit| limit.qps > 0.0).map(|limit| Arc::new(Limit::new(limit.qps, limit.burst)));
-        let api = |limit| Ok::<Api, ConnectError>(Api::new(client(config.clone())?, limit, counter.clone()));
+        let api = |limit| Ok::<Api, ConnectError>(Api::new(transport(&config)?, limit, counter.clone()));
         let shared = limit();
         Ok(Self { read: api(shared.clone())?, bind: api(limit())?, write: api(shared)?, lease: api(None)? })
     }
@@ -178,7 +179,7 @@ impl Connection {
     async fn renew(&self, access: &Access) -> Result<(), ConnectError> {
         let config = read(access).await?;
         for api in [&self.read, &self.bind, &self.write, &self.lease] {
-            api.replace(client(config.clone())?);
+            api.replace(transport(&config)?);
         }
         Ok(())
     }
@@ -216,10 +217,10 @@ pub(crate) async fn of_user(access: &UserAccess) -> Result<Config, ConnectError>
 }
 
 /// A way to ask for a command that ends: nobody reads what is counted.
-pub(crate) fn for_once(config: Config) -> Result<Api, ConnectError> {
+pub(crate) fn for_once(config: &Config) -> Result<Api, ConnectError> {
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let counter = RequestCounter { metrics: Metrics::new(), host: host.into() };
-    Ok(Api::new(client(config)?, None, counter))
+    Ok(Api::new(transport(config)?, None, counter))
 }
 
 /// What a kubeconfig file says.
@@ -227,12 +228,6 @@ async fn read_file(path: &Path, options: &KubeConfigOptions) -> Result<Config, C
     let wrong = |source| ConnectError::Kubeconfig { path: path.display().to_string(), source };
     let kubeconfig = Kubeconfig::read_from(path).map_err(wrong)?;
     Config::from_custom_kubeconfig(kubeconfig, options).await.map_err(wrong)
-}
-
-fn client(mut config: Config) -> Result<Client, ConnectError> {
-    // It would repeat any write up to 15 times, bindings too: what is repeated is decided here.
-    config.default_retry = false;
-    Client::try_from(config).map_err(ConnectError::Client)
 }
 
 /// What is in the files that an access is made of.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::AsyncBufReadExt;
 use loadline_api::convert::Converter;
+use loadline_api::wire;
 use loadline_model::Map;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -60,6 +61,12 @@ struct Version {
     resource_version: String,
 }
 
+/// What objects are told apart by.
+#[derive(Deserialize)]
+struct Named {
+    metadata: wire::ObjectMeta,
+}
+
 /// Nobody listens any more.
 struct Ended;
 
@@ -103,7 +110,7 @@ pub(crate) struct Follower<R: Resource> {
     checked: Timer,
     /// Whether the last request came to nothing.
     is_failing: bool,
-    /// Whether the list had objects that can not be read: nobody knows which of them are gone.
+    /// Whether the list had objects that nobody can tell apart: any of those that are known may be among them.
     has_unreadable: bool,
     /// Where whole objects are put, if somebody wants them.
     shelf: Option<Shelf>,
@@ -317,7 +324,7 @@ impl<R: Resource> Follower<R> {
             };
             for item in page.items.iter().flatten() {
                 let Some(object) = Self::read(item) else {
-                    self.has_unreadable = true;
+                    self.is_there(item);
                     continue;
                 };
                 let version = number(&R::metadata(&object).resource_version);
@@ -345,7 +352,7 @@ impl<R: Resource> Follower<R> {
     /// Tells of an object; its version.
     async fn seen(&mut self, item: &RawValue) -> Result<String, Ended> {
         let Some(object) = Self::read(item) else {
-            self.has_unreadable = true;
+            self.is_there(item);
             return Ok(version_of(item));
         };
         let version = R::metadata(&object).resource_version.clone();
@@ -360,6 +367,18 @@ impl<R: Resource> Follower<R> {
             self.send(Message::Event(event)).await?;
         }
         Ok(version)
+    }
+
+    /// An object that can not be read is there all the same: as it is known, it is not gone.
+    fn is_there(&mut self, item: &RawValue) {
+        match serde_json::from_str::<Named>(item.get()) {
+            Ok(named) => {
+                if let Some(known) = self.known.get_mut(&R::key_of(&named.metadata)) {
+                    known.list = self.lists;
+                }
+            }
+            Err(_) => self.has_unreadable = true,
+        }
     }
 
     /// Tells that an object is gone.

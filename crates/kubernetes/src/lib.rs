@@ -22,6 +22,7 @@ mod resources;
 mod review;
 mod running;
 pub mod snapshot;
+mod transport;
 mod witness;
 mod writer;
 
@@ -36,4 +37,5 @@ pub use measure::reading;
 pub use originals::Originals;
 pub use review::{Reviews, Subject};
 pub use running::{Authority, Record, RunningError, RunningScheduler};
+pub use transport::TransportError;
 pub use witness::Witnessed;

@@ -42,6 +42,8 @@ pub(crate) struct Patcher {
 struct Desk {
     waiting: Map<PodKey, Patch>,
     writing: Map<PodKey, Writing>,
+    /// What was last said of nominations that the pods as they are known do not show.
+    nominated: Map<PodKey, Option<Str>>,
 }
 
 /// A status that is being written.
@@ -115,7 +117,8 @@ impl Patcher {
         if desk.writing.contains_key(uid) {
             return None;
         }
-        let (uid, patch) = desk.waiting.remove_entry(uid)?;
+        let (uid, mut patch) = desk.waiting.remove_entry(uid)?;
+        desk.leave_out_known_nomination(&uid, &mut patch);
         let writing = Writing::default();
         let obsolete = Arc::clone(&writing.obsolete);
         desk.writing.insert(uid, writing);
@@ -135,6 +138,26 @@ impl Patcher {
     fn desk(&self) -> MutexGuard<'_, Desk> {
         // Nothing is half done under the lock, so a holder that panicked leaves it as good as any.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pods of which it is remembered what was said. Those that are deleted at once are never heard of again.
+const REMEMBERED: usize = 10_000;
+
+impl Desk {
+    /// A nomination that the status shows is not written, unless something else was written meanwhile.
+    fn leave_out_known_nomination(&mut self, uid: &PodKey, patch: &mut Patch) {
+        let Some(wanted) = &patch.nominated_node_name else { return };
+        let is_shown = *wanted == patch.pod.nominated_node_name;
+        if is_shown && self.nominated.get(uid).is_none_or(|said| said == wanted) {
+            self.nominated.remove(uid);
+            patch.nominated_node_name = None;
+            return;
+        }
+        if self.nominated.len() >= REMEMBERED {
+            self.nominated.clear();
+        }
+        self.nominated.insert(uid.clone(), wanted.clone());
     }
 }
 
@@ -185,7 +208,7 @@ fn body(patch: &Patch) -> Option<Value> {
             status.insert("conditions".to_owned(), json!([condition]));
         }
     }
-    if let Some(node) = nominated_node_name.as_ref().filter(|wanted| **wanted != pod.nominated_node_name) {
+    if let Some(node) = nominated_node_name {
         status.insert("nominatedNodeName".to_owned(), json!(node.as_deref()));
     }
     // A pod of the same name that came after this one is another pod.
@@ -253,8 +276,16 @@ mod tests {
         );
         patcher.end("a");
 
-        put(None, Some(Some("n")));
+        // It is written, or may be, and not heard of yet.
+        put(None, Some(None));
+        assert_eq!(written(), Some(json!({"nominatedNodeName": null})));
+        patcher.end("a");
         put(None, Some(None));
         assert_eq!(written(), None, "it is so already");
+        patcher.end("a");
+
+        put(None, Some(Some("n")));
+        put(None, Some(None));
+        assert_eq!(written(), None, "the newest word is that nothing changes");
     }
 }

@@ -34,7 +34,11 @@ pub(crate) trait Resource: 'static {
     /// Metadata of an object.
     fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
     /// The object's identity.
-    fn key(object: &Self::Wire) -> Self::Key;
+    fn key(object: &Self::Wire) -> Self::Key {
+        Self::key_of(Self::metadata(object))
+    }
+    /// The same by its metadata.
+    fn key_of(metadata: &wire::ObjectMeta) -> Self::Key;
     /// It is there, or changed. `None` if nobody needs to know.
     fn seen(converter: &mut Converter, object: &Self::Wire) -> Option<Event>;
     /// It is gone.
@@ -70,9 +74,9 @@ macro_rules! resources {
                     &object.metadata
                 }
 
-                fn key(object: &Self::Wire) -> Self::Key {
+                fn key_of(metadata: &wire::ObjectMeta) -> Self::Key {
                     let key: fn(&wire::ObjectMeta) -> Self::Key = $key;
-                    key(&object.metadata)
+                    key(metadata)
                 }
 
                 fn seen(converter: &mut Converter, object: &Self::Wire) -> Option<Event> {
@@ -143,8 +147,8 @@ impl Resource for RefusedPods {
         &object.metadata
     }
 
-    fn key(object: &Self::Wire) -> Self::Key {
-        Pods::key(object)
+    fn key_of(metadata: &wire::ObjectMeta) -> Self::Key {
+        Pods::key_of(metadata)
     }
 
     fn seen(converter: &mut Converter, pod: &Self::Wire) -> Option<Event> {

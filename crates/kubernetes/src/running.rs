@@ -97,7 +97,7 @@ impl RunningScheduler {
                 .map_err(|source| ConnectError::File { path: path.display().to_string(), source })?;
             config.root_cert_file = Some(path.clone());
         }
-        Ok(Self { api: for_once(config)?, prefix: String::new(), name: url.to_owned(), pod: None })
+        Ok(Self { api: for_once(&config)?, prefix: String::new(), name: url.to_owned(), pod: None })
     }
 
     /// The one that leads by the Lease, through the API server, which passes requests on to its pod. The user needs the right to do
@@ -106,7 +106,7 @@ impl RunningScheduler {
     /// # Errors
     /// When no cluster is known, or none is found in it.
     pub async fn leading(access: &UserAccess) -> Result<Self, RunningError> {
-        let api = for_once(of_user(access).await?)?;
+        let api = for_once(&of_user(access).await?)?;
         let pod = in_time(async { pod_of(&api, &holder(&api).await?).await }).await?;
         let prefix = format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:{PORT}/proxy");
         let name = format!("pod {NAMESPACE}/{pod}, through the API server");

@@ -1,6 +1,7 @@
 //! Effects of the engine, performed through the API.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::{Notify, Semaphore};
 use tracing::{debug, error, info};
 
-use crate::api::{ApiError, Ask, JSON};
+use crate::api::{ApiError, Ask, JSON, TOLD_TO_WAIT, read};
 use crate::client::Connection;
 use crate::clock::{about, seconds};
 use crate::live::Message;
@@ -27,9 +28,12 @@ pub(crate) const BINDINGS: usize = 64;
 /// Pause before a binding is tried again whose answer was lost, doubled with each try.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
-/// How often a binding is sent that is answered with an error, each time with the pod on no node afterwards: about two seconds. Then
-/// the attempt has failed, and the pod is tried again after its backoff.
+/// Those of them that were tried before: bindings that fail are not in the way of others.
+const REPEATED: usize = 16;
+/// How often a binding is sent, and for how long, that is answered with an error, with the pod on no node afterwards. Then the attempt
+/// has failed, and the pod is tried again after its backoff.
 const TRIES: u32 = 5;
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Performs effects.
 #[derive(Clone)]
@@ -37,8 +41,9 @@ pub(crate) struct Writer {
     connection: Connection,
     answers: Sender<Message>,
     bindings: Arc<Semaphore>,
-    /// Preemptions whose victims are not all asked to go yet: one reference is this one's, the others are theirs.
-    preempting: Arc<()>,
+    repeated: Arc<Semaphore>,
+    /// Preemptions whose victims are not all asked to go yet.
+    preempting: Arc<AtomicUsize>,
     patcher: Patcher,
     recorder: Recorder,
     metrics: Metrics,
@@ -57,6 +62,7 @@ impl Writer {
             patcher: Patcher::start(&connection.write, &runtime),
             answers,
             bindings: Arc::new(Semaphore::new(BINDINGS)),
+            repeated: Arc::new(Semaphore::new(REPEATED)),
             preempting: Arc::default(),
             connection,
             metrics,
@@ -94,7 +100,7 @@ impl Writer {
 
     /// Returns once all victims of preemptions are asked to go, and events and statuses are written.
     pub(crate) async fn all_written(&self) {
-        let preempts = || Arc::strong_count(&self.preempting) > 1;
+        let preempts = || self.preempting.load(Ordering::Relaxed) > 0;
         while preempts() || !(self.patcher.is_idle() && self.recorder.is_idle()) {
             tokio::time::sleep(FIRST_PAUSE).await;
         }
@@ -110,29 +116,36 @@ impl Writer {
         });
         let ask = Ask::send(Method::POST, format!("{}/binding", path_of(&pod)), JSON, &body);
         let mut pause = FIRST_PAUSE;
+        // None is kept during a pause: others may have better luck.
+        let mut permit = self.bindings.acquire().await;
         let timer = Timer::start();
         let mut certainty = Certainty::default();
+        let mut told = 0;
         let result = loop {
-            // Not kept during the pauses: others may have better luck.
-            let permit = self.bindings.acquire().await;
-            let error = match self.connection.bind.done(&ask).await {
-                Ok(()) => break Ok(()),
-                Err(error) => error,
-            };
-            // It may be there already: by this request or one before whose answer was lost, or by another scheduler.
-            if certainty.is_to_be_looked_up(&error) {
-                let found = self.node_of(&pod).await;
-                if let Some(result) = certainty.result(&error, found, &node) {
-                    break result;
+            let Err((error, wait)) = self.connection.bind.once(&ask).await else { break Ok(()) };
+            let wait = match wait {
+                Some(wait) if told < TOLD_TO_WAIT => {
+                    told += 1;
+                    wait
                 }
-            } else {
-                break Err(error.to_string());
-            }
+                // It may be there already: by this request or one before whose answer was lost, or by another scheduler.
+                _ if certainty.is_to_be_looked_up(&error) => {
+                    let found = self.node_of(&pod).await;
+                    if let Some(result) = certainty.result(&error, found, &node, timer.elapsed()) {
+                        break result;
+                    }
+                    let now = about(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    now
+                }
+                _ => break Err(error.to_string()),
+            };
             drop(permit);
-            debug!(pod = pod.full_name(), %node, %error, "binding is tried again");
-            tokio::time::sleep(about(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            debug!(pod = pod.full_name(), %node, %error, ?wait, "binding is tried again");
+            tokio::time::sleep(wait).await;
+            permit = self.repeated.acquire().await;
         };
+        drop(permit);
         let status = if result.is_ok() { "Success" } else { "Error" };
         self.metrics.extension_point("Bind", status, &pod.scheduler_name, timer.elapsed());
         match &result {
@@ -168,7 +181,8 @@ impl Writer {
 
     /// On which node the API server has a pod.
     async fn node_of(&self, pod: &PodInfo) -> Result<Option<String>, ApiError> {
-        let found: wire::Pod = self.connection.bind.answer(&Ask::get(path_of(pod))).await?;
+        let body = self.connection.bind.once(&Ask::get(path_of(pod))).await.map_err(|(error, _)| error)?;
+        let found: wire::Pod = read(&body)?;
         if found.metadata.uid != *pod.uid {
             let message = format!("pods \"{}\" is another pod of that name by now", pod.name);
             return Err(ApiError::Refused { code: 404, reason: "NotFound".to_owned(), message });
@@ -178,8 +192,8 @@ impl Writer {
 
     /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor.
     async fn delete_victims(self, preemptor: Arc<PodInfo>, node: Str, victims: Vec<Arc<PodInfo>>) {
-        let _under_way = Arc::clone(&self.preempting);
         let Some((last, others)) = victims.split_last() else { return };
+        self.preempting.fetch_add(1, Ordering::Relaxed);
         let delete = |victim: &Arc<PodInfo>| {
             let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
             self.runtime.spawn(async move { writer.delete_victim(&preemptor, &node, &victim).await })
@@ -196,6 +210,7 @@ impl Writer {
             // No end of a victim will wake it, so it looks again by itself.
             let _ = self.answers.send(Message::Activate(preemptor.uid.clone())).await;
         }
+        self.preempting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether the victim is on its way out.
@@ -263,22 +278,26 @@ impl Certainty {
         self.is_lost || error.is_code(409)
     }
 
-    /// How it ended, from the answer and what was found then. `None`: nobody knows, or it is not bound and may be yet. The room stays
-    /// taken until one of both is certain.
+    /// How it ended, from the answer, what was found then, and how long all of this has taken. `None`: nobody knows, or it is not bound
+    /// and may be yet. The room stays taken until one of both is certain.
     fn result(
         &self,
         error: &ApiError,
         found: Result<Option<String>, ApiError>,
         node: &str,
+        took: Duration,
     ) -> Option<Result<(), String>> {
+        let is_over = self.refused >= TRIES || took >= LONGEST;
         match found {
             Ok(Some(found)) if found == node => Some(Ok(())),
             Ok(Some(found)) => Some(Err(format!("{error}: the pod is on node {found}"))),
             Ok(None) if error.is_certain() => Some(Err(error.to_string())),
-            // What else a look is answered with says nothing of the pod.
+            Ok(None) => (is_over && !error.is_unreachable()).then(|| Err(error.to_string())),
             Err(gone) if gone.is_code(404) => Some(Err(gone.to_string())),
-            Err(unknown) if unknown.is_unreachable() => None,
-            Ok(None) | Err(_) => (self.refused >= TRIES).then(|| Err(error.to_string())),
+            // Whoever may not look never knows; the watch will tell.
+            Err(barred) if barred.is_code(401) || barred.is_code(403) => is_over.then(|| Err(error.to_string())),
+            // What else a look is answered with says nothing of the pod.
+            Err(_) => None,
         }
     }
 }
@@ -298,7 +317,7 @@ mod tests {
             if !certainty.is_to_be_looked_up(&error) {
                 return Some(Err(error.to_string()));
             }
-            certainty.result(&error, found.map(|node| node.map(str::to_owned)), "n")
+            certainty.result(&error, found.map(|node| node.map(str::to_owned)), "n", Duration::ZERO)
         })
     }
 
@@ -331,10 +350,18 @@ mod tests {
         let fails = || (refused(500), Ok(None));
         assert_eq!(ends((1..TRIES).map(|_| fails()).collect()), None);
         assert_eq!(ends((0..TRIES).map(|_| fails()).collect()), Some(Err("code 500".to_owned())));
-        assert_eq!(
-            ends((0..TRIES).map(|_| (refused(500), Err(refused(403)))).collect()),
-            Some(Err("code 500".to_owned()))
-        );
-        assert_eq!(ends((0..100).map(|_| (refused(500), Err(ApiError::TimedOut))).collect()), None, "nobody is there");
+        // Nobody knows: the pod may be there.
+        for look in [403, 429, 500] {
+            let ended = ends((0..100).map(|_| (refused(500), Err(refused(look)))).collect());
+            assert_eq!(ended.is_some(), look == 403, "{look}");
+        }
+        assert_eq!(ends((0..100).map(|_| (refused(500), Err(ApiError::TimedOut))).collect()), None);
+        let mut last_is_lost: Vec<_> = (0..9).map(|_| (refused(500), Err(ApiError::TimedOut))).collect();
+        last_is_lost.push((ApiError::TimedOut, Ok(None)));
+        assert_eq!(ends(last_is_lost), None, "the last one may arrive yet");
+        // One that takes long to fail is not sent five times.
+        let mut certainty = Certainty::default();
+        assert!(certainty.is_to_be_looked_up(&refused(500)));
+        assert_eq!(certainty.result(&refused(500), Ok(None), "n", LONGEST), Some(Err("code 500".to_owned())));
     }
 }

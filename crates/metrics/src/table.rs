@@ -541,7 +541,7 @@ pub const TABLE: &[Definition] = &[
         .on(Page::Resources)
         .absent("limits decide nothing in a scheduler, so they are not kept"),
     metric("loadline_decision_duration_seconds", exponential(0.000_001, 2.0, 22), &["profile"], Alpha, "Time of the decision on a pod, reservation of the node included.").own(),
-    metric("loadline_binding_pods", Gauge, &[], Alpha, "Pods between the decision and its confirmation.").own(),
+    metric("loadline_binding_pods", Gauge, &[], Alpha, "Pods whose binding is not answered yet.").own(),
     metric("loadline_decision_records", Gauge, &[], Alpha, "Decisions that are kept for /debug/decisions.").own(),
     metric("loadline_decision_records_bytes", Gauge, &[], Alpha, "Memory that they take.").own(),
     metric("loadline_config_reloads_total", Counter, &["result"], Alpha, "Changes of the configuration file that were put in force (success) or refused (error).").own(),

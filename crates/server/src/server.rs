@@ -26,7 +26,7 @@ use crate::tls::{self, TlsVersion};
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 1024;
 /// Those of one address, so that no single one keeps the kubelet's probes out; more are closed.
-const OF_ONE_ADDRESS: usize = 64;
+const OF_ONE_ADDRESS: usize = 128;
 /// A client that takes longer to say what it wants is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for answers that are under way.

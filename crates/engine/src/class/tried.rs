@@ -38,7 +38,7 @@ impl Tried {
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         /// A candidate with a few victims.
-        const FOUND: usize = 160;
+        const FOUND: usize = 512;
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.found.len() * (FOUND + size_of::<Option<(u64, Found)>>())
     }
@@ -68,9 +68,11 @@ impl Tried {
             let slots: Vec<Slot> = missing.iter().map(|at| nodes[*at].0).collect();
             let new = anew(&slots);
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have asked otherwise meanwhile.
+            let is_kept = kept.asked == Some(asked);
             for (at, new) in missing.into_iter().zip(new) {
                 let (slot, generation) = nodes[at];
-                if let Some(generation) = generation {
+                if let (Some(generation), true) = (generation, is_kept) {
                     if kept.found.len() <= slot.index() {
                         kept.found.resize(slot.index() + 1, None);
                     }
@@ -80,5 +82,36 @@ impl Tried {
             }
         }
         found.into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_known_is_found_out() {
+        let tried = Tried::default();
+        let asked = Asked { plugin: "P", priority: 1, budgets: 0 };
+        let looked_at = |asked: Asked, nodes: &[(u32, Option<u64>)]| {
+            let nodes: Vec<(Slot, Option<u64>)> = nodes.iter().map(|(slot, at)| (Slot(*slot), *at)).collect();
+            let mut anew = Vec::new();
+            let found = tried.find_out(asked, &nodes, |slots| {
+                anew.extend(slots.iter().map(|slot| slot.0));
+                slots.iter().map(|slot| Arc::new(slot.0) as Found).collect()
+            });
+            let found: Vec<u32> = found.iter().filter_map(|found| found.downcast_ref().copied()).collect();
+            assert_eq!(found, nodes.iter().map(|(slot, _)| slot.0).collect::<Vec<_>>());
+            anew
+        };
+        assert_eq!(looked_at(asked, &[(3, Some(1)), (0, Some(2)), (1, None)]), [3, 0, 1]);
+        assert_eq!(looked_at(asked, &[(3, Some(1)), (0, Some(2)), (1, None)]), [1]);
+        assert_eq!(looked_at(asked, &[(0, Some(5)), (1, Some(2)), (2, Some(9)), (3, Some(1))]), [0, 1, 2]);
+        assert_eq!(looked_at(asked, &[(0, Some(5)), (3, None)]), [3]);
+        for other in [Asked { priority: 2, ..asked }, Asked { budgets: 1, ..asked }, Asked { plugin: "Q", ..asked }] {
+            assert_eq!(looked_at(other, &[(0, Some(5))]), [0]);
+        }
     }
 }

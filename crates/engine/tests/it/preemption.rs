@@ -6,7 +6,7 @@ use loadline_engine::queue::QueueName;
 use loadline_engine::{Depth, Effect, Engine, Event, Scheduler, Settings};
 use loadline_model::{
     Affinity, DisruptionBudget, Labels, NamespaceMatch, NodeSpec, Operator, PodAffinityTerm, PodInfo, PodMatcher,
-    PodRequests, Requirement, Resources, Selector,
+    PodRequests, Requirement, Resources, Selector, Set,
 };
 use loadline_parity::profiles;
 
@@ -166,7 +166,7 @@ fn what_was_found_out_for_one_preemptor_holds_for_the_next_as_long_as_it_is_true
         name: "keep".into(),
         selector: Selector::from_pairs([(&"app".into(), &"a".into())]),
         disruptions_allowed: 0,
-        disrupted_pods: Default::default(),
+        disrupted_pods: Set::default(),
     };
     engine.set_disruption_budget(budget);
     assert_eq!(chosen(&mut engine, &high("third")).as_deref(), Some("b"));
@@ -185,11 +185,15 @@ fn what_was_found_out_for_one_preemptor_holds_for_the_next_as_long_as_it_is_true
     assert_eq!(chosen(&mut engine, &high("above")).as_deref(), Some("b"));
     engine.set_placed_pod(pod("on-a", 1000, 3, Some("a")), &"a".into());
 
-    // Room that is promised to somebody else is not there.
+    // Room that is promised to somebody else is not there, and is there again afterwards.
+    engine.nominate(pod("there", 1000, 20, None), "b".into());
+    assert_eq!(chosen(&mut engine, &high("sixth")).as_deref(), Some("a"));
     engine.nominate(pod("promised", 1000, 20, None), "a".into());
-    assert_eq!(chosen(&mut engine, &high("sixth")).as_deref(), Some("b"));
+    assert_eq!(chosen(&mut engine, &high("seventh")), None);
+    engine.end_nomination("there");
+    assert_eq!(chosen(&mut engine, &high("eighth")).as_deref(), Some("b"));
     engine.end_nomination("promised");
-    assert_eq!(chosen(&mut engine, &high("seventh")).as_deref(), Some("a"));
+    assert_eq!(chosen(&mut engine, &high("ninth")).as_deref(), Some("a"));
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Snapshot {
     pub async fn of(access: &UserAccess) -> Result<Self, ConnectError> {
         let config = of_user(access).await?;
         let server = config.cluster_url.to_string();
-        Ok(Self { api: for_once(config)?, server })
+        Ok(Self { api: for_once(&config)?, server })
     }
 
     /// Writes the list, one object a line. `progress` is told how many objects there are so far.
