@@ -1,10 +1,13 @@
 //! Pods that take the room of others.
 
-use loadline_fixture::Node;
+use std::time::Duration;
+
+use loadline_fixture::{ControlPlane, Fault, Node};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Running, bound, cluster, create, eventually, get, kubectl, list, pod, priority_class, running, waiting, workload,
+    Running, add_node, bound, cluster, create, eventually, get, kubectl, list, pod, priority_class, running,
+    service_account, waiting, workload,
 };
 
 /// The pods that were told that they are preempted.
@@ -103,5 +106,69 @@ fn the_less_important_make_room_and_budgets_are_kept_where_they_can_be() {
     assert_eq!(sneaky["reason"], "Unschedulable");
 
     assert_eq!(cluster.refusals(), []);
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn victims_are_deleted_once_however_late_the_watch_tells() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    create(&server, &[priority_class("low", 10), priority_class("high", 1000), priority_class("higher", 2000)]);
+    for (name, cpu) in [("node-a", "4"), ("node-b", "1")] {
+        add_node(&server, name, cpu);
+    }
+    let on = |node: &str, name: &str, cpu: &str, class: &str| {
+        let spec = json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
+        pod(name, cpu, &spec)
+    };
+    let others: Vec<Value> = (0..8).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
+    create(&server, &others);
+    let low: Vec<Value> = (0..4).map(|number| on("node-a", &format!("low-{number}"), "900m", "low")).collect();
+    create(&server, &low);
+    let scheduler = Running::through(&proxy, &[]);
+
+    // Neither the end of a victim nor the nomination of whom it makes room for are told.
+    proxy.sieve(|path, line| {
+        let is_end = line.contains(r#""type":"DELETED""#) && line.contains(r#""name":"low-"#);
+        let is_nomination = line.contains(r#""type":"MODIFIED""#) && line.contains(r#""name":"urgent""#);
+        !(path.starts_with("/api/v1/pods") && (is_end || is_nomination))
+    });
+    create(&server, &[pod("urgent", "3", &json!({"priorityClassName": "high"}))]);
+    let is_low = |pod: &&Value| pod["spec"]["priorityClassName"] == "low";
+    let left = || list(&server, &["pods"]).iter().filter(is_low).count();
+    let victims = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains("/low-")).count();
+    eventually("three make room", || (victims() == 3).then_some(()));
+    // Each of these has it look again.
+    for other in 0..8 {
+        kubectl(&server, &["delete", "pod", &format!("other-{other}"), "--grace-period=0", "--force"], "");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    eventually("it looked again", || {
+        let told = waiting(&server, "urgent")["message"].to_string();
+        told.contains("preemption: not eligible due to a terminating pod on the nominated node.").then_some(())
+    });
+    assert_eq!((victims(), left()), (3, 1));
+
+    // Where the API server no longer knows what there was to tell, everything is listed again.
+    proxy.fail(|_, path| {
+        (path.starts_with("/api/v1/pods?") && path.contains("watch=true")).then_some(Fault::Refuse(410, None))
+    });
+    proxy.set_up(false);
+    proxy.set_up(true);
+    assert_eq!(bound(&server, "urgent"), "node-a");
+    assert_eq!((victims(), left()), (3, 1));
+    // Not in one go: lists are dear.
+    let lists = || {
+        proxy
+            .seen()
+            .iter()
+            .filter(|(_, path)| {
+                path.starts_with("/api/v1/pods?fieldSelector=status.phase!") && !path.contains("watch=true")
+            })
+            .count()
+    };
+    let before = lists();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(lists() - before <= 5, "{} lists in three seconds", lists() - before);
     assert_eq!(scheduler.stop(), Some(0));
 }

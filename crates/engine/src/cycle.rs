@@ -116,16 +116,14 @@ impl Engine {
         }
         self.know_nominated_terms();
         // The pod must not make room for itself.
-        let own = self.nominator.take(&pod.uid);
+        self.nominator.set_aside(&pod.uid);
         let decided = guarded(|| self.decide_without_own(pod, attempt, depth, index, &profile));
         let cycle = decided.unwrap_or_else(|panic| {
             // Nobody knows what it left half done: everything but the cluster itself is built anew.
             self.drop_kept();
             Cycle::failed(pod, index, Outcome::Error, panic)
         });
-        if let Some((nominated, node)) = own {
-            self.nominator.add(nominated, node);
-        }
+        self.nominator.put_back();
         if depth == Depth::Decide && self.records.is_on() {
             let summary = self.summary(&cycle, &profile, attempt);
             self.records.push(summary);

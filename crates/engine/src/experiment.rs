@@ -103,6 +103,10 @@ impl WhatIf for Experiment<'_> {
         })
     }
 
+    fn nominated_node<'b>(&'b self, pod: &'b PodInfo) -> Option<&'b Str> {
+        self.sources.nominator.decided_for(&pod.uid).or(pod.nominated_node_name.as_ref())
+    }
+
     fn disruption_budgets(&self, namespace: &str) -> &[DisruptionBudget] {
         self.budgets.get(namespace).map_or(&[], Vec::as_slice)
     }

@@ -13,6 +13,7 @@ pub struct Nominator {
     by_node: BTreeMap<Str, Vec<Arc<PodInfo>>>,
     node_of: Map<PodKey, Str>,
     priorities: BTreeMap<i32, usize>,
+    aside: Option<(Arc<PodInfo>, Str)>,
     log: ChangeLog<Str>,
 }
 
@@ -22,6 +23,7 @@ impl Default for Nominator {
             by_node: BTreeMap::new(),
             node_of: Map::default(),
             priorities: BTreeMap::new(),
+            aside: None,
             log: ChangeLog::new(4096),
         }
     }
@@ -44,6 +46,13 @@ impl Nominator {
             None => {
                 self.take(&pod.uid);
             }
+        }
+    }
+
+    /// Leaves a pod nominated as it is: by what was decided, which its status may not show yet, or else by its status.
+    pub fn keep(&mut self, pod: &Arc<PodInfo>) {
+        if !self.node_of.contains_key(&pod.uid) {
+            self.add_by_status(pod);
         }
     }
 
@@ -74,6 +83,24 @@ impl Nominator {
         }
         self.log.push(node.clone());
         Some((pod, node))
+    }
+
+    /// Keeps no room for a pod until [`Nominator::put_back`].
+    pub(crate) fn set_aside(&mut self, uid: &str) {
+        self.aside = self.take(uid);
+    }
+
+    /// Ends [`Nominator::set_aside`].
+    pub(crate) fn put_back(&mut self) {
+        if let Some((pod, node)) = self.aside.take() {
+            self.add(pod, node);
+        }
+    }
+
+    /// The node that a pod is nominated to, also while it is set aside.
+    pub(crate) fn decided_for(&self, uid: &str) -> Option<&Str> {
+        let aside = self.aside.as_ref().filter(|(pod, _)| pod.uid == *uid);
+        self.node_of(uid).or(aside.map(|(_, node)| node))
     }
 
     /// Pods nominated to a node.

@@ -417,7 +417,7 @@ impl Scheduler {
             Some(None) => {
                 self.engine.end_nomination(&pod.uid);
             }
-            None => self.engine.nominator.add_by_status(&pod),
+            None => self.engine.nominator.keep(&pod),
         }
         self.queue.requeue_after_failure(queued, rejectors, now);
         report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);

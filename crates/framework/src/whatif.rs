@@ -53,6 +53,10 @@ pub trait WhatIf: Sync {
             .map(|(found, slot)| found.into_inner().unwrap_or_else(|| find_out(*slot)))
             .collect()
     }
+    /// The node that this cycle's pod is nominated to: by what was decided, or else by its status, which may be behind.
+    fn nominated_node<'a>(&'a self, pod: &'a PodInfo) -> Option<&'a Str> {
+        pod.nominated_node_name.as_ref()
+    }
     /// The lowest priority of any pod on a node: none can be preempted by a pod that is not above it.
     fn lowest_priority(&self) -> Option<i32>;
     /// Name of the profile's scheduler.

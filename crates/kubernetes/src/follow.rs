@@ -137,12 +137,16 @@ impl<R: Resource> Follower<R> {
     pub(crate) async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let step = if self.version.is_empty() { self.list().await } else { self.watch().await };
+            let is_list = self.version.is_empty();
+            let begun = Timer::start();
+            let step = if is_list { self.list().await } else { self.watch().await };
+            // A list says nothing of how the watch will fare that follows: where none can begin, lists must not follow each other
+            // without a pause.
+            if !is_list && begun.elapsed() >= SHORTEST {
+                pause = FIRST_PAUSE;
+            }
             let error = match step {
-                Ok(()) => {
-                    pause = FIRST_PAUSE;
-                    continue;
-                }
+                Ok(()) => continue,
                 Err(Stop::Ended) => return,
                 Err(Stop::Failed(error)) => error,
             };
@@ -150,6 +154,8 @@ impl<R: Resource> Follower<R> {
             if error.is_code(410) || matches!(&error, ApiError::Refused { reason, .. } if reason == "Expired") {
                 info!(resource = R::NAME, "the watch is too far behind: listing anew");
                 self.version.clear();
+                sleep(about(pause)).await;
+                pause = (pause * 2).min(LONGEST_REFUSED);
                 continue;
             }
             // An API server that does not serve the resource has no objects of it, yet. Of the others this is said by whoever stands in

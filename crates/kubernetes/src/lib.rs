@@ -11,6 +11,7 @@ mod election;
 mod extender;
 mod fence;
 mod follow;
+mod going;
 mod lease;
 mod limit;
 mod live;

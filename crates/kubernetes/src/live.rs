@@ -19,6 +19,7 @@ use crate::client::Connection;
 use crate::clock::now;
 use crate::fence::Fence;
 use crate::follow::Follower;
+use crate::going::Going;
 use crate::measure::{Measure, Timer};
 use crate::originals::Originals;
 use crate::resources::{self, for_each_resource};
@@ -40,6 +41,8 @@ pub(crate) enum Message {
         /// Why not, if it was not bound.
         result: Result<(), String>,
     },
+    /// The API server has answered the deletion of a victim: it is on its way out, or gone.
+    Going(PodKey),
     /// All victims of a pod but the last are being deleted.
     Release {
         /// The pod.
@@ -170,6 +173,7 @@ impl Live {
             runtime,
             decisions: 0,
             unanswered: 0,
+            going: Going::default(),
             next_look: Time::MIN,
             findings: Findings::default(),
         };
@@ -315,6 +319,7 @@ struct Shell {
     decisions: u64,
     /// Bindings that were asked for and are not answered.
     unanswered: usize,
+    going: Going,
     /// When everything is looked through next, and what was found last.
     next_look: Time,
     findings: Findings,
@@ -405,12 +410,13 @@ impl Shell {
     fn take(&mut self, message: Message, now: Time) {
         match message {
             Message::Event(event) => {
-                let timer = Timer::start();
-                self.witness.event(&event);
-                self.scheduler.apply(event, now);
-                self.measure.applied(self.scheduler.happened(), timer.elapsed());
-                if let Some(refused) = &self.scheduler.happened().refused {
-                    tell(refused);
+                let event = self.going.complete(event, now);
+                self.apply(event, now);
+            }
+            Message::Going(uid) => {
+                let known = self.scheduler.engine().cluster().pod(&uid).map(|known| &known.pod);
+                if let Some(event) = self.going.begin(known, now) {
+                    self.apply(event, now);
                 }
             }
             Message::Synced(resource) => {
@@ -442,6 +448,16 @@ impl Shell {
                 }
             }
             Message::Ask(question) => question(&mut self.scheduler, now),
+        }
+    }
+
+    fn apply(&mut self, event: Event, now: Time) {
+        let timer = Timer::start();
+        self.witness.event(&event);
+        self.scheduler.apply(event, now);
+        self.measure.applied(self.scheduler.happened(), timer.elapsed());
+        if let Some(refused) = &self.scheduler.happened().refused {
+            tell(refused);
         }
     }
 

@@ -235,6 +235,9 @@ impl Writer {
             }
             refused => refused,
         };
+        if result.as_ref().err().is_none_or(is_gone) {
+            let _ = self.answers.send(Message::Going(victim.uid.clone())).await;
+        }
         match result {
             Ok(()) => {
                 let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
@@ -248,8 +251,7 @@ impl Writer {
                 });
                 true
             }
-            // Gone already, or another pod of that name by now: the room is free either way.
-            Err(error) if error.is_code(404) || error.is_code(409) => {
+            Err(error) if is_gone(&error) => {
                 debug!(pod = victim.full_name(), %error, "the victim is gone");
                 true
             }
@@ -259,6 +261,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Whether a victim is gone already, or another pod has its name by now: the room is free either way.
+fn is_gone(error: &ApiError) -> bool {
+    error.is_code(404) || error.is_code(409)
 }
 
 /// What is known of how a binding ended, from answer to answer.

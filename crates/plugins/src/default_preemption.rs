@@ -202,7 +202,7 @@ fn not_eligible(pod: &PodInfo, what_if: &dyn WhatIf) -> Option<&'static str> {
     }
     let cluster = what_if.cluster();
     // A nominated node that has gone, or that no deletion can make fit, does not keep the pod from looking elsewhere.
-    let slot = cluster.slot(pod.nominated_node_name.as_ref()?)?;
+    let slot = cluster.slot(what_if.nominated_node(pod)?)?;
     if what_if.code(slot) == Code::UnschedulableAndUnresolvable {
         return None;
     }

@@ -71,6 +71,25 @@ fn a_preemptor_is_held_until_the_last_victim_is_going() {
 }
 
 #[test]
+fn a_nomination_counts_before_the_status_shows_it() {
+    let (mut scheduler, victims) = preempted("");
+    assert_eq!(victims, ["large"]);
+    // The victim is on its way out, and nothing is heard of the preemptor's status.
+    let going = PodInfo { deleted: Some(2), preempted: true, ..PodInfo::clone(&pod("large", 900, 0, Some("n"))) };
+    scheduler.apply(Event::Pod(Arc::new(going)), 2);
+    scheduler.release("high", "large", 2);
+    for attempt in [2, 3] {
+        scheduler.activate("high", 3);
+        let (tried, effects) = scheduler.schedule_one(3).expect("it is tried again");
+        assert_eq!(tried.number, attempt);
+        let told = "preemption: not eligible due to a terminating pod on the nominated node.";
+        assert!(tried.cycle.message.ends_with(told), "{}", tried.cycle.message);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::DeleteVictims { .. })), "{effects:?}");
+        assert_eq!(scheduler.engine().nominator().node_of("high").map(|node| &**node), Some("n"));
+    }
+}
+
+#[test]
 fn without_its_pre_enqueue_nobody_is_held() {
     let config = "\
 apiVersion: kubescheduler.config.k8s.io/v1
