@@ -441,8 +441,8 @@ impl Scheduler {
         effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
     }
 
-    /// All victims but the last are being deleted: the preemptor may be woken by the end of the last one. When that was heard
-    /// already, nothing else would wake it.
+    /// All victims are being deleted: the preemptor may be woken by the end of the last one. When that was heard already, nothing
+    /// else would wake it.
     pub fn release(&mut self, preemptor: &str, last: &str, now: Time) {
         self.queue.release(preemptor);
         let is_gated = self.queue.get(preemptor).is_some_and(|(queue, _)| queue == QueueName::Gated);

@@ -43,7 +43,7 @@ pub(crate) enum Message {
     },
     /// The API server has answered the deletion of a victim: it is on its way out, or gone.
     Going(PodKey),
-    /// All victims of a pod but the last are being deleted.
+    /// The deletions of all victims of a pod are answered.
     Release {
         /// The pod.
         preemptor: PodKey,

@@ -35,6 +35,10 @@ const REPEATED: usize = 16;
 const TRIES: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// Preemptions whose victims are asked to go at the same time, in the order in which they were decided: where the API server is slow, the
+/// first preemptors have their room before the last ones begin.
+const PREEMPTIONS: usize = 16;
+
 /// Performs effects.
 #[derive(Clone)]
 pub(crate) struct Writer {
@@ -42,6 +46,7 @@ pub(crate) struct Writer {
     answers: Sender<Message>,
     bindings: Arc<Semaphore>,
     repeated: Arc<Semaphore>,
+    preemptions: Arc<Semaphore>,
     /// Preemptions whose victims are not all asked to go yet.
     preempting: Arc<AtomicUsize>,
     patcher: Patcher,
@@ -63,6 +68,7 @@ impl Writer {
             answers,
             bindings: Arc::new(Semaphore::new(BINDINGS)),
             repeated: Arc::new(Semaphore::new(REPEATED)),
+            preemptions: Arc::new(Semaphore::new(PREEMPTIONS)),
             preempting: Arc::default(),
             connection,
             metrics,
@@ -190,10 +196,12 @@ impl Writer {
         Ok(Some(found.spec.node_name).filter(|node| !node.is_empty()))
     }
 
-    /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor.
+    /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor. It is held back until all of
+    /// this is answered: if it looked again before, it would ask the last one to go once more.
     async fn delete_victims(self, preemptor: Arc<PodInfo>, node: Str, victims: Vec<Arc<PodInfo>>) {
         let Some((last, others)) = victims.split_last() else { return };
         self.preempting.fetch_add(1, Ordering::Relaxed);
+        let permit = self.preemptions.acquire().await;
         let delete = |victim: &Arc<PodInfo>| {
             let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
             self.runtime.spawn(async move { writer.delete_victim(&preemptor, &node, &victim).await })
@@ -203,9 +211,10 @@ impl Writer {
         for other in others {
             all_gone &= other.await.unwrap_or(false);
         }
+        all_gone &= self.delete_victim(&preemptor, &node, last).await;
+        drop(permit);
         let release = Message::Release { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
         let _ = self.answers.send(release).await;
-        all_gone &= self.delete_victim(&preemptor, &node, last).await;
         if !all_gone {
             // No end of a victim will wake it, so it looks again by itself.
             let _ = self.answers.send(Message::Activate(preemptor.uid.clone())).await;
