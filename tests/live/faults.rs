@@ -1,6 +1,6 @@
 //! An API server that is slow, busy, away, or forgets to answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::{
     QUICK, Running, Watched, add_node, add_node_for, all_bound, bound, create, events, eventually, get, is_long,
-    kubectl, list, node_of, patch, pod, service_account, waiting,
+    kubectl, list, node_of, patch, pod, service_account, waiting, within,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
@@ -278,6 +278,30 @@ fn what_a_watch_never_told_is_found_and_mended() {
         assert_eq!(bound(&server, name), "node-a");
     }
     assert_eq!(get(&server, &["pod", "told-0"])["spec"]["nodeName"], json!(null));
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn an_api_server_that_comes_back_with_no_memory_is_followed_at_once() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    add_node(&server, "node-a", "4");
+    let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
+    create(&server, &pods("before", 1, "1"));
+    all_bound(&server);
+    // Away for long enough that nobody would ask often.
+    proxy.set_up(false);
+    std::thread::sleep(Duration::from_secs(12));
+    // As one that was restarted: it knows of nothing that was before.
+    let refused = Mutex::new(BTreeSet::new());
+    proxy.fail(move |_, path| {
+        let resource = path.split('?').next().unwrap_or_default().to_owned();
+        let is_first = path.contains("watch=true") && refused.lock().expect("nobody panics").insert(resource);
+        is_first.then_some(Fault::Refuse(410, None))
+    });
+    create(&server, &pods("after", 1, "1"));
+    proxy.set_up(true);
+    within(Duration::from_secs(5), "what came meanwhile is known", || node_of(&server, "after-0"));
     assert_eq!(scheduler.stop(), Some(0));
 }
 

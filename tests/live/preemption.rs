@@ -6,8 +6,8 @@ use loadline_fixture::{ControlPlane, Fault, Node};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Running, add_node, bound, cluster, create, eventually, get, kubectl, list, pod, priority_class, running,
-    service_account, waiting, workload,
+    Running, add_node, all_bound, bound, cluster, create, eventually, get, kubectl, list, node_of, pod, priority_class,
+    running, service_account, waiting, within, workload,
 };
 
 /// The pods that were told that they are preempted.
@@ -121,7 +121,7 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
         let spec = json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
         pod(name, cpu, &spec)
     };
-    let others: Vec<Value> = (0..8).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
+    let others: Vec<Value> = (0..10).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
     create(&server, &others);
     let low: Vec<Value> = (0..4).map(|number| on("node-a", &format!("low-{number}"), "900m", "low")).collect();
     create(&server, &low);
@@ -133,13 +133,17 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
         let is_nomination = line.contains(r#""type":"MODIFIED""#) && line.contains(r#""name":"urgent""#);
         !(path.starts_with("/api/v1/pods") && (is_end || is_nomination))
     });
+    // Nor is it soon that a deletion is answered.
+    proxy.fail(|method, path| {
+        (method == "DELETE" && path.contains("/low-")).then_some(Fault::Delay(Duration::from_secs(1)))
+    });
     create(&server, &[pod("urgent", "3", &json!({"priorityClassName": "high"}))]);
     let is_low = |pod: &&Value| pod["spec"]["priorityClassName"] == "low";
     let left = || list(&server, &["pods"]).iter().filter(is_low).count();
     let victims = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains("/low-")).count();
-    eventually("three make room", || (victims() == 3).then_some(()));
+    eventually("two are asked to go", || (victims() == 2).then_some(()));
     // Each of these has it look again.
-    for other in 0..8 {
+    for other in 0..10 {
         kubectl(&server, &["delete", "pod", &format!("other-{other}"), "--grace-period=0", "--force"], "");
         std::thread::sleep(Duration::from_millis(250));
     }
@@ -170,5 +174,50 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
     let before = lists();
     std::thread::sleep(Duration::from_secs(3));
     assert!(lists() - before <= 5, "{} lists in three seconds", lists() - before);
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn deletions_that_hang_are_not_in_the_way_of_others() {
+    /// More than are under way at a time.
+    const HANGING: usize = 40;
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    create(&server, &[priority_class("low", 10), priority_class("high", 1000)]);
+    let on = |number: usize, name: &str, class: &str| {
+        let field = json!({"key": "metadata.name", "operator": "In", "values": [format!("node-{number}")]});
+        let required = json!({"nodeSelectorTerms": [{"matchFields": [field]}]});
+        let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
+        let spec = json!({"affinity": affinity, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
+        pod(name, "1", &spec)
+    };
+    for number in 0..=HANGING {
+        add_node(&server, &format!("node-{number}"), "1");
+    }
+    let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
+    let low: Vec<Value> = (0..=HANGING).map(|number| on(number, &format!("low-{number}"), "low")).collect();
+    create(&server, &low);
+    all_bound(&server);
+    // As where a webhook for the deletions of some pods hangs, or turns them down.
+    let last = format!("/low-{HANGING}");
+    proxy.fail(move |method, path| {
+        if method != "DELETE" || !path.contains("/low-") || path.ends_with(&last) {
+            return None;
+        }
+        let is_odd = path.ends_with(['1', '3', '5', '7', '9']);
+        Some(if is_odd { Fault::Refuse(409, None) } else { Fault::Delay(Duration::from_secs(20)) })
+    });
+    let hanging: Vec<Value> = (0..HANGING).map(|number| on(number, &format!("hanging-{number}"), "high")).collect();
+    create(&server, &hanging);
+    let asked = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains("/low-")).count();
+    eventually("they are asked to go", || (asked() >= 16).then_some(()));
+    create(&server, &[on(HANGING, "urgent", "high")]);
+    let bound = within(Duration::from_secs(10), "it has its room", || node_of(&server, "urgent"));
+    assert_eq!(bound, format!("node-{HANGING}"));
+
+    proxy.heal();
+    for number in 0..HANGING {
+        eventually("all have their room", || node_of(&server, &format!("hanging-{number}")));
+    }
     assert_eq!(scheduler.stop(), Some(0));
 }

@@ -169,6 +169,13 @@ impl Engine {
         old
     }
 
+    /// What is known of a pod on a node is something else from now on, and it stays where it is, assumed or not.
+    pub(crate) fn replace_placed_pod(&mut self, pod: Arc<PodInfo>) {
+        let Some(CachedPod { node, assumed, .. }) = self.cluster.pod(&pod.uid).cloned() else { return };
+        self.cluster.place_pod(pod, node.clone(), assumed);
+        self.publish(&node);
+    }
+
     /// A pod is gone, or runs no longer.
     pub fn remove_pod(&mut self, uid: &str) -> Option<CachedPod> {
         self.nominator.take(uid);

@@ -1,6 +1,7 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
 mod binding;
+mod leaving;
 mod refusals;
 
 use std::collections::BTreeSet;
@@ -14,9 +15,10 @@ use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
 use crate::happened::{Ended, Happened};
-use crate::queue::{QueueName, QueuedPod, Rejectors, SchedulingQueue, pod_changes};
+use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
 use binding::Stage;
+use leaving::Leaving;
 use refusals::Refusals;
 
 /// One decision in so many is checked again.
@@ -52,6 +54,7 @@ pub struct Scheduler {
     /// Pending pods as last heard of, whoever schedules them.
     pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
     refusals: Refusals,
+    leaving: Leaving,
     /// Those that stand for an extended resource, by name.
     device_classes: Vec<DeviceClass>,
     /// Decisions until one is checked again.
@@ -72,6 +75,7 @@ impl Scheduler {
             waiting: BTreeSet::new(),
             pending: Map::default(),
             refusals: Refusals::default(),
+            leaving: Leaving::default(),
             device_classes: Vec::new(),
             until_check: CHECK_EVERY,
             checks: Checks::default(),
@@ -264,6 +268,10 @@ impl Scheduler {
             return;
         };
         self.pending.remove(&pod.uid);
+        pod = self.leaving.complete(pod, now);
+        if pod.is_terminating() {
+            self.is_leaving(&pod.uid);
+        }
         match self.bindings.get_mut(&pod.uid) {
             // The watch was faster than the answer, which still says whether it was this binding that placed the pod.
             Some(Binding { stage: Stage::Bind { seen_on, .. }, .. }) => *seen_on = Some(node.clone()),
@@ -287,6 +295,8 @@ impl Scheduler {
     }
 
     fn pod_gone(&mut self, uid: &str, now: Time) {
+        self.leaving.forget(uid);
+        self.is_leaving(uid);
         let waited = self.pending.remove(uid);
         if self.bindings.contains_key(uid) {
             self.give_up(uid, now);
@@ -439,16 +449,6 @@ impl Scheduler {
             self.queue.hold(pod.uid.clone(), gate.clone());
         }
         effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
-    }
-
-    /// All victims are being deleted: the preemptor may be woken by the end of the last one. When that was heard already, nothing
-    /// else would wake it.
-    pub fn release(&mut self, preemptor: &str, last: &str, now: Time) {
-        self.queue.release(preemptor);
-        let is_gated = self.queue.get(preemptor).is_some_and(|(queue, _)| queue == QueueName::Gated);
-        if is_gated && self.engine.cluster().pod(last).is_none() {
-            self.queue.activate(preemptor, now);
-        }
     }
 }
 

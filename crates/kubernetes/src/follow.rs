@@ -108,6 +108,8 @@ pub(crate) struct Follower<R: Resource> {
     /// How often what is known is held against the API server.
     check_period: Duration,
     checked: Timer,
+    /// Since when there is a watch.
+    watching: Option<Timer>,
     /// Whether the last request came to nothing.
     is_failing: bool,
     /// Whether the list had objects that nobody can tell apart: any of those that are known may be among them.
@@ -127,6 +129,7 @@ impl<R: Resource> Follower<R> {
             version: String::new(),
             check_period,
             checked: Timer::start(),
+            watching: None,
             is_failing: false,
             has_unreadable: false,
             shelf: originals.shelf::<R>(),
@@ -136,17 +139,19 @@ impl<R: Resource> Follower<R> {
     /// Follows until nobody listens any more.
     pub(crate) async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
+        // A watch that is too far behind is followed by a list at once, but where no watch can begin, lists must not follow each other
+        // without a pause.
+        let mut relist = Duration::ZERO;
         loop {
-            let is_list = self.version.is_empty();
-            let begun = Timer::start();
-            let step = if is_list { self.list().await } else { self.watch().await };
-            // A list says nothing of how the watch will fare that follows: where none can begin, lists must not follow each other
-            // without a pause.
-            if !is_list && begun.elapsed() >= SHORTEST {
-                pause = FIRST_PAUSE;
+            let step = if self.version.is_empty() { self.list().await } else { self.watch().await };
+            if self.watching.take().is_some_and(|begun| begun.elapsed() >= SHORTEST) {
+                relist = Duration::ZERO;
             }
             let error = match step {
-                Ok(()) => continue,
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    continue;
+                }
                 Err(Stop::Ended) => return,
                 Err(Stop::Failed(error)) => error,
             };
@@ -154,8 +159,8 @@ impl<R: Resource> Follower<R> {
             if error.is_code(410) || matches!(&error, ApiError::Refused { reason, .. } if reason == "Expired") {
                 info!(resource = R::NAME, "the watch is too far behind: listing anew");
                 self.version.clear();
-                sleep(about(pause)).await;
-                pause = (pause * 2).min(LONGEST_REFUSED);
+                sleep(about(relist)).await;
+                relist = (relist * 2).clamp(FIRST_PAUSE, LONGEST_REFUSED);
                 continue;
             }
             // An API server that does not serve the resource has no objects of it, yet. Of the others this is said by whoever stands in
@@ -253,7 +258,7 @@ impl<R: Resource> Follower<R> {
             self.version
         );
         let mut lines = self.api.lines(&Ask::get(path)).await?;
-        let begun = Timer::start();
+        let begun = *self.watching.insert(Timer::start());
         let mut line = String::new();
         loop {
             line.clear();

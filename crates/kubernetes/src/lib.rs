@@ -11,7 +11,6 @@ mod election;
 mod extender;
 mod fence;
 mod follow;
-mod going;
 mod lease;
 mod limit;
 mod live;

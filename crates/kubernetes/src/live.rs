@@ -19,7 +19,6 @@ use crate::client::Connection;
 use crate::clock::now;
 use crate::fence::Fence;
 use crate::follow::Follower;
-use crate::going::Going;
 use crate::measure::{Measure, Timer};
 use crate::originals::Originals;
 use crate::resources::{self, for_each_resource};
@@ -41,15 +40,17 @@ pub(crate) enum Message {
         /// Why not, if it was not bound.
         result: Result<(), String>,
     },
-    /// The API server has answered the deletion of a victim: it is on its way out, or gone.
-    Going(PodKey),
-    /// The deletions of all victims of a pod are answered.
-    Release {
+    /// The last victim of a pod is being asked to go.
+    LastVictim {
         /// The pod.
         preemptor: PodKey,
         /// The last.
         last: PodKey,
     },
+    /// The API server has accepted the deletion of a victim.
+    Leaves(PodKey),
+    /// Nothing more is done about the victims of a pod.
+    Release(PodKey),
     /// A pod is to be tried again though nothing happened that would wake it.
     Activate(PodKey),
     /// Other profiles are in force from now on. How many pods have left the queue for that is answered.
@@ -173,7 +174,6 @@ impl Live {
             runtime,
             decisions: 0,
             unanswered: 0,
-            going: Going::default(),
             next_look: Time::MIN,
             findings: Findings::default(),
         };
@@ -319,7 +319,6 @@ struct Shell {
     decisions: u64,
     /// Bindings that were asked for and are not answered.
     unanswered: usize,
-    going: Going,
     /// When everything is looked through next, and what was found last.
     next_look: Time,
     findings: Findings,
@@ -410,13 +409,12 @@ impl Shell {
     fn take(&mut self, message: Message, now: Time) {
         match message {
             Message::Event(event) => {
-                let event = self.going.complete(event, now);
-                self.apply(event, now);
-            }
-            Message::Going(uid) => {
-                let known = self.scheduler.engine().cluster().pod(&uid).map(|known| &known.pod);
-                if let Some(event) = self.going.begin(known, now) {
-                    self.apply(event, now);
+                let timer = Timer::start();
+                self.witness.event(&event);
+                self.scheduler.apply(event, now);
+                self.measure.applied(self.scheduler.happened(), timer.elapsed());
+                if let Some(refused) = &self.scheduler.happened().refused {
+                    tell(refused);
                 }
             }
             Message::Synced(resource) => {
@@ -434,7 +432,12 @@ impl Shell {
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }
-            Message::Release { preemptor, last } => self.scheduler.release(&preemptor, &last, now),
+            Message::LastVictim { preemptor, last } => self.scheduler.last_victim(preemptor, last),
+            Message::Leaves(uid) => {
+                self.witness.leaves(&uid);
+                self.scheduler.leaves(&uid, now);
+            }
+            Message::Release(preemptor) => self.scheduler.release(&preemptor, now),
             Message::Activate(uid) => self.scheduler.activate(&uid, now),
             Message::Profiles(profiles, answer) => {
                 let left = self.scheduler.set_profiles(profiles, now);
@@ -448,16 +451,6 @@ impl Shell {
                 }
             }
             Message::Ask(question) => question(&mut self.scheduler, now),
-        }
-    }
-
-    fn apply(&mut self, event: Event, now: Time) {
-        let timer = Timer::start();
-        self.witness.event(&event);
-        self.scheduler.apply(event, now);
-        self.measure.applied(self.scheduler.happened(), timer.elapsed());
-        if let Some(refused) = &self.scheduler.happened().refused {
-            tell(refused);
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Witnessed {
         /// What is done about it.
         effects: Vec<Effect>,
     },
+    /// The deletion of a victim was answered: it is terminating from now on.
+    Leaves(PodKey),
     /// A pod that was decided did not get to its node.
     NotBound(PodKey),
 }
@@ -75,6 +77,10 @@ impl Witness {
             message: cycle.message.clone(),
             effects: effects.to_vec(),
         });
+    }
+
+    pub(crate) fn leaves(&self, uid: &PodKey) {
+        self.tell(|| Witnessed::Leaves(uid.clone()));
     }
 
     pub(crate) fn answered(&self, uid: &PodKey, result: &Result<(), String>) {

@@ -35,9 +35,11 @@ const REPEATED: usize = 16;
 const TRIES: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Preemptions whose victims are asked to go at the same time, in the order in which they were decided: where the API server is slow, the
-/// first preemptors have their room before the last ones begin.
+/// Preemptions whose victims are asked to go at the same time, first come, first served: where the API server is slow, the first
+/// preemptors have their room before the last ones begin.
 const PREEMPTIONS: usize = 16;
+/// How long one of them may keep others waiting: those whose deletions hang or fail are not in the way.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
 
 /// Performs effects.
 #[derive(Clone)]
@@ -196,12 +198,18 @@ impl Writer {
         Ok(Some(found.spec.node_name).filter(|node| !node.is_empty()))
     }
 
-    /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor. It is held back until all of
-    /// this is answered: if it looked again before, it would ask the last one to go once more.
+    /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor; not the last where one of the
+    /// others stays, since there will be no room then.
     async fn delete_victims(self, preemptor: Arc<PodInfo>, node: Str, victims: Vec<Arc<PodInfo>>) {
         let Some((last, others)) = victims.split_last() else { return };
         self.preempting.fetch_add(1, Ordering::Relaxed);
-        let permit = self.preemptions.acquire().await;
+        let turn = self.turn().await;
+        if !self.still_waits(&preemptor).await {
+            debug!(pod = preemptor.full_name(), "it needs no room any more");
+            turn.abort();
+            self.preempting.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         let delete = |victim: &Arc<PodInfo>| {
             let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
             self.runtime.spawn(async move { writer.delete_victim(&preemptor, &node, &victim).await })
@@ -211,15 +219,46 @@ impl Writer {
         for other in others {
             all_gone &= other.await.unwrap_or(false);
         }
-        all_gone &= self.delete_victim(&preemptor, &node, last).await;
-        drop(permit);
-        let release = Message::Release { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
-        let _ = self.answers.send(release).await;
+        if all_gone {
+            let begins = Message::LastVictim { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
+            let _ = self.answers.send(begins).await;
+            all_gone = self.delete_victim(&preemptor, &node, last).await;
+        }
+        turn.abort();
+        let _ = self.answers.send(Message::Release(preemptor.uid.clone())).await;
+        self.preempting.fetch_sub(1, Ordering::Relaxed);
         if !all_gone {
-            // No end of a victim will wake it, so it looks again by itself.
+            // No end of a victim will wake it, so it looks again by itself; not at once, or it would do nothing else.
+            tokio::time::sleep(about(LONGEST_TURN)).await;
             let _ = self.answers.send(Message::Activate(preemptor.uid.clone())).await;
         }
-        self.preempting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Waits for a turn, which ends with the task that is returned.
+    async fn turn(&self) -> tokio::task::JoinHandle<()> {
+        let permit = Arc::clone(&self.preemptions).acquire_owned().await;
+        self.runtime.spawn(async move {
+            tokio::time::sleep(LONGEST_TURN).await;
+            drop(permit);
+        })
+    }
+
+    /// Whether a preemptor still waits for room: it may be gone itself by now.
+    async fn still_waits(&self, preemptor: &PodInfo) -> bool {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let uid = preemptor.uid.clone();
+        let question = Message::Ask(Box::new(move |scheduler, _| {
+            let queue = scheduler.queue();
+            let _ = answer.send(queue.get(&uid).is_some() || queue.is_in_flight(&uid));
+        }));
+        self.answers.send(question).await.is_ok() && answered.await.unwrap_or(false)
+    }
+
+    /// Whether a victim is gone already, or another pod has its name by now, so that the room is free. Others may say so of a pod that
+    /// is there, such as a webhook.
+    async fn is_gone(&self, victim: &PodInfo, error: &ApiError) -> bool {
+        let says_so = error.is_code(404) || error.is_code(409);
+        says_so && self.node_of(victim).await.is_err_and(|look| look.is_code(404))
     }
 
     /// Whether the victim is on its way out.
@@ -244,11 +283,9 @@ impl Writer {
             }
             refused => refused,
         };
-        if result.as_ref().err().is_none_or(is_gone) {
-            let _ = self.answers.send(Message::Going(victim.uid.clone())).await;
-        }
         match result {
             Ok(()) => {
+                let _ = self.answers.send(Message::Leaves(victim.uid.clone())).await;
                 let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
                 self.recorder.record(Note {
                     about: victim.clone(),
@@ -260,7 +297,7 @@ impl Writer {
                 });
                 true
             }
-            Err(error) if is_gone(&error) => {
+            Err(error) if self.is_gone(victim, &error).await => {
                 debug!(pod = victim.full_name(), %error, "the victim is gone");
                 true
             }
@@ -270,11 +307,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// Whether a victim is gone already, or another pod has its name by now: the room is free either way.
-fn is_gone(error: &ApiError) -> bool {
-    error.is_code(404) || error.is_code(409)
 }
 
 /// What is known of how a binding ended, from answer to answer.

@@ -318,7 +318,7 @@ impl Simulation<'_> {
     fn delete_victims(&mut self, preemptor: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>]) {
         for (index, victim) in victims.iter().enumerate() {
             if index + 1 == victims.len() {
-                self.scheduler.release(&preemptor.uid, &victim.uid, self.now);
+                self.scheduler.release(&preemptor.uid, self.now);
             }
             self.pods.remove(&victim.uid);
             self.scheduler.apply(Event::PodGone(victim.uid.clone()), self.now);

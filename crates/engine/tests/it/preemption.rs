@@ -64,7 +64,7 @@ fn a_preemptor_is_held_until_the_last_victim_is_going() {
     scheduler.apply(Event::PodGone("small".into()), 2);
     let gate = ("DefaultPreemption", "waiting for the preemption for this pod to be finished".to_owned());
     assert_eq!(place(&scheduler), Some((QueueName::Gated, Some(gate))));
-    scheduler.release("high", "large", 3);
+    scheduler.release("high", 3);
     scheduler.apply(Event::PodGone("large".into()), 3);
     let (attempt, _) = scheduler.schedule_one(10_000_000_000).expect("it may try again");
     assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
@@ -74,11 +74,12 @@ fn a_preemptor_is_held_until_the_last_victim_is_going() {
 fn a_nomination_counts_before_the_status_shows_it() {
     let (mut scheduler, victims) = preempted("");
     assert_eq!(victims, ["large"]);
-    // The victim is on its way out, and nothing is heard of the preemptor's status.
-    let going = PodInfo { deleted: Some(2), preempted: true, ..PodInfo::clone(&pod("large", 900, 0, Some("n"))) };
-    scheduler.apply(Event::Pod(Arc::new(going)), 2);
-    scheduler.release("high", "large", 2);
+    // The victim is on its way out by an answer alone, and nothing is heard of the preemptor's status.
+    scheduler.leaves(&"large".into(), 2);
+    scheduler.release("high", 2);
     for attempt in [2, 3] {
+        // It was changed before it was deleted.
+        scheduler.apply(Event::Pod(pod("large", 900, 0, Some("n"))), 2);
         scheduler.activate("high", 3);
         let (tried, effects) = scheduler.schedule_one(3).expect("it is tried again");
         assert_eq!(tried.number, attempt);

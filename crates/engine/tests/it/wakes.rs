@@ -91,7 +91,8 @@ fn news_of_a_bound_pod_from_before_its_binding_do_not_bring_it_back() {
 }
 
 /// A preemptor whose two victims have both ended before it is released; the ends woke it only to be held.
-fn both_victims_gone() -> (Scheduler, String) {
+/// A pod that waits for two others to go, and the last of them.
+fn preempting() -> (Scheduler, Arc<PodInfo>) {
     let mut scheduler = Scheduler::new(profiles("").expect("the defaults are valid"), Settings::default());
     scheduler.apply(node("n"), 0);
     for name in ["low-a", "low-b"] {
@@ -103,22 +104,72 @@ fn both_victims_gone() -> (Scheduler, String) {
         Effect::DeleteVictims { victims, .. } => Some(victims),
         _ => None,
     });
-    let victims = victims.expect("it preempts");
+    let mut victims = victims.expect("it preempts");
     assert_eq!(victims.len(), 2);
-    for victim in &victims {
-        scheduler.apply(Event::PodGone(victim.uid.clone()), 2);
-    }
-    assert_eq!(place(&scheduler, "high"), Some(QueueName::Gated));
-    (scheduler, victims[1].uid.to_string())
+    (scheduler, victims.remove(1))
 }
 
 #[test]
 fn a_preemptor_whose_last_victim_was_gone_already_is_not_held_for_ever() {
-    let (mut scheduler, last) = both_victims_gone();
-    scheduler.release("high", &last, 3);
+    let (mut scheduler, _) = preempting();
+    for uid in ["low-a", "low-b"] {
+        scheduler.apply(Event::PodGone(uid.into()), 2);
+    }
+    assert_eq!(place(&scheduler, "high"), Some(QueueName::Gated));
+    scheduler.release("high", 3);
     assert_eq!(place(&scheduler, "high"), Some(QueueName::Active));
     let (attempt, _) = scheduler.schedule_one(LATER).expect("it is tried again");
     assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
+}
+
+#[test]
+fn a_preemptor_may_look_again_once_its_last_victim_is_seen_to_go() {
+    // Though the answer to the deletion is lost: the end of the victim itself wakes it, once that deletion has begun.
+    for has_begun in [false, true] {
+        let (mut scheduler, last) = preempting();
+        if has_begun {
+            scheduler.last_victim("high".into(), last.uid.clone());
+        }
+        for uid in ["low-a", "low-b"] {
+            scheduler.apply(Event::PodGone(uid.into()), 2);
+        }
+        let expected = if has_begun { QueueName::Backoff } else { QueueName::Gated };
+        assert_eq!(place(&scheduler, "high"), Some(expected));
+        sound(&scheduler);
+    }
+}
+
+#[test]
+fn a_victim_whose_deletion_was_answered_leaves_wherever_it_is_known_from() {
+    // It was bound, or is about to be, and nothing of that was heard yet.
+    for is_bound in [false, true] {
+        let mut scheduler = Scheduler::new(profiles("").expect("the defaults are valid"), Settings::default());
+        scheduler.apply(node("n"), 0);
+        let low = pod("low", 1000, 0, None);
+        scheduler.apply(Event::Pod(low.clone()), 0);
+        scheduler.schedule_one(1).expect("it waits");
+        if is_bound {
+            scheduler.bound("low", Ok(()), 2);
+        }
+        scheduler.apply(Event::Pod(pod("high", 1000, 10, None)), 2);
+        let (_, effects) = scheduler.schedule_one(3).expect("a pod waits");
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::DeleteVictims { .. })), "{effects:?}");
+        scheduler.leaves(&"low".into(), 4);
+        scheduler.release("high", 4);
+        // News that are older than all of this.
+        scheduler.apply(Event::Pod(low), 5);
+        scheduler.apply(Event::Pod(pod("low", 1000, 0, Some("n"))), 5);
+        scheduler.activate("high", 5);
+        let (attempt, effects) = scheduler.schedule_one(5).expect("it looks again");
+        let told = "preemption: not eligible due to a terminating pod on the nominated node.";
+        assert!(attempt.cycle.message.ends_with(told), "{}", attempt.cycle.message);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::DeleteVictims { .. })), "{effects:?}");
+        sound(&scheduler);
+        scheduler.apply(Event::PodGone("low".into()), 6);
+        let (attempt, _) = scheduler.schedule_one(LATER).expect("it is woken");
+        assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
+        sound(&scheduler);
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Replay {
                     self.placed.insert(pod.uid.to_string(), node.to_string());
                 }
                 if let Some(known) = self.pods.get_mut(pod.uid.as_str()) {
-                    leaves(known, &pod);
+                    leaves(known, pod.preempted, pod.is_terminating());
                 }
             }
             Witnessed::Event(Event::PodGone(uid)) => self.gone(&uid),
@@ -137,6 +137,11 @@ impl Replay {
                 self.refusals += 1;
             }
             Witnessed::Event(_) => {}
+            Witnessed::Leaves(uid) => {
+                if let Some(known) = self.pods.get_mut(uid.as_str()) {
+                    leaves(known, true, true);
+                }
+            }
             // A pod that was deleted on its way to its node.
             Witnessed::NotBound(uid) => {
                 self.placed.remove(uid.as_str());
@@ -231,12 +236,12 @@ impl Replay {
 }
 
 /// Notes that a pod is on its way out: as long as it is, no more pods have to go for the one that waits for its room.
-fn leaves(known: &mut Value, pod: &PodInfo) {
-    if pod.preempted {
+fn leaves(known: &mut Value, is_preempted: bool, is_terminating: bool) {
+    if is_preempted {
         let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"});
         known["status"]["conditions"] = json!([condition]);
     }
-    if pod.deleted.is_some() {
+    if is_terminating {
         known["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z".into();
         known["metadata"]["deletionGracePeriodSeconds"] = 0.into();
     }
