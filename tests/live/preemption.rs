@@ -133,9 +133,10 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
         let is_nomination = line.contains(r#""type":"MODIFIED""#) && line.contains(r#""name":"urgent""#);
         !(path.starts_with("/api/v1/pods") && (is_end || is_nomination))
     });
-    // Nor is it soon that a deletion is answered.
+    // Nor is it soon that a deletion is answered, if at all.
     proxy.fail(|method, path| {
-        (method == "DELETE" && path.contains("/low-")).then_some(Fault::Delay(Duration::from_secs(1)))
+        let fault = if path.ends_with("/low-1") { Fault::LoseAnswer } else { Fault::Delay(Duration::from_secs(1)) };
+        (method == "DELETE" && path.contains("/low-")).then_some(fault)
     });
     create(&server, &[pod("urgent", "3", &json!({"priorityClassName": "high"}))]);
     let is_low = |pod: &&Value| pod["spec"]["priorityClassName"] == "low";
@@ -174,6 +175,39 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
     let before = lists();
     std::thread::sleep(Duration::from_secs(3));
     assert!(lists() - before <= 5, "{} lists in three seconds", lists() - before);
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
+fn a_deletion_that_is_refused_is_not_asked_for_without_a_pause() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
+    create(&server, &[priority_class("low", 10), priority_class("high", 1000), priority_class("higher", 2000)]);
+    for (name, cpu) in [("node-a", "1"), ("node-b", "2")] {
+        add_node(&server, name, cpu);
+    }
+    let on = |node: &str, name: &str, cpu: &str, class: &str| {
+        let spec = json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
+        pod(name, cpu, &spec)
+    };
+    let others: Vec<Value> = (0..20).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
+    create(&server, &others);
+    create(&server, &[on("node-a", "low", "1", "low")]);
+    proxy.fail(|method, path| (method == "DELETE" && path.ends_with("/low")).then_some(Fault::Refuse(403, None)));
+    let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
+    create(&server, &[pod("urgent", "1", &json!({"priorityClassName": "high"}))]);
+    let asked = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.ends_with("/low")).count();
+    eventually("it is asked to go", || (asked() > 0).then_some(()));
+    // Each of these would have it look again. The room on the other node stays too small for it.
+    for other in 0..9 {
+        kubectl(&server, &["delete", "pod", &format!("other-{other}"), "--grace-period=0", "--force"], "");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let times = asked();
+    assert!((2..=12).contains(&times), "{times} times in about five seconds");
+    proxy.heal();
+    assert_eq!(bound(&server, "urgent"), "node-a");
     assert_eq!(scheduler.stop(), Some(0));
 }
 

@@ -30,8 +30,9 @@ pub enum Effect {
         /// What `status.nominatedNodeName` is to be, if it is not so already: `Some(None)` clears it, `None` leaves it alone.
         nominated_node_name: Option<Option<Str>>,
     },
-    /// Delete the victims of a preemption: for each the condition DisruptionTarget, then DELETE; the last one alone, after
-    /// [`crate::Scheduler::release`] of the preemptor, so that its end is not missed.
+    /// Delete the victims of a preemption: for each the condition DisruptionTarget, then DELETE, and what was accepted is told by
+    /// [`crate::Scheduler::leaves`]. The last one alone, after [`crate::Scheduler::last_victim`], and then
+    /// [`crate::Scheduler::release`].
     DeleteVictims {
         /// The pod that needs the room.
         preemptor: Arc<PodInfo>,

@@ -50,7 +50,12 @@ pub(crate) enum Message {
     /// The API server has accepted the deletion of a victim.
     Leaves(PodKey),
     /// Nothing more is done about the victims of a pod.
-    Release(PodKey),
+    Release {
+        /// The pod.
+        preemptor: PodKey,
+        /// The last.
+        last: PodKey,
+    },
     /// A pod is to be tried again though nothing happened that would wake it.
     Activate(PodKey),
     /// Other profiles are in force from now on. How many pods have left the queue for that is answered.
@@ -432,12 +437,12 @@ impl Shell {
                 let effects = self.scheduler.bound(&uid, result, now);
                 self.perform(effects);
             }
-            Message::LastVictim { preemptor, last } => self.scheduler.last_victim(preemptor, last),
+            Message::LastVictim { preemptor, last } => self.scheduler.last_victim(&preemptor, &last, now),
             Message::Leaves(uid) => {
                 self.witness.leaves(&uid);
                 self.scheduler.leaves(&uid, now);
             }
-            Message::Release(preemptor) => self.scheduler.release(&preemptor, now),
+            Message::Release { preemptor, last } => self.scheduler.release(&preemptor, &last, now),
             Message::Activate(uid) => self.scheduler.activate(&uid, now),
             Message::Profiles(profiles, answer) => {
                 let left = self.scheduler.set_profiles(profiles, now);

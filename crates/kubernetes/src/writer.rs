@@ -1,7 +1,8 @@
 //! Effects of the engine, performed through the API.
 
+mod victims;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -11,17 +12,18 @@ use loadline_framework::SharedExtender;
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Str};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
-use tokio::sync::{Notify, Semaphore};
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
 use crate::api::{ApiError, Ask, JSON, TOLD_TO_WAIT, read};
 use crate::client::Connection;
-use crate::clock::{about, seconds};
+use crate::clock::about;
 use crate::live::Message;
 use crate::measure::Timer;
-use crate::patcher::{Patch, Patcher, patch_status, path_of};
+use crate::patcher::{Patch, Patcher, path_of};
 use crate::recorder::{Note, Recorder};
+use victims::Preemptions;
 
 /// Bindings under way at the same time: each has a connection of its own.
 pub(crate) const BINDINGS: usize = 64;
@@ -35,12 +37,6 @@ const REPEATED: usize = 16;
 const TRIES: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Preemptions whose victims are asked to go at the same time, first come, first served: where the API server is slow, the first
-/// preemptors have their room before the last ones begin.
-const PREEMPTIONS: usize = 16;
-/// How long one of them may keep others waiting: those whose deletions hang or fail are not in the way.
-const LONGEST_TURN: Duration = Duration::from_secs(1);
-
 /// Performs effects.
 #[derive(Clone)]
 pub(crate) struct Writer {
@@ -48,9 +44,7 @@ pub(crate) struct Writer {
     answers: Sender<Message>,
     bindings: Arc<Semaphore>,
     repeated: Arc<Semaphore>,
-    preemptions: Arc<Semaphore>,
-    /// Preemptions whose victims are not all asked to go yet.
-    preempting: Arc<AtomicUsize>,
+    preemptions: Preemptions,
     patcher: Patcher,
     recorder: Recorder,
     metrics: Metrics,
@@ -70,8 +64,7 @@ impl Writer {
             answers,
             bindings: Arc::new(Semaphore::new(BINDINGS)),
             repeated: Arc::new(Semaphore::new(REPEATED)),
-            preemptions: Arc::new(Semaphore::new(PREEMPTIONS)),
-            preempting: Arc::default(),
+            preemptions: Preemptions::default(),
             connection,
             metrics,
             runtime,
@@ -96,8 +89,8 @@ impl Writer {
                 self.patcher.put(Patch { pod, condition, nominated_node_name });
             }
             Effect::DeleteVictims { preemptor, node, victims } => {
-                let writer = self.of_this_term();
-                self.runtime.spawn(writer.delete_victims(preemptor, node, victims));
+                let under_way = self.preemptions.begin();
+                self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims, under_way));
             }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
@@ -108,8 +101,7 @@ impl Writer {
 
     /// Returns once all victims of preemptions are asked to go, and events and statuses are written.
     pub(crate) async fn all_written(&self) {
-        let preempts = || self.preempting.load(Ordering::Relaxed) > 0;
-        while preempts() || !(self.patcher.is_idle() && self.recorder.is_idle()) {
+        while !(self.preemptions.are_over() && self.patcher.is_idle() && self.recorder.is_idle()) {
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     }
@@ -189,123 +181,19 @@ impl Writer {
 
     /// On which node the API server has a pod.
     async fn node_of(&self, pod: &PodInfo) -> Result<Option<String>, ApiError> {
+        let found = self.look(pod).await?;
+        Ok(Some(found.spec.node_name).filter(|node| !node.is_empty()))
+    }
+
+    /// A pod as the API server has it; another pod of that name is none.
+    async fn look(&self, pod: &PodInfo) -> Result<wire::Pod, ApiError> {
         let body = self.connection.bind.once(&Ask::get(path_of(pod))).await.map_err(|(error, _)| error)?;
         let found: wire::Pod = read(&body)?;
         if found.metadata.uid != *pod.uid {
             let message = format!("pods \"{}\" is another pod of that name by now", pod.name);
             return Err(ApiError::Refused { code: 404, reason: "NotFound".to_owned(), message });
         }
-        Ok(Some(found.spec.node_name).filter(|node| !node.is_empty()))
-    }
-
-    /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor; not the last where one of the
-    /// others stays, since there will be no room then.
-    async fn delete_victims(self, preemptor: Arc<PodInfo>, node: Str, victims: Vec<Arc<PodInfo>>) {
-        let Some((last, others)) = victims.split_last() else { return };
-        self.preempting.fetch_add(1, Ordering::Relaxed);
-        let turn = self.turn().await;
-        if !self.still_waits(&preemptor).await {
-            debug!(pod = preemptor.full_name(), "it needs no room any more");
-            turn.abort();
-            self.preempting.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let delete = |victim: &Arc<PodInfo>| {
-            let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
-            self.runtime.spawn(async move { writer.delete_victim(&preemptor, &node, &victim).await })
-        };
-        let others: Vec<_> = others.iter().map(delete).collect();
-        let mut all_gone = true;
-        for other in others {
-            all_gone &= other.await.unwrap_or(false);
-        }
-        if all_gone {
-            let begins = Message::LastVictim { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
-            let _ = self.answers.send(begins).await;
-            all_gone = self.delete_victim(&preemptor, &node, last).await;
-        }
-        turn.abort();
-        let _ = self.answers.send(Message::Release(preemptor.uid.clone())).await;
-        self.preempting.fetch_sub(1, Ordering::Relaxed);
-        if !all_gone {
-            // No end of a victim will wake it, so it looks again by itself; not at once, or it would do nothing else.
-            tokio::time::sleep(about(LONGEST_TURN)).await;
-            let _ = self.answers.send(Message::Activate(preemptor.uid.clone())).await;
-        }
-    }
-
-    /// Waits for a turn, which ends with the task that is returned.
-    async fn turn(&self) -> tokio::task::JoinHandle<()> {
-        let permit = Arc::clone(&self.preemptions).acquire_owned().await;
-        self.runtime.spawn(async move {
-            tokio::time::sleep(LONGEST_TURN).await;
-            drop(permit);
-        })
-    }
-
-    /// Whether a preemptor still waits for room: it may be gone itself by now.
-    async fn still_waits(&self, preemptor: &PodInfo) -> bool {
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let uid = preemptor.uid.clone();
-        let question = Message::Ask(Box::new(move |scheduler, _| {
-            let queue = scheduler.queue();
-            let _ = answer.send(queue.get(&uid).is_some() || queue.is_in_flight(&uid));
-        }));
-        self.answers.send(question).await.is_ok() && answered.await.unwrap_or(false)
-    }
-
-    /// Whether a victim is gone already, or another pod has its name by now, so that the room is free. Others may say so of a pod that
-    /// is there, such as a webhook.
-    async fn is_gone(&self, victim: &PodInfo, error: &ApiError) -> bool {
-        let says_so = error.is_code(404) || error.is_code(409);
-        says_so && self.node_of(victim).await.is_err_and(|look| look.is_code(404))
-    }
-
-    /// Whether the victim is on its way out.
-    async fn delete_victim(&self, preemptor: &Arc<PodInfo>, node: &Str, victim: &Arc<PodInfo>) -> bool {
-        let api = &self.connection.write;
-        let message = format!("{}: preempting to accommodate a higher priority pod", preemptor.scheduler_name);
-        let condition = json!({
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "PreemptionByScheduler",
-            "message": message,
-            "observedGeneration": victim.generation,
-            "lastProbeTime": null,
-            "lastTransitionTime": seconds(),
-        });
-        let body = json!({"metadata": {"uid": &*victim.uid}, "status": {"conditions": [condition]}});
-        let marked = patch_status(api, victim, &body, &Notify::new()).await;
-        let result = match marked {
-            Ok(()) => {
-                let body = json!({"preconditions": {"uid": &*victim.uid}});
-                api.done(&Ask::send(Method::DELETE, path_of(victim), JSON, &body)).await
-            }
-            refused => refused,
-        };
-        match result {
-            Ok(()) => {
-                let _ = self.answers.send(Message::Leaves(victim.uid.clone())).await;
-                let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
-                self.recorder.record(Note {
-                    about: victim.clone(),
-                    related: Some(preemptor.clone()),
-                    action: "Preempting",
-                    reason: "Preempted",
-                    warning: false,
-                    text,
-                });
-                true
-            }
-            Err(error) if self.is_gone(victim, &error).await => {
-                debug!(pod = victim.full_name(), %error, "the victim is gone");
-                true
-            }
-            Err(error) => {
-                error!(pod = victim.full_name(), %error, "can not delete the victim of a preemption");
-                false
-            }
-        }
+        Ok(found)
     }
 }
 

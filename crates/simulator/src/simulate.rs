@@ -318,7 +318,7 @@ impl Simulation<'_> {
     fn delete_victims(&mut self, preemptor: &Arc<PodInfo>, node: &Str, victims: &[Arc<PodInfo>]) {
         for (index, victim) in victims.iter().enumerate() {
             if index + 1 == victims.len() {
-                self.scheduler.release(&preemptor.uid, self.now);
+                self.scheduler.last_victim(&preemptor.uid, &victim.uid, self.now);
             }
             self.pods.remove(&victim.uid);
             self.scheduler.apply(Event::PodGone(victim.uid.clone()), self.now);
@@ -333,6 +333,9 @@ impl Simulation<'_> {
             if let Some(successor) = successor {
                 self.add(successor);
             }
+        }
+        if let Some(last) = victims.last() {
+            self.scheduler.release(&preemptor.uid, &last.uid, self.now);
         }
     }
 

@@ -119,7 +119,8 @@ impl Report {
         let median = |value: fn(&Measured) -> f64| {
             let mut values: Vec<f64> = rounds.iter().map(|measured| value(measured)).collect();
             values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
+            let half = values.len() / 2;
+            if values.len().is_multiple_of(2) { f64::midpoint(values[half - 1], values[half]) } else { values[half] }
         };
         Some(Measured {
             pods_per_second: median(|of| of.pods_per_second),

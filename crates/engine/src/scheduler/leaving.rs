@@ -16,7 +16,7 @@ pub(super) struct Leaving {
     /// Their deletion was answered, and their end not heard of.
     answered: Set<PodKey>,
     /// Preemptors by the last of their victims, once it is asked to go.
-    waiting: Map<PodKey, PodKey>,
+    waiting: Map<PodKey, Vec<PodKey>>,
 }
 
 impl Leaving {
@@ -33,11 +33,16 @@ impl Leaving {
 
 impl Scheduler {
     /// The last victim of a pod is being asked to go: the pod may be woken once that one is terminating or gone.
-    pub fn last_victim(&mut self, preemptor: PodKey, last: PodKey) {
-        self.leaving.waiting.insert(last, preemptor);
+    pub fn last_victim(&mut self, preemptor: &PodKey, last: &PodKey, now: Time) {
+        if self.engine.cluster().pod(last).is_none_or(|known| known.pod.is_terminating()) {
+            self.release(preemptor, last, now);
+        } else {
+            self.leaving.waiting.entry(last.clone()).or_default().push(preemptor.clone());
+        }
     }
 
-    /// The API server has accepted the deletion of a victim. Whatever else is heard of it, it is terminating from now on.
+    /// The API server has accepted the deletion of a victim. As long as it is on a node it is terminating from now on, whatever else is
+    /// heard of it.
     pub fn leaves(&mut self, uid: &PodKey, now: Time) {
         let Some(known) = self.engine.cluster().pod(uid) else { return };
         if !known.pod.is_terminating() {
@@ -48,19 +53,23 @@ impl Scheduler {
         self.is_leaving(uid);
     }
 
-    /// All that could be done about the victims of a pod is done: it is held back no longer. If something happened meanwhile that would
-    /// have woken it, it looks again.
-    pub fn release(&mut self, preemptor: &str, now: Time) {
-        self.leaving.waiting.retain(|_, waiting| waiting != preemptor);
+    /// All that could be done about the victims of a pod is done: it is held back no longer, and the end of the last one wakes it. When that
+    /// was heard already, nothing else would.
+    pub fn release(&mut self, preemptor: &str, last: &str, now: Time) {
+        self.leaving.waiting.retain(|_, waiting| {
+            waiting.retain(|waiting| waiting != preemptor);
+            !waiting.is_empty()
+        });
         self.queue.release(preemptor);
-        if self.queue.get(preemptor).is_some_and(|(queue, _)| queue == QueueName::Gated) {
+        let is_gated = self.queue.get(preemptor).is_some_and(|(queue, _)| queue == QueueName::Gated);
+        if is_gated && self.engine.cluster().pod(last).is_none() {
             self.queue.activate(preemptor, now);
         }
     }
 
     /// A pod is terminating or gone. Whoever waits for that may be woken by it.
     pub(super) fn is_leaving(&mut self, uid: &str) {
-        if let Some(preemptor) = self.leaving.waiting.remove(uid) {
+        for preemptor in self.leaving.waiting.remove(uid).into_iter().flatten() {
             self.queue.release(&preemptor);
         }
     }

@@ -64,7 +64,7 @@ fn a_preemptor_is_held_until_the_last_victim_is_going() {
     scheduler.apply(Event::PodGone("small".into()), 2);
     let gate = ("DefaultPreemption", "waiting for the preemption for this pod to be finished".to_owned());
     assert_eq!(place(&scheduler), Some((QueueName::Gated, Some(gate))));
-    scheduler.release("high", 3);
+    scheduler.release("high", "large", 3);
     scheduler.apply(Event::PodGone("large".into()), 3);
     let (attempt, _) = scheduler.schedule_one(10_000_000_000).expect("it may try again");
     assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
@@ -76,7 +76,7 @@ fn a_nomination_counts_before_the_status_shows_it() {
     assert_eq!(victims, ["large"]);
     // The victim is on its way out by an answer alone, and nothing is heard of the preemptor's status.
     scheduler.leaves(&"large".into(), 2);
-    scheduler.release("high", 2);
+    scheduler.release("high", "large", 2);
     for attempt in [2, 3] {
         // It was changed before it was deleted.
         scheduler.apply(Event::Pod(pod("large", 900, 0, Some("n"))), 2);

@@ -76,7 +76,7 @@ enum ToDo {
     /// All victims of a pod but the last are going.
     LastVictim(Str, Str),
     Leaves(Str),
-    Release(Str),
+    Release(Str, Str),
     /// The end of a pod.
     Gone(Str),
     /// A change of a pod's nomination.
@@ -224,9 +224,9 @@ impl Together {
                         });
                     }
                     let last = victims.last().map(|victim| victim.uid.clone());
-                    self.to_do.extend(last.map(|last| ToDo::LastVictim(preemptor.uid.clone(), last)));
+                    self.to_do.extend(last.clone().map(|last| ToDo::LastVictim(preemptor.uid.clone(), last)));
                     self.to_do.extend(victims.iter().map(|victim| ToDo::Leaves(victim.uid.clone())));
-                    self.to_do.push_back(ToDo::Release(preemptor.uid.clone()));
+                    self.to_do.extend(last.map(|last| ToDo::Release(preemptor.uid.clone(), last)));
                     self.to_do.extend(victims.iter().map(|victim| ToDo::Gone(victim.uid.clone())));
                 }
                 Effect::PatchStatus { .. } | Effect::RecordEvent { .. } => {}
@@ -266,11 +266,11 @@ impl Together {
                 pod.started = Some(now);
             }),
             Some(ToDo::LastVictim(preemptor, last)) => {
-                self.all("last victim", |scheduler| scheduler.last_victim(preemptor.clone(), last.clone()));
+                self.all("last victim", |scheduler| scheduler.last_victim(&preemptor, &last, now));
             }
             Some(ToDo::Leaves(uid)) => self.all("leaves", |scheduler| scheduler.leaves(&uid, now)),
-            Some(ToDo::Release(preemptor)) => {
-                self.all("release", |scheduler| scheduler.release(&preemptor, now));
+            Some(ToDo::Release(preemptor, last)) => {
+                self.all("release", |scheduler| scheduler.release(&preemptor, &last, now));
             }
             Some(ToDo::Gone(uid)) => {
                 let event = Event::PodGone(uid);

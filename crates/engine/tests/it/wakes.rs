@@ -90,7 +90,6 @@ fn news_of_a_bound_pod_from_before_its_binding_do_not_bring_it_back() {
     sound(&scheduler);
 }
 
-/// A preemptor whose two victims have both ended before it is released; the ends woke it only to be held.
 /// A pod that waits for two others to go, and the last of them.
 fn preempting() -> (Scheduler, Arc<PodInfo>) {
     let mut scheduler = Scheduler::new(profiles("").expect("the defaults are valid"), Settings::default());
@@ -111,12 +110,12 @@ fn preempting() -> (Scheduler, Arc<PodInfo>) {
 
 #[test]
 fn a_preemptor_whose_last_victim_was_gone_already_is_not_held_for_ever() {
-    let (mut scheduler, _) = preempting();
+    let (mut scheduler, last) = preempting();
     for uid in ["low-a", "low-b"] {
         scheduler.apply(Event::PodGone(uid.into()), 2);
     }
     assert_eq!(place(&scheduler, "high"), Some(QueueName::Gated));
-    scheduler.release("high", 3);
+    scheduler.release("high", &last.uid, 3);
     assert_eq!(place(&scheduler, "high"), Some(QueueName::Active));
     let (attempt, _) = scheduler.schedule_one(LATER).expect("it is tried again");
     assert_eq!(attempt.cycle.node.as_deref(), Some("n"));
@@ -128,7 +127,7 @@ fn a_preemptor_may_look_again_once_its_last_victim_is_seen_to_go() {
     for has_begun in [false, true] {
         let (mut scheduler, last) = preempting();
         if has_begun {
-            scheduler.last_victim("high".into(), last.uid.clone());
+            scheduler.last_victim(&"high".into(), &last.uid, 1);
         }
         for uid in ["low-a", "low-b"] {
             scheduler.apply(Event::PodGone(uid.into()), 2);
@@ -137,6 +136,16 @@ fn a_preemptor_may_look_again_once_its_last_victim_is_seen_to_go() {
         assert_eq!(place(&scheduler, "high"), Some(expected));
         sound(&scheduler);
     }
+}
+
+#[test]
+fn a_last_victim_that_is_gone_already_is_not_waited_for() {
+    let (mut scheduler, last) = preempting();
+    for uid in ["low-a", "low-b"] {
+        scheduler.apply(Event::PodGone(uid.into()), 2);
+    }
+    scheduler.last_victim(&"high".into(), &last.uid, 3);
+    assert_eq!(place(&scheduler, "high"), Some(QueueName::Active));
 }
 
 #[test]
@@ -155,7 +164,7 @@ fn a_victim_whose_deletion_was_answered_leaves_wherever_it_is_known_from() {
         let (_, effects) = scheduler.schedule_one(3).expect("a pod waits");
         assert!(effects.iter().any(|effect| matches!(effect, Effect::DeleteVictims { .. })), "{effects:?}");
         scheduler.leaves(&"low".into(), 4);
-        scheduler.release("high", 4);
+        scheduler.release("high", "low", 4);
         // News that are older than all of this.
         scheduler.apply(Event::Pod(low), 5);
         scheduler.apply(Event::Pod(pod("low", 1000, 0, Some("n"))), 5);
