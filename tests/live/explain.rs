@@ -240,7 +240,7 @@ fn the_leader_is_found_by_its_lease() {
     assert_eq!((done.code, &done.out), (Some(0), &fresh.out), "{done}");
     let refused = "no running scheduler reached (pod kube-system/scheduler-0, through the API server: forbidden: User \
                    \"system:anonymous\" cannot get path \"/debug/decisions\"; `kubectl port-forward -n kube-system scheduler-0 \
-                   10259` and --scheduler https://127.0.0.1:10259 ask it as you): evaluated on a fresh snapshot\n";
+                   10259` and --scheduler https://127.0.0.1:10259 --scheduler-insecure ask it as you): evaluated on a fresh snapshot\n";
     assert_eq!(done.err, refused);
     may_get(&server, "look", &["/debug/decisions"], &json!({"kind": "User", "name": "system:anonymous"}));
     let told = |pod: &str| {
@@ -262,22 +262,30 @@ fn the_leader_is_found_by_its_lease() {
     // One that the kubelet has started has its node's name behind its own.
     lead(&server, "node-a", "kube-scheduler-node-a");
     assert_eq!(explain(&admin, &["large"]).err, told("kube-scheduler-node-a"));
+    // A Lease outlives its holder, and another one leads by the other Lease.
+    hold(&server, "loadline-scheduler", "gone");
+    hold(&server, "kube-scheduler", "node-a");
+    assert_eq!(explain(&admin, &["large"]).err, told("kube-scheduler-node-a"));
     assert_eq!(scheduler.stop(), Some(0));
     drop(folder);
 }
 
 /// Has somebody hold the Lease of the manifests, and a pod that is said to be him.
 fn lead(server: &ControlPlane, host: &str, pod_name: &str) {
-    let lease = json!({
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {"name": "loadline-scheduler", "namespace": "kube-system"},
-        "spec": {"holderIdentity": format!("{host}_0a1b"), "leaseDurationSeconds": 15},
-    });
-    kubectl(server, &["apply", "-f", "-"], &lease.to_string());
+    hold(server, "loadline-scheduler", host);
     let pod = pod(pod_name, "0", &json!({"nodeName": "node-a"}));
     kubectl(server, &["create", "-n", "kube-system", "-f", "-"], &pod.to_string());
     let status = json!({"status": {"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}).to_string();
     let patch = ["patch", "pod", pod_name, "-n", "kube-system", "--subresource=status", "--type=merge", "-p", &status];
     kubectl(server, &patch, "");
+}
+
+fn hold(server: &ControlPlane, lease: &str, host: &str) {
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": lease, "namespace": "kube-system"},
+        "spec": {"holderIdentity": format!("{host}_0a1b"), "leaseDurationSeconds": 15},
+    });
+    kubectl(server, &["apply", "-f", "-"], &lease.to_string());
 }

@@ -107,7 +107,7 @@ impl RunningScheduler {
     /// When no cluster is known, or none is found in it.
     pub async fn leading(access: &UserAccess) -> Result<Self, RunningError> {
         let api = for_once(&of_user(access).await?)?;
-        let pod = in_time(async { pod_of(&api, &holder(&api).await?).await }).await?;
+        let pod = in_time(leader(&api)).await?;
         let prefix = format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:{PORT}/proxy");
         let name = format!("pod {NAMESPACE}/{pod}, through the API server");
         Ok(Self { api, prefix, name, pod: Some(pod) })
@@ -121,7 +121,9 @@ impl RunningScheduler {
     /// How to reach it as oneself, if it was found by its Lease.
     pub fn way_to_it(&self) -> Option<String> {
         let pod = self.pod.as_ref()?;
-        Some(format!("`kubectl port-forward -n {NAMESPACE} {pod} {PORT}` and --scheduler https://127.0.0.1:{PORT}"))
+        Some(format!(
+            "`kubectl port-forward -n {NAMESPACE} {pod} {PORT}` and --scheduler https://127.0.0.1:{PORT} --scheduler-insecure"
+        ))
     }
 
     /// Its last decision on a pod; `None` when it has none.
@@ -159,8 +161,9 @@ async fn in_time<T>(work: impl Future<Output = Result<T, RunningError>>) -> Resu
     timeout(PATIENCE, work).await.unwrap_or(Err(RunningError::TimedOut))
 }
 
-/// The name of the machine or pod that leads.
-async fn holder(api: &Api) -> Result<String, RunningError> {
+/// The pod that leads. A Lease may outlive the one that held it.
+async fn leader(api: &Api) -> Result<String, RunningError> {
+    let mut error = RunningError::NobodyLeads;
     for lease in LEASES {
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{lease}");
         let found = match api.answer::<Value>(&Ask::get(path)).await {
@@ -170,11 +173,15 @@ async fn holder(api: &Api) -> Result<String, RunningError> {
         let identity = found["spec"]["holderIdentity"].as_str().unwrap_or_default();
         // Something random stands behind the name, so that no two are the same.
         let host = identity.rsplit_once('_').map_or(identity, |(host, _)| host);
-        if !host.is_empty() {
-            return Ok(host.to_owned());
+        if host.is_empty() {
+            continue;
+        }
+        match pod_of(api, host).await {
+            Err(RunningError::NoPod(host)) => error = RunningError::NoPod(host),
+            found => return found,
         }
     }
-    Err(RunningError::NobodyLeads)
+    Err(error)
 }
 
 /// The pod that has this name, or runs on the node of this name.

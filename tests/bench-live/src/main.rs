@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
             api.create(&path, &pods).await?;
         }
     }
-    let mut report = Report::new(options.raw.as_deref())?;
+    let mut report = Report::new(options.nodes, options.resident, options.raw.as_deref())?;
     for round in 1..=options.rounds {
         for workload in &options.workloads {
             // In turn, and each first once.
@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    print(&report.table(&options.workloads, &options.schedulers, options.nodes));
+    print(&report.table(&options.workloads, &options.schedulers));
     Ok(())
 }
 

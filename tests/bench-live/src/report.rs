@@ -39,19 +39,23 @@ impl fmt::Display for Measured {
 
 /// All of them.
 pub(crate) struct Report {
+    nodes: usize,
+    resident: usize,
     all: Vec<(Workload, Which, Measured)>,
     raw: Option<File>,
 }
 
 impl Report {
-    pub(crate) fn new(raw: Option<&Path>) -> Result<Self> {
-        Ok(Self { all: Vec::new(), raw: raw.map(File::create).transpose()? })
+    pub(crate) fn new(nodes: usize, resident: usize, raw: Option<&Path>) -> Result<Self> {
+        Ok(Self { nodes, resident, all: Vec::new(), raw: raw.map(File::create).transpose()? })
     }
 
     pub(crate) fn add(&mut self, workload: Workload, which: Which, measured: Measured) -> Result<()> {
         if let Some(raw) = &mut self.raw {
             let Measured { pods_per_second, cpu_per_pod, requests_per_pod, p50, p99, peak } = measured;
             let line = json!({
+                "nodes": self.nodes,
+                "resident": self.resident,
                 "workload": format!("{workload:?}"),
                 "scheduler": which.name(),
                 "podsPerSecond": pods_per_second,
@@ -68,11 +72,11 @@ impl Report {
     }
 
     /// Medians of all rounds; what kube-scheduler takes is told as a multiple of what Loadline takes.
-    pub(crate) fn table(&self, workloads: &[Workload], schedulers: &[Which], nodes: usize) -> String {
+    pub(crate) fn table(&self, workloads: &[Workload], schedulers: &[Which]) -> String {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header([
-            format!("{nodes} nodes"),
+            format!("{} nodes", self.nodes),
             String::new(),
             "pods/s".to_owned(),
             "CPU ms a pod".to_owned(),

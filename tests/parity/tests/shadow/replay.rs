@@ -148,11 +148,11 @@ impl Replay {
             }
             Witnessed::Decided { pod, nominated, doubted, outcome, node, message, effects } => {
                 self.doubted = doubted;
-                let others = nominated.into_iter().filter(|(uid, _)| *uid != pod.uid);
-                self.nominated = others.map(|(uid, node)| (uid.to_string(), node.to_string())).collect();
-                // Of the pod itself its status says which node is looked at first.
+                let nominated = nominated.into_iter();
+                self.nominated = nominated.map(|(uid, node)| (uid.to_string(), node.to_string())).collect();
+                // Of the pod itself the node is looked at first that was decided, or else that its status has.
                 if let Some(node) = &pod.nominated_node_name {
-                    self.nominated.insert(pod.uid.to_string(), node.to_string());
+                    self.nominated.entry(pod.uid.to_string()).or_insert_with(|| node.to_string());
                 }
                 let request = self.request(&pod);
                 let answer = self.referee.ask(&request).expect("the referee judges");
