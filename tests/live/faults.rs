@@ -9,17 +9,13 @@ use loadline_fixture::{ControlPlane, Fault, Proxy};
 use serde_json::json;
 
 use crate::support::{
-    QUICK, Running, Watched, add_node, add_node_for, all_bound, bound, create, events, eventually, get, is_long,
-    kubectl, list, node_of, patch, pod, service_account, waiting, within,
+    QUICK, Running, Watched, add_node, add_node_for, all_bound, bound, create, delete, events, eventually, get,
+    is_long, kubectl, list, node_of, patch, pod, service_account, waiting, within,
 };
 
 /// Pods with names that count from 0, each of which requests this much.
 fn pods(name: &str, count: usize, cpu: &str) -> Vec<serde_json::Value> {
     (0..count).map(|number| pod(&format!("{name}-{number}"), cpu, &json!({}))).collect()
-}
-
-fn delete(server: &ControlPlane, pod: &str) {
-    kubectl(server, &["delete", "pod", pod, "--grace-period=0", "--force"], "");
 }
 
 fn is_binding(method: &str, path: &str) -> bool {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use loadline_fixture::{ControlPlane, Fault, Node};
+use loadline_fixture::{ControlPlane, Fault, Node, Proxy};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Running, add_node, all_bound, bound, cluster, create, eventually, get, kubectl, list, node_of, pod, priority_class,
-    running, service_account, waiting, within, workload,
+    Running, add_node, all_bound, bound, cluster, create, delete, eventually, get, kubectl, list, node_of, pod,
+    priority_class, running, service_account, waiting, within, workload,
 };
 
 /// The pods that were told that they are preempted.
@@ -109,6 +109,16 @@ fn the_less_important_make_room_and_budgets_are_kept_where_they_can_be() {
     assert_eq!(scheduler.stop(), Some(0));
 }
 
+/// A pod on a node, that is gone as soon as it is deleted.
+fn on(node: &str, name: &str, cpu: &str, class: &str) -> Value {
+    pod(name, cpu, &json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0}))
+}
+
+/// How often pods with this in their paths were asked to go.
+fn deletions(proxy: &Proxy, pods: &str) -> usize {
+    proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains(pods)).count()
+}
+
 #[test]
 fn victims_are_deleted_once_however_late_the_watch_tells() {
     let server = ControlPlane::start().expect("the control plane starts");
@@ -117,10 +127,6 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
     for (name, cpu) in [("node-a", "4"), ("node-b", "1")] {
         add_node(&server, name, cpu);
     }
-    let on = |node: &str, name: &str, cpu: &str, class: &str| {
-        let spec = json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
-        pod(name, cpu, &spec)
-    };
     let others: Vec<Value> = (0..10).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
     create(&server, &others);
     let low: Vec<Value> = (0..4).map(|number| on("node-a", &format!("low-{number}"), "900m", "low")).collect();
@@ -141,11 +147,11 @@ fn victims_are_deleted_once_however_late_the_watch_tells() {
     create(&server, &[pod("urgent", "3", &json!({"priorityClassName": "high"}))]);
     let is_low = |pod: &&Value| pod["spec"]["priorityClassName"] == "low";
     let left = || list(&server, &["pods"]).iter().filter(is_low).count();
-    let victims = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains("/low-")).count();
+    let victims = || deletions(&proxy, "/low-");
     eventually("two are asked to go", || (victims() == 2).then_some(()));
     // Each of these has it look again.
     for other in 0..10 {
-        kubectl(&server, &["delete", "pod", &format!("other-{other}"), "--grace-period=0", "--force"], "");
+        delete(&server, &format!("other-{other}"));
         std::thread::sleep(Duration::from_millis(250));
     }
     eventually("it looked again", || {
@@ -186,21 +192,17 @@ fn a_deletion_that_is_refused_is_not_asked_for_without_a_pause() {
     for (name, cpu) in [("node-a", "1"), ("node-b", "2")] {
         add_node(&server, name, cpu);
     }
-    let on = |node: &str, name: &str, cpu: &str, class: &str| {
-        let spec = json!({"nodeName": node, "priorityClassName": class, "terminationGracePeriodSeconds": 0});
-        pod(name, cpu, &spec)
-    };
     let others: Vec<Value> = (0..20).map(|number| on("node-b", &format!("other-{number}"), "100m", "higher")).collect();
     create(&server, &others);
     create(&server, &[on("node-a", "low", "1", "low")]);
     proxy.fail(|method, path| (method == "DELETE" && path.ends_with("/low")).then_some(Fault::Refuse(403, None)));
     let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
     create(&server, &[pod("urgent", "1", &json!({"priorityClassName": "high"}))]);
-    let asked = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.ends_with("/low")).count();
+    let asked = || deletions(&proxy, "/low");
     eventually("it is asked to go", || (asked() > 0).then_some(()));
     // Each of these would have it look again. The room on the other node stays too small for it.
     for other in 0..9 {
-        kubectl(&server, &["delete", "pod", &format!("other-{other}"), "--grace-period=0", "--force"], "");
+        delete(&server, &format!("other-{other}"));
         std::thread::sleep(Duration::from_millis(200));
     }
     std::thread::sleep(Duration::from_secs(2));
@@ -218,7 +220,7 @@ fn deletions_that_hang_are_not_in_the_way_of_others() {
     let server = ControlPlane::start().expect("the control plane starts");
     let proxy = server.proxy(&service_account(&server)).expect("the proxy starts");
     create(&server, &[priority_class("low", 10), priority_class("high", 1000)]);
-    let on = |number: usize, name: &str, class: &str| {
+    let for_node = |number: usize, name: &str, class: &str| {
         let field = json!({"key": "metadata.name", "operator": "In", "values": [format!("node-{number}")]});
         let required = json!({"nodeSelectorTerms": [{"matchFields": [field]}]});
         let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
@@ -229,7 +231,7 @@ fn deletions_that_hang_are_not_in_the_way_of_others() {
         add_node(&server, &format!("node-{number}"), "1");
     }
     let scheduler = Running::through(&proxy, &["--leader-elect=false"]);
-    let low: Vec<Value> = (0..=HANGING).map(|number| on(number, &format!("low-{number}"), "low")).collect();
+    let low: Vec<Value> = (0..=HANGING).map(|number| for_node(number, &format!("low-{number}"), "low")).collect();
     create(&server, &low);
     all_bound(&server);
     // As where a webhook for the deletions of some pods hangs, or turns them down.
@@ -241,11 +243,12 @@ fn deletions_that_hang_are_not_in_the_way_of_others() {
         let is_odd = path.ends_with(['1', '3', '5', '7', '9']);
         Some(if is_odd { Fault::Refuse(409, None) } else { Fault::Delay(Duration::from_secs(20)) })
     });
-    let hanging: Vec<Value> = (0..HANGING).map(|number| on(number, &format!("hanging-{number}"), "high")).collect();
+    let hanging: Vec<Value> =
+        (0..HANGING).map(|number| for_node(number, &format!("hanging-{number}"), "high")).collect();
     create(&server, &hanging);
-    let asked = || proxy.seen().iter().filter(|(method, path)| method == "DELETE" && path.contains("/low-")).count();
+    let asked = || deletions(&proxy, "/low-");
     eventually("they are asked to go", || (asked() >= 16).then_some(()));
-    create(&server, &[on(HANGING, "urgent", "high")]);
+    create(&server, &[for_node(HANGING, "urgent", "high")]);
     let bound = within(Duration::from_secs(10), "it has its room", || node_of(&server, "urgent"));
     assert_eq!(bound, format!("node-{HANGING}"));
 

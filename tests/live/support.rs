@@ -189,6 +189,11 @@ pub(crate) fn create(server: &ControlPlane, objects: &[Value]) {
     kubectl(server, &["create", "-f", "-"], &list.to_string());
 }
 
+/// Deletes a pod at once.
+pub(crate) fn delete(server: &ControlPlane, pod: &str) {
+    kubectl(server, &["delete", "pod", pod, "--grace-period=0", "--force"], "");
+}
+
 /// A node on which nothing runs, for pods that only have to be bound.
 pub(crate) fn add_node(server: &ControlPlane, name: &str, cpu: &str) {
     create(server, &[node(name, &json!({"cpu": cpu, "memory": "8Gi", "pods": "110"}))]);

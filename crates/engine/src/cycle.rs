@@ -204,9 +204,7 @@ impl Engine {
         let pre_score_error = self.kept.pre_score_error(profile, &opened);
         let extenders = self.extenders_in_cycle(pod, depth);
         let mut extended = Extended::default();
-        // What was decided counts before the status shows it, here as for preemption.
-        let nominated = self.nominator.decided_for(&pod.uid).or(pod.nominated_node_name.as_ref());
-        let nominated = nominated.and_then(|name| self.cluster.slot(name));
+        let nominated = self.nominator.node_for(pod).and_then(|name| self.cluster.slot(name));
         let mut first = None;
         let mut refused = None;
         if let Some(slot) = nominated {

@@ -104,7 +104,7 @@ impl WhatIf for Experiment<'_> {
     }
 
     fn nominated_node<'b>(&'b self, pod: &'b PodInfo) -> Option<&'b Str> {
-        self.sources.nominator.decided_for(&pod.uid).or(pod.nominated_node_name.as_ref())
+        self.sources.nominator.node_for(pod)
     }
 
     fn disruption_budgets(&self, namespace: &str) -> &[DisruptionBudget] {

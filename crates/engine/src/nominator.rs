@@ -97,10 +97,10 @@ impl Nominator {
         }
     }
 
-    /// The node that a pod is nominated to, also while it is set aside.
-    pub(crate) fn decided_for(&self, uid: &str) -> Option<&Str> {
-        let aside = self.aside.as_ref().filter(|(pod, _)| pod.uid == *uid);
-        self.node_of(uid).or(aside.map(|(_, node)| node))
+    /// The node that a pod is nominated to, also while it is set aside: by what was decided, or else by its status, which may be behind.
+    pub(crate) fn node_for<'a>(&'a self, pod: &'a PodInfo) -> Option<&'a Str> {
+        let aside = self.aside.as_ref().filter(|(aside, _)| aside.uid == pod.uid).map(|(_, node)| node);
+        self.node_of(&pod.uid).or(aside).or(pod.nominated_node_name.as_ref())
     }
 
     /// Pods nominated to a node.
