@@ -25,10 +25,10 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     command
 }
 
-/// Builds all programs of the workspace, and gives the folder that they are in. They are built as the workspace's tests are: a package
-/// alone has other features of its dependencies, which are built anew then.
+/// Builds all programs of the workspace, and gives the folder that they are in. They are built with the workspace's tests: without them
+/// its dependencies have other features, and are built anew then.
 pub(crate) fn programs(step: &str) -> Result<PathBuf> {
-    run(step, &mut cargo(["build", "--workspace", "--bins"]))?;
+    run(step, &mut cargo(["build", "--workspace", "--bins", "--tests"]))?;
     Ok(crate::tidy::metadata()?.target_directory().join("debug"))
 }
 

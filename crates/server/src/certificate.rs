@@ -114,17 +114,21 @@ impl Certificate {
         let Some(files) = &self.files else { return };
         loop {
             tokio::time::sleep(PERIOD).await;
-            match Shown::read(files) {
-                Ok(read) => {
-                    let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
-                    if shown.text != read.text {
-                        info!(certificate = %files.0.display(), "the certificate changed");
-                        *shown = read;
-                    }
+            self.read_again(files);
+        }
+    }
+
+    fn read_again(&self, files: &(PathBuf, PathBuf)) {
+        match Shown::read(files) {
+            Ok(read) => {
+                let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+                if shown.text != read.text {
+                    info!(certificate = %files.0.display(), "the certificate changed");
+                    *shown = read;
                 }
-                // Certificate and key may be written one after the other.
-                Err(error) => warn!(%error, "the certificate can not be read again: the one before stays"),
             }
+            // Certificate and key may be written one after the other.
+            Err(error) => warn!(%error, "the certificate can not be read again: the one before stays"),
         }
     }
 }
@@ -232,8 +236,8 @@ mod tests {
         assert!(matches!(Certificate::new(&source, ADDRESS), Err(CertificateError::Mismatch(_))));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn files_that_change_are_read_again_and_wrong_ones_are_not_taken() {
+    #[test]
+    fn files_that_change_are_read_again_and_wrong_ones_are_not_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let (crt, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
         let write = |made: &(rcgen::Certificate, KeyPair)| {
@@ -244,13 +248,12 @@ mod tests {
         write(&first);
         let source = CertificateSource::Files { certificate: crt.clone(), key: key.clone() };
         let certificate = Certificate::new(&source, ADDRESS).expect("it is read");
-        let keeping = tokio::spawn(certificate.clone().keep_up());
+        let read_again = || certificate.read_again(certificate.files.as_ref().expect("it is of files"));
         fs::write(&crt, second.0.pem()).expect("it is written");
-        tokio::time::sleep(PERIOD * 2).await;
+        read_again();
         assert_eq!(chain(&certificate), [first.0.der().clone()], "the key is not its key yet");
         write(&second);
-        tokio::time::sleep(PERIOD * 2).await;
+        read_again();
         assert_eq!(chain(&certificate), [second.0.der().clone()]);
-        keeping.abort();
     }
 }

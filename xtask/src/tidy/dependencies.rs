@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::Metadata;
+use super::{Metadata, SourceFile};
 use crate::process::{capture, cargo};
 
 /// For each crate the crates of ours that it may need. Dependencies point one way, from the shell to the core.
@@ -97,6 +97,31 @@ pub(super) fn core(metadata: &Metadata) -> Result<Vec<String>> {
     Ok(violations)
 }
 
+/// The lock file of the workspace, and that of the example, which is a workspace of its own.
+const LOCKS: [&str; 2] = ["Cargo.lock", "examples/own-plugin/Cargo.lock"];
+
+/// Packages that the example locks in another version than the workspace. It would have them built a second time, and all that
+/// depends on them.
+pub(super) fn locks(files: &[SourceFile]) -> Vec<String> {
+    let text = |path| files.iter().find(|file| file.path == path).map_or("", |file| &*file.text);
+    let [workspace, example] = LOCKS.map(|path| locked(text(path)));
+    let other = |(name, version): &(&str, &str)| {
+        let is_locked = |of: &[(&str, &str)]| of.iter().any(|(known, _)| known == name);
+        is_locked(&workspace) && !workspace.contains(&(*name, *version))
+    };
+    let say = |(name, version): &(&str, &str)| format!("{} has {name} {version}, which {} has not", LOCKS[1], LOCKS[0]);
+    example.iter().filter(|package| other(package)).map(say).collect()
+}
+
+/// Names and versions in a lock file.
+fn locked(text: &str) -> Vec<(&str, &str)> {
+    fn value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+        line.strip_prefix(field)?.strip_prefix(" = \"")?.strip_suffix('"')
+    }
+    let lines = text.lines().zip(text.lines().skip(1));
+    lines.filter_map(|(name, version)| Some((value(name, "name")?, value(version, "version")?))).collect()
+}
+
 /// The crates in the output of `cargo tree --prefix none` that have no place in the core.
 fn foreign(tree: &str) -> Vec<&str> {
     let barred = |name: &str| {
@@ -113,8 +138,8 @@ fn foreign(tree: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{direction, foreign};
-    use crate::tidy::{Metadata, Package};
+    use super::{LOCKS, direction, foreign, locks};
+    use crate::tidy::{Metadata, Package, SourceFile};
 
     fn violations(name: &str, needs: &[&str]) -> Vec<String> {
         let needs = needs.iter().map(ToString::to_string).collect();
@@ -135,6 +160,17 @@ mod tests {
     #[test]
     fn a_new_crate_must_be_placed() {
         assert!(violations("loadline-new", &[])[0].contains("has no line in MAY_NEED"));
+    }
+
+    #[test]
+    fn other_versions_in_the_examples_lock_are_found() {
+        let package =
+            |name, version| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"s\"\n\n");
+        let file = |path: &str, text: String| SourceFile { path: path.to_owned(), text };
+        let ours = package("bytes", "1.12.1") + &package("rand", "0.9.0") + &package("rand", "0.10.0");
+        let theirs = package("bytes", "1.12.2") + &package("own-plugin", "0.1.0") + &package("rand", "0.10.0");
+        let found = locks(&[file(LOCKS[0], ours), file(LOCKS[1], theirs)]);
+        assert_eq!(found, ["examples/own-plugin/Cargo.lock has bytes 1.12.2, which Cargo.lock has not"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) fn check() -> Result<()> {
     let files = files()?;
     let mut violations = dependencies::direction(&metadata);
     violations.extend(dependencies::core(&metadata)?);
+    violations.extend(dependencies::locks(&files));
     violations.extend(manifests::no_libtest_benches(&metadata)?);
     violations.extend(text::check(&files));
     none(&violations)
@@ -118,6 +119,13 @@ mod tests {
     fn the_core_has_no_runtime_and_no_client() {
         let metadata = metadata().expect("cargo describes the workspace");
         none(&dependencies::core(&metadata).expect("cargo prints the trees")).expect("no violation");
+    }
+
+    #[test]
+    fn the_example_has_the_versions_of_the_workspace() {
+        let files = files().expect("git lists the files");
+        assert!(files.iter().any(|file| file.path == "examples/own-plugin/Cargo.lock"), "git lists the lock file");
+        none(&dependencies::locks(&files)).expect("no violation");
     }
 
     #[test]
