@@ -94,11 +94,14 @@ fn compare(known: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) -> Com
     found
 }
 
-/// Builds the benchmark in a profile of its own, and says where it is.
+/// Builds the benchmark, and says where it is.
 fn program() -> Result<PathBuf> {
-    let args = ["bench", "--package", "loadline-benches", "--bench", "instructions", "--no-run"];
-    let output =
-        capture(cargo(args).args(["--profile", "instructions", "--message-format", "json-render-diagnostics"]))?;
+    // The whole workspace, so that its dependencies have the features with which its tests have built them.
+    let args = ["bench", "--workspace", "--bench", "instructions", "--no-run", "--profile", "dev"];
+    let mut command = cargo(args);
+    // What is counted must not depend on what was built before, as the units of incremental code do.
+    command.env("CARGO_INCREMENTAL", "0").args(["--message-format", "json-render-diagnostics"]);
+    let output = capture(&mut command)?;
     let mut executables = output.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"] == "instructions";
