@@ -266,6 +266,10 @@ fn the_leader_is_found_by_its_lease() {
     hold(&server, "loadline-scheduler", "gone");
     hold(&server, "kube-scheduler", "node-a");
     assert_eq!(explain(&admin, &["large"]).err, told("kube-scheduler-node-a"));
+    // Where nobody is left, it is told of the one that was to be asked.
+    hold(&server, "kube-scheduler", "gone-too");
+    let done = explain(&admin, &["large"]);
+    assert!(done.err.starts_with("no running scheduler reached (there is no pod of `gone`"), "{done}");
     assert_eq!(scheduler.stop(), Some(0));
     drop(folder);
 }

@@ -25,10 +25,10 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     command
 }
 
-/// Builds all programs of the workspace, and gives the folder that they are in. They are built with the workspace's tests: without them
-/// its dependencies have other features, and are built anew then.
+/// Builds all programs of the workspace, and gives the folder that they are in. With a test among what is built, and be it a small one,
+/// its dependencies have the features that they have for all tests; without, they would be built anew after these.
 pub(crate) fn programs(step: &str) -> Result<PathBuf> {
-    run(step, &mut cargo(["build", "--workspace", "--bins", "--tests"]))?;
+    run(step, &mut cargo(["build", "--workspace", "--bins", "--test", "corpus"]))?;
     Ok(crate::tidy::metadata()?.target_directory().join("debug"))
 }
 

@@ -97,7 +97,8 @@ impl Nominator {
         }
     }
 
-    /// The node that a pod is nominated to, also while it is set aside: by what was decided, or else by its status, which may be behind.
+    /// The node that a pod is nominated to, also while it is set aside: by what was decided, or else by its status, which may be behind. A
+    /// nomination that was ended counts until the status shows that.
     pub(crate) fn node_for<'a>(&'a self, pod: &'a PodInfo) -> Option<&'a Str> {
         let aside = self.aside.as_ref().filter(|(aside, _)| aside.uid == pod.uid).map(|(_, node)| node);
         self.node_of(&pod.uid).or(aside).or(pod.nominated_node_name.as_ref())

@@ -107,10 +107,12 @@ impl RunningScheduler {
     /// When no cluster is known, or none is found in it.
     pub async fn leading(access: &UserAccess) -> Result<Self, RunningError> {
         let api = for_once(&of_user(access).await?)?;
-        let pod = in_time(leader(&api)).await?;
+        let Leader { pod, is_second } = in_time(leader(&api)).await?;
         let prefix = format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:{PORT}/proxy");
         let name = format!("pod {NAMESPACE}/{pod}, through the API server");
-        Ok(Self { api, prefix, name, pod: Some(pod) })
+        // Whoever holds the second Lease where the first has outlived its holder may be another scheduler: nobody is told to send it
+        // a token.
+        Ok(Self { api, prefix, name, pod: (!is_second).then_some(pod) })
     }
 
     /// Which one it is, for people.
@@ -161,9 +163,16 @@ async fn in_time<T>(work: impl Future<Output = Result<T, RunningError>>) -> Resu
     timeout(PATIENCE, work).await.unwrap_or(Err(RunningError::TimedOut))
 }
 
+/// Who leads.
+struct Leader {
+    pod: String,
+    /// Another Lease says that somebody leads of whom there is no pod.
+    is_second: bool,
+}
+
 /// The pod that leads. A Lease may outlive the one that held it.
-async fn leader(api: &Api) -> Result<String, RunningError> {
-    let mut error = RunningError::NobodyLeads;
+async fn leader(api: &Api) -> Result<Leader, RunningError> {
+    let mut gone: Option<RunningError> = None;
     for lease in LEASES {
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{lease}");
         let found = match api.answer::<Value>(&Ask::get(path)).await {
@@ -177,11 +186,11 @@ async fn leader(api: &Api) -> Result<String, RunningError> {
             continue;
         }
         match pod_of(api, host).await {
-            Err(RunningError::NoPod(host)) => error = RunningError::NoPod(host),
-            found => return found,
+            Err(error @ RunningError::NoPod(_)) => gone = gone.or(Some(error)),
+            found => return Ok(Leader { pod: found?, is_second: gone.is_some() }),
         }
     }
-    Err(error)
+    Err(gone.unwrap_or(RunningError::NobodyLeads))
 }
 
 /// The pod that has this name, or runs on the node of this name.

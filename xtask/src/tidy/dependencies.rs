@@ -105,11 +105,19 @@ const LOCKS: [&str; 2] = ["Cargo.lock", "examples/own-plugin/Cargo.lock"];
 pub(super) fn locks(files: &[SourceFile]) -> Vec<String> {
     let text = |path| files.iter().find(|file| file.path == path).map_or("", |file| &*file.text);
     let [workspace, example] = LOCKS.map(|path| locked(text(path)));
+    if workspace.is_empty() || example.is_empty() {
+        return vec![format!("no package is read out of {} or {}", LOCKS[0], LOCKS[1])];
+    }
     let other = |(name, version): &(&str, &str)| {
         let is_locked = |of: &[(&str, &str)]| of.iter().any(|(known, _)| known == name);
         is_locked(&workspace) && !workspace.contains(&(*name, *version))
     };
-    let say = |(name, version): &(&str, &str)| format!("{} has {name} {version}, which {} has not", LOCKS[1], LOCKS[0]);
+    let say = |(name, version): &(&str, &str)| {
+        format!(
+            "{} has {name} {version}, which {} has not: `cargo update -p {name} --precise VERSION` in its folder",
+            LOCKS[1], LOCKS[0]
+        )
+    };
     example.iter().filter(|package| other(package)).map(say).collect()
 }
 
@@ -170,7 +178,10 @@ mod tests {
         let ours = package("bytes", "1.12.1") + &package("rand", "0.9.0") + &package("rand", "0.10.0");
         let theirs = package("bytes", "1.12.2") + &package("own-plugin", "0.1.0") + &package("rand", "0.10.0");
         let found = locks(&[file(LOCKS[0], ours), file(LOCKS[1], theirs)]);
-        assert_eq!(found, ["examples/own-plugin/Cargo.lock has bytes 1.12.2, which Cargo.lock has not"]);
+        let expected = "examples/own-plugin/Cargo.lock has bytes 1.12.2, which Cargo.lock has not: `cargo update -p bytes --precise VERSION` \
+                        in its folder";
+        assert_eq!(found, [expected]);
+        assert_eq!(locks(&[]), ["no package is read out of Cargo.lock or examples/own-plugin/Cargo.lock"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use loadline_engine::queue::QueueName;
 use loadline_engine::{Depth, Effect, Engine, Event, Scheduler, Settings};
+use loadline_framework::record::DecidedBy;
 use loadline_model::{
     Affinity, DisruptionBudget, Labels, NamespaceMatch, NodeSpec, Operator, PodAffinityTerm, PodInfo, PodMatcher,
     PodRequests, Requirement, Resources, Selector, Set,
@@ -88,6 +89,25 @@ fn a_nomination_counts_before_the_status_shows_it() {
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::DeleteVictims { .. })), "{effects:?}");
         assert_eq!(scheduler.engine().nominator().node_of("high").map(|node| &**node), Some("n"));
     }
+}
+
+#[test]
+fn a_node_that_was_decided_is_looked_at_first_before_the_status_shows_it() {
+    let mut scheduler = Scheduler::new(profiles("").expect("the configuration is valid"), Settings::default());
+    for name in ["empty", "half-full"] {
+        let node = NodeSpec { name: name.into(), allocatable: cpu(1000), allowed_pods: 10, ..NodeSpec::default() };
+        scheduler.apply(Event::Node(Arc::new(node)), 0);
+    }
+    scheduler.apply(Event::Pod(pod("sitting", 500, 0, Some("half-full"))), 0);
+    let other = scheduler.engine_mut().decide(&pod("other", 100, 0, None), 1, Depth::Decide);
+    assert_eq!(other.node.as_deref(), Some("empty"), "it is the better one");
+    let waiting = pod("waiting", 100, 0, None);
+    assert_eq!(waiting.nominated_node_name, None);
+    scheduler.apply(Event::Pod(waiting.clone()), 0);
+    scheduler.engine_mut().nominate(waiting, "half-full".into());
+    let (attempt, _) = scheduler.schedule_one(1).expect("a pod waits");
+    assert_eq!(attempt.cycle.node.as_deref(), Some("half-full"));
+    assert_eq!(attempt.cycle.decided_by, Some(DecidedBy::Nominated));
 }
 
 #[test]

@@ -150,7 +150,8 @@ impl Replay {
                 self.doubted = doubted;
                 let nominated = nominated.into_iter();
                 self.nominated = nominated.map(|(uid, node)| (uid.to_string(), node.to_string())).collect();
-                // Of the pod itself the node is looked at first that was decided, or else that its status has.
+                // Of the pod itself the node is looked at first that was decided, or else that its status has: a difference on
+                // purpose (docs/differences.md), which the real plugins are told as if the watch had been in time.
                 if let Some(node) = &pod.nominated_node_name {
                     self.nominated.entry(pod.uid.to_string()).or_insert_with(|| node.to_string());
                 }
