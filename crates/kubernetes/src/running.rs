@@ -120,7 +120,7 @@ impl RunningScheduler {
         &self.name
     }
 
-    /// How to reach it as oneself, if it was found by its Lease.
+    /// How to reach it as oneself, if it was found by its Lease and there is no doubt that it is the one.
     pub fn way_to_it(&self) -> Option<String> {
         let pod = self.pod.as_ref()?;
         Some(format!(

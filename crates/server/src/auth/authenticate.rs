@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::cache::Cache;
 use super::trust::{Proxy, Trust, names};
@@ -66,11 +67,11 @@ impl Authenticator {
 
     async fn by_token(&self, token: &str) -> Result<Option<User>, String> {
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(known) = self.tokens.get(&key) {
+        if let Some(known) = self.tokens.get(&key, Instant::now()) {
             return Ok(known);
         }
         let user = self.delegate.token(token).await?;
-        self.tokens.put(key, user.clone(), self.token_ttl);
+        self.tokens.put(key, user.clone(), self.token_ttl, Instant::now());
         Ok(user)
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::cache::Cache;
 use super::{Access, AuthOptions, Delegate, User};
 
@@ -60,12 +62,12 @@ impl Authorizer {
             return Ruling::Allowed;
         }
         let key = (user.clone(), verb.to_owned(), path.to_owned());
-        let access = match self.known.get(&key) {
+        let access = match self.known.get(&key, Instant::now()) {
             Some(access) => access,
             None => match self.delegate.access(user, verb, path).await {
                 Ok(access) => {
                     let lasts = if access.allowed { self.authorized_ttl } else { self.unauthorized_ttl };
-                    self.known.put(key, access.clone(), lasts);
+                    self.known.put(key, access.clone(), lasts, Instant::now());
                     access
                 }
                 Err(error) => return Ruling::Failed(error),

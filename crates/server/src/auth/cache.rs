@@ -19,21 +19,13 @@ impl<K: Ord, V: Clone> Cache<K, V> {
         Self { entries: Mutex::new(BTreeMap::new()) }
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.get_at(key, Instant::now())
-    }
-
-    pub(crate) fn put(&self, key: K, value: V, lasts: Duration) {
-        self.put_at(key, value, lasts, Instant::now());
-    }
-
-    fn get_at(&self, key: &K, now: Instant) -> Option<V> {
+    pub(crate) fn get(&self, key: &K, now: Instant) -> Option<V> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (value, until) = entries.get(key)?;
         (*until > now).then(|| value.clone())
     }
 
-    fn put_at(&self, key: K, value: V, lasts: Duration, now: Instant) {
+    pub(crate) fn put(&self, key: K, value: V, lasts: Duration, now: Instant) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MOST {
             entries.retain(|_, (_, until)| *until > now);
@@ -53,13 +45,13 @@ mod tests {
     #[test]
     fn answers_are_forgotten_in_time_and_never_too_many() {
         let (cache, begin, ten) = (Cache::new(), Instant::now(), Duration::from_secs(10));
-        cache.put_at(1, "a", ten, begin);
-        assert_eq!(cache.get_at(&1, begin), Some("a"));
-        assert_eq!(cache.get_at(&1, begin + ten), None);
+        cache.put(1, "a", ten, begin);
+        assert_eq!(cache.get(&1, begin), Some("a"));
+        assert_eq!(cache.get(&1, begin + ten), None);
         for key in 0..2 * MOST {
-            cache.put_at(key, "b", ten, begin);
+            cache.put(key, "b", ten, begin);
         }
         assert!(cache.entries.lock().expect("nobody panicked").len() <= MOST);
-        assert_eq!(cache.get_at(&(2 * MOST - 1), begin), Some("b"));
+        assert_eq!(cache.get(&(2 * MOST - 1), begin), Some("b"));
     }
 }
