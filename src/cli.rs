@@ -161,6 +161,13 @@ pub(crate) struct Input {
     /// defaults.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// What nodes really use, for plugins that go by it: what `loadline metrics check -o json` prints, or NodeMetrics of
+    /// metrics.k8s.io as `kubectl get --raw /apis/metrics.k8s.io/v1beta1/nodes` prints them; - for standard input.
+    ///
+    /// Prometheus is not asked here. Pods that are on nodes count as being in what was measured, unless their status says
+    /// that they began to run later.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) usage: Option<PathBuf>,
     /// Decides between nodes with equal totals: the same seed gives the same result.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -207,7 +214,7 @@ pub(crate) struct Running {
         value_hint = ValueHint::Url,
         value_parser = https,
         requires = "pods",
-        conflicts_with_all = ["paths", "config", "seed", "fresh"],
+        conflicts_with_all = ["paths", "config", "usage", "seed", "fresh"],
     )]
     pub(crate) scheduler: Option<String>,
     /// Who signed its certificate; without it, who signed the API server's.
@@ -216,7 +223,7 @@ pub(crate) struct Running {
     /// Believe any certificate. A token goes to whoever answers at the URL.
     #[arg(long, requires = "scheduler", conflicts_with = "scheduler_ca")]
     pub(crate) scheduler_insecure: bool,
-    /// Ask no running scheduler, and evaluate on a fresh snapshot; so do --config and another --seed.
+    /// Ask no running scheduler, and evaluate on a fresh snapshot; so do --config, --usage and another --seed.
     #[arg(long)]
     pub(crate) fresh: bool,
 }

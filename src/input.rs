@@ -9,7 +9,7 @@ use std::path::Path;
 use loadline_api::doc::{Problem, did_you_mean};
 use loadline_config::Config;
 use loadline_framework::{Profiles, Registry};
-use loadline_simulator::{LoadOptions, Loaded, load};
+use loadline_simulator::{LoadOptions, Loaded, MeasuredNodes, load};
 
 use crate::cli::Input;
 use crate::exit::{Exit, Failure, list_problems, warning};
@@ -39,7 +39,7 @@ pub(crate) enum Source {
 /// Sees that standard input has only one reader.
 pub(crate) fn check_paths(input: &Input) -> Result<(), Failure> {
     let stdin = Path::new(STDIN);
-    let readers = input.paths.iter().chain(&input.config).filter(|path| *path == stdin).count();
+    let readers = input.paths.iter().chain(&input.config).chain(&input.usage).filter(|path| *path == stdin).count();
     if readers > 1 {
         return Err(Failure::Message(
             "- is standard input, which can be read once: give one of them as a file".to_owned(),
@@ -77,15 +77,18 @@ pub(crate) fn prepare(
             load(&options, &mut io::Cursor::new(list), &mut progress)
         }
     };
+    let measured = input.usage.as_deref().map(|path| read_usage(path, streams.stdin)).transpose();
     bar.clear();
-    let (profiles, loaded) = match (profiles, loaded) {
-        (Ok(profiles), Ok(loaded)) => (profiles, loaded),
-        (profiles, loaded) => {
+    let (profiles, mut loaded, measured) = match (profiles, loaded, measured) {
+        (Ok(profiles), Ok(loaded), Ok(measured)) => (profiles, loaded, measured),
+        (profiles, loaded, measured) => {
             let mut problems = profiles.err().unwrap_or_default();
             problems.extend(loaded.err().unwrap_or_default());
+            problems.extend(measured.err().unwrap_or_default());
             return Err(problems.into());
         }
     };
+    loaded.warnings.extend(loaded.cluster.measure(measured.as_ref(), &profiles));
     say(&loaded, streams)?;
     Ok(Ready { loaded, profiles })
 }
@@ -98,6 +101,11 @@ fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'
         let _ = warning(&message, streams.err, streams.err_styles);
     }
     loadline_config::compile(&config, registry)
+}
+
+fn read_usage(path: &Path, stdin: &mut dyn Read) -> Result<MeasuredNodes, Vec<Problem>> {
+    let text = read_text(path, stdin).map_err(|problem| vec![problem])?;
+    MeasuredNodes::read(&text, &path.to_string_lossy())
 }
 
 /// Reads a configuration; without a path, kube-scheduler's defaults.

@@ -27,7 +27,8 @@ enum Asked {
 /// Asks the running scheduler about the pods of the command line, and says on standard error who has answered.
 pub(crate) fn ask(args: &Explain, streams: &mut Streams<'_>) -> Result<Recorded, Failure> {
     let nothing = || Recorded { records: Vec::new(), others: args.pods.clone() };
-    let is_evaluation = args.running.fresh || args.input.config.is_some() || args.input.seed != 0;
+    let is_evaluation =
+        args.running.fresh || args.input.config.is_some() || args.input.usage.is_some() || args.input.seed != 0;
     if !args.input.paths.is_empty() || args.pods.is_empty() || is_evaluation {
         return Ok(nothing());
     }

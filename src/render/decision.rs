@@ -82,13 +82,17 @@ fn why_this_node(decision: &Decision) -> Option<String> {
     Some(match decision.decided_by? {
         DecidedBy::OnlyFeasible => "the only node that fits".to_owned(),
         DecidedBy::Nominated => "it was nominated to this node, and fits there".to_owned(),
-        DecidedBy::Score => match tied(decision) {
-            0 => "highest total".to_owned(),
-            1 => "highest total, which one other node has too: a hash of seed, pod and attempt decided".to_owned(),
-            others => {
-                format!("highest total, which {others} other nodes have too: a hash of seed, pod and attempt decided")
+        DecidedBy::Score => {
+            let by = decision.tie_broken_by.as_deref().map_or_else(
+                || "a hash of seed, pod and attempt decided".to_owned(),
+                |plugin| format!("{plugin} told them apart, and of those still equal a hash of seed, pod and attempt"),
+            );
+            match tied(decision) {
+                0 => "highest total".to_owned(),
+                1 => format!("highest total, which one other node has too: {by}"),
+                others => format!("highest total, which {others} other nodes have too: {by}"),
             }
-        },
+        }
     })
 }
 
@@ -145,6 +149,13 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     for note in notes {
         text += &paragraph(&note, view);
     }
+    for node in fit.iter().take(shown) {
+        for (plugin, score) in &node.scores {
+            if let Some(note) = &score.note {
+                text += &paragraph(&format!("{plugin} on {}: {note}", node.name), view);
+            }
+        }
+    }
     text
 }
 
@@ -155,7 +166,7 @@ fn scored_by<'a>(fit: &[&'a NodeRecord]) -> (Scored<'a>, Scored<'a>) {
     let mut plugins: BTreeMap<&str, ScoreRecord> = BTreeMap::new();
     for node in fit {
         for (plugin, score) in &node.scores {
-            plugins.entry(plugin).or_insert(*score);
+            plugins.entry(plugin).or_insert_with(|| score.clone());
         }
     }
     let is_same = |(plugin, score): &(&str, ScoreRecord)| {

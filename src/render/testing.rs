@@ -28,6 +28,7 @@ fn fits(name: &str, scores: &[(&str, i64, i64)]) -> NodeRecord {
                 normalized: *normalized,
                 weight: *weight,
                 weighted: normalized * weight,
+                note: None,
             };
             ((*plugin).to_owned(), score)
         })
@@ -67,6 +68,7 @@ fn decision(name: &str, result: Outcome) -> Decision {
         result,
         node: None,
         decided_by: None,
+        tie_broken_by: None,
         gated_by: None,
         message: String::new(),
         count: None,
@@ -90,6 +92,7 @@ pub(crate) fn placed() -> Decision {
     Decision {
         node: Some("node-c".to_owned()),
         decided_by: Some(DecidedBy::Score),
+        tie_broken_by: None,
         count: Some(3),
         nodes: Some(vec![
             fits("node-a", &scores(72, 91)),

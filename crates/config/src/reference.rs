@@ -56,6 +56,7 @@ fn kind_in_words(kind: ArgKind) -> String {
             "(-inf, inf)" => "whole number".to_owned(),
             range => format!("whole number in {range}"),
         },
+        ArgKind::Number { min, max } => format!("number in [{min}, {max}]"),
         ArgKind::Text => "text".to_owned(),
         ArgKind::Enum(choices) => match choices {
             [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),

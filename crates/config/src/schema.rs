@@ -157,6 +157,14 @@ fn read_value(log: &mut Log, kind: ArgKind, field: &Field<'_>) -> Option<Value> 
             }
             Some(number.into())
         }
+        ArgKind::Number { min, max } => {
+            let number = field.float(log)?;
+            if !(min..=max).contains(&number) {
+                log.problem(&field.place, text::invalid(number, format_args!("not in valid range [{min}, {max}]")));
+                return None;
+            }
+            Some(number.into())
+        }
         ArgKind::Text => field.text(log).map(Value::from),
         ArgKind::Enum(choices) => {
             let value = field.text(log)?;

@@ -11,7 +11,7 @@ use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
 use crate::Engine;
-use crate::class::Sources;
+use crate::class::{Member, Sources};
 use crate::diagnosis::{Diagnosis, count_by_reason, count_single, node_name};
 use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
 use crate::experiment::Experiment;
@@ -32,6 +32,8 @@ pub struct Cycle {
     pub node: Option<Str>,
     /// What decided.
     pub decided_by: Option<DecidedBy>,
+    /// The plugin that told nodes with equal totals apart, before the hash did.
+    pub tie_broken_by: Option<&'static str>,
     /// kube-scheduler's text when no node was found; empty otherwise.
     pub message: String,
     /// Plugins that turned the pod down: events that they registered wake it.
@@ -69,6 +71,7 @@ impl Cycle {
             outcome,
             node: None,
             decided_by: None,
+            tie_broken_by: None,
             message,
             rejected_by: Vec::new(),
             nominate: Some(None),
@@ -181,6 +184,7 @@ impl Engine {
             attempt,
             generation: self.cluster.generation(),
             winner: cycle.node.clone().zip(cycle.decided_by),
+            tie_broken_by: cycle.tie_broken_by,
             feasible: cycle.feasible,
             rejections: rejections.into(),
             top: top.into_vec().into(),
@@ -289,9 +293,10 @@ impl Engine {
             self.ask_for_scores(&extenders, pod, &mut evaluation);
         }
         let tie = tie_break(self.settings.seed, &pod.uid, attempt);
-        let slot = self.choose(&evaluation, tie).expect("there is a feasible node");
+        let (slot, tie_broken_by) = self.choose(&evaluation, profile, tie).expect("there is a feasible node");
         let decided_by = if feasible == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
-        Cycle { unscored, ..self.found(pod, index, slot, decided_by, feasible, Some(evaluation)) }
+        let found = self.found(pod, index, slot, decided_by, feasible, Some(evaluation));
+        Cycle { unscored, tie_broken_by, ..found }
     }
 
     fn feasible(&self, evaluation: &Evaluation) -> usize {
@@ -333,13 +338,20 @@ impl Engine {
         }
     }
 
-    fn choose(&self, evaluation: &Evaluation, tie: u64) -> Option<Slot> {
+    /// The node with the largest total; of several the one that plugins have the least against, and of those the one that
+    /// the hash `tie` picks. With the plugin that told some of them apart.
+    fn choose(&self, evaluation: &Evaluation, profile: &Profile, tie: u64) -> Option<(Slot, Option<&'static str>)> {
         let pick = |tied: usize| (tie % tied as u64) as usize;
-        match evaluation {
-            Evaluation::Early(_) => None,
+        let breakers = self.tie_breakers(evaluation);
+        let mut tied: Vec<Slot> = match evaluation {
+            Evaluation::Early(_) => return None,
             Evaluation::Class(class) => {
-                let rank = self.kept.classes.get(*class).best(pick)?;
-                Some(self.cluster.order().by_name()[rank])
+                let class = self.kept.classes.get(*class);
+                let by_name = self.cluster.order().by_name();
+                if breakers.is_empty() {
+                    return Some((by_name[class.best(pick)?], None));
+                }
+                class.tied().into_iter().map(|rank| by_name[rank]).collect()
             }
             Evaluation::Direct(direct) => {
                 let totals = direct.totals();
@@ -347,8 +359,31 @@ impl Engine {
                 let mut tied: Vec<Slot> =
                     direct.feasible().zip(&totals).filter(|(_, total)| **total == best).map(|(slot, _)| slot).collect();
                 tied.sort_unstable_by_key(|slot| self.cluster.order().rank(*slot));
-                Some(tied[pick(tied.len())])
+                tied
             }
+        };
+        let mut told_apart_by = None;
+        for member in breakers {
+            let before = tied.len();
+            let column = self.kept.columns.get(member.column);
+            column.runner.least_burdened(&column.state, &self.cluster, &mut tied);
+            if tied.len() < before {
+                told_apart_by.get_or_insert(profile.name(member.plugin));
+            }
+        }
+        Some((*tied.get(pick(tied.len().max(1)))?, told_apart_by))
+    }
+
+    /// The plugins that scored and tell nodes with equal totals apart, in the profile's order.
+    fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
+        let breaks = |member: &Member| {
+            let column = self.kept.columns.get(member.column);
+            column.runner.breaks_ties() && column.scores()
+        };
+        match evaluation {
+            Evaluation::Early(_) => SmallVec::new(),
+            Evaluation::Class(class) => self.kept.classes.get(*class).scorers().filter(breaks).collect(),
+            Evaluation::Direct(direct) => direct.scored.iter().map(|(member, _)| *member).filter(breaks).collect(),
         }
     }
 
@@ -385,6 +420,7 @@ impl Engine {
             outcome: Outcome::Feasible,
             node: name,
             decided_by: Some(decided_by),
+            tie_broken_by: None,
             message: String::new(),
             rejected_by: Vec::new(),
             nominate: None,

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use loadline_framework::SharedExtender;
+use loadline_framework::{SharedExtender, UsageSample, UsageSource};
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, WorkloadKind,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, Time, WorkloadKind,
     WorkloadSelector,
 };
 
@@ -87,4 +87,6 @@ pub enum Event {
     DeviceClass(DeviceClass),
     /// One is gone.
     DeviceClassGone(Str),
+    /// A source of real use was asked: the time by its own clock, and its samples by node; `None` when it gave no answer.
+    Usage(Arc<UsageSource>, Time, Option<Vec<(Str, UsageSample)>>),
 }

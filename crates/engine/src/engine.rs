@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use loadline_framework::{Cluster, Profiles};
+use loadline_framework::{Cluster, Profiles, Usage, UsageSample, UsageSource};
 use loadline_model::{
-    DisruptionBudget, Map, Namespace, NodeSpec, PodInfo, ServiceSelector, Str, WorkloadKind, WorkloadSelector,
+    DisruptionBudget, Map, Namespace, NodeSpec, PodInfo, ServiceSelector, Str, Time, WorkloadKind, WorkloadSelector,
 };
 use rayon::ThreadPool;
 
@@ -67,11 +67,13 @@ impl Engine {
     pub fn new(profiles: Profiles, settings: Settings) -> Self {
         let build = || rayon::ThreadPoolBuilder::new().num_threads(settings.parallelism).build().ok();
         let pool = (settings.parallelism > 1).then(build).flatten().map(Arc::new);
+        let mut cluster = ClusterState::new();
+        cluster.set_usage_sources(&profiles.usage_sources());
         Self {
             records: Records::new(settings.record_bytes),
             settings,
             profiles,
-            cluster: ClusterState::new(),
+            cluster,
             kept: Kept::new(pool.clone()),
             nominator: Nominator::default(),
             budgets: Map::default(),
@@ -116,8 +118,28 @@ impl Engine {
 
     /// Puts other profiles in force. What was kept for the old ones is dropped.
     pub fn set_profiles(&mut self, profiles: Profiles) {
+        self.cluster.set_usage_sources(&profiles.usage_sources());
         self.profiles = profiles;
         self.drop_kept();
+    }
+
+    /// What a source of real use said at a time of its clock, nodes by name; `None`: it gave no answer, and what it said
+    /// before has grown older.
+    pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {
+        self.cluster.hear_usage(source, now, samples);
+    }
+
+    /// For each source of real use: the nodes that have no sample which counts, by name.
+    pub fn unsampled_nodes(&mut self) -> Vec<(Arc<UsageSource>, Vec<Str>)> {
+        self.cluster.settle();
+        let unsampled = |usage: &Usage| {
+            let nodes = usage.nodes.iter().zip(self.cluster.nodes());
+            let without = nodes.filter(|(node, _)| node.sample.is_none());
+            let mut names: Vec<Str> = without.filter_map(|(_, info)| Some(info.as_ref()?.spec.name.clone())).collect();
+            names.sort_unstable();
+            (usage.source.clone(), names)
+        };
+        self.cluster.usages().map(unsampled).collect()
     }
 
     /// With `false` nothing is kept between decisions: the slow way to the same answers, for tests.

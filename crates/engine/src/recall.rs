@@ -59,6 +59,7 @@ impl Summary {
             result: self.outcome,
             node: winner.map(|(node, _)| node.to_string()),
             decided_by: winner.map(|(_, by)| *by),
+            tie_broken_by: self.tie_broken_by.map(str::to_owned),
             gated_by: None,
             message: self.message.to_string(),
             count: None,

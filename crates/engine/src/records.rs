@@ -26,6 +26,8 @@ pub struct Summary {
     pub generation: u64,
     /// The chosen node, and what decided.
     pub winner: Option<(Str, DecidedBy)>,
+    /// The plugin that told nodes with equal totals apart.
+    pub tie_broken_by: Option<&'static str>,
     /// Number of feasible nodes.
     pub feasible: usize,
     /// Number of nodes by (plugin, reason).
@@ -106,6 +108,7 @@ mod tests {
             attempt: 1,
             generation: 0,
             winner: None,
+            tie_broken_by: None,
             feasible: 0,
             rejections: Box::default(),
             top: Box::default(),

@@ -183,6 +183,8 @@ impl Scheduler {
                 self.device_classes.retain(|known| known.name != name);
                 self.note_devices(now);
             }
+            // It changes scores alone, so it wakes nobody.
+            Event::Usage(source, at, samples) => self.engine.hear_usage(&source, at, samples),
         }
     }
 

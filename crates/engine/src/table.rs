@@ -26,6 +26,7 @@ impl Engine {
             result: cycle.outcome,
             node: cycle.node.as_ref().map(ToString::to_string),
             decided_by: cycle.decided_by,
+            tie_broken_by: cycle.tie_broken_by.map(str::to_owned),
             gated_by: None,
             message: cycle.message.clone(),
             count: None,
@@ -178,11 +179,13 @@ impl Engine {
         profile: &Profile,
     ) -> NodeRecord {
         let scores = scores.map(|(member, score)| {
+            let column = self.kept.columns.get(member.column);
             let record = ScoreRecord {
                 raw: score.raw,
                 normalized: score.normalized,
                 weight: member.weight,
                 weighted: score.normalized * member.weight,
+                note: column.runner.score_note(&column.state, slot, &self.cluster),
             };
             (profile.name(member.plugin).to_owned(), record)
         });
@@ -202,7 +205,10 @@ impl Direct {
         let scores = self.extended.iter().flat_map(move |extended| extended.scores(slot));
         scores.map(|(extender, raw, weight)| {
             let normalized = scaled(raw);
-            (extender.to_owned(), ScoreRecord { raw, normalized, weight, weighted: normalized.wrapping_mul(weight) })
+            (
+                extender.to_owned(),
+                ScoreRecord { raw, normalized, weight, weighted: normalized.wrapping_mul(weight), note: None },
+            )
         })
     }
 }

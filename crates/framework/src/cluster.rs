@@ -11,6 +11,7 @@ use loadline_model::{
 };
 
 use crate::counts::Counts;
+use crate::usage::{Usage, UsageId, UsageSource};
 
 /// Dense number of a node. Stable while the node exists; used again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,6 +139,8 @@ pub trait Cluster: Sync {
     fn image_generation(&self) -> u64;
     /// Labels of a namespace; none when it is not known.
     fn namespace_labels(&self, name: &str) -> &Labels;
+    /// What nodes use by a source that [`Prepare::usage`] gave.
+    fn usage(&self, id: UsageId) -> &Usage;
 }
 
 /// The cluster while a plugin prepares its state: it may ask for topologies and counts to be kept.
@@ -154,6 +157,8 @@ pub trait Prepare {
     /// The selector of the services, ReplicationController, ReplicaSet or StatefulSet that `pod` belongs to, merged as
     /// kube-scheduler does for default spreading: [`Selector::All`] of nothing when there is none.
     fn default_selector(&mut self, pod: &PodInfo) -> Arc<Selector>;
+    /// Keeps what nodes use by a source. Somebody has to ask it: see [`crate::Plugin::with_usage`].
+    fn usage(&mut self, source: &Arc<UsageSource>) -> UsageId;
 }
 
 /// What a plugin's answer about one node depends on. Reading something that was not declared panics in debug builds:

@@ -11,6 +11,7 @@ use crate::event::ClusterEvent;
 use crate::plugin::{
     Bind, NodePlugin, Permit, PostBind, PostFilter, PreBind, PreEnqueue, QueueSort, QueueingHints, Reserve,
 };
+use crate::usage::UsageSource;
 
 /// Extension points, with the names that configuration and metrics use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,6 +114,13 @@ pub enum ArgKind {
         /// Largest allowed.
         max: i64,
     },
+    /// A number within these bounds, with or without decimals.
+    Number {
+        /// Smallest allowed.
+        min: f64,
+        /// Largest allowed.
+        max: f64,
+    },
     /// Text.
     Text,
     /// One of these.
@@ -183,6 +191,8 @@ pub struct Plugin {
     pub post_bind: Option<Arc<dyn PostBind>>,
     /// Queueing hints; without them every registered event wakes.
     pub hints: Option<Arc<dyn QueueingHints>>,
+    /// What it wants to know about the real use of nodes: whoever runs the engine asks these sources.
+    pub usage: Vec<Arc<UsageSource>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -254,6 +264,12 @@ impl Plugin {
     /// Adds queueing hints.
     pub fn with_hints(mut self, part: impl QueueingHints + 'static) -> Self {
         self.hints = Some(Arc::new(part));
+        self
+    }
+
+    /// Adds a source of real use.
+    pub fn with_usage(mut self, source: Arc<UsageSource>) -> Self {
+        self.usage.push(source);
         self
     }
 }

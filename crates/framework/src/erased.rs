@@ -85,6 +85,12 @@ pub trait NodeRunner: Send + Sync {
     fn normalization(&self) -> Normalization;
     /// See [`NodePlugin::score_feasible`].
     fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]);
+    /// See [`NodePlugin::score_note`].
+    fn score_note(&self, state: &BoxedState, slot: Slot, cluster: &dyn Cluster) -> Option<String>;
+    /// See [`NodePlugin::breaks_ties`].
+    fn breaks_ties(&self) -> bool;
+    /// Leaves of these nodes those with the smallest [`NodePlugin::burden`].
+    fn least_burdened(&self, state: &BoxedState, cluster: &dyn Cluster, nodes: &mut Vec<Slot>);
 }
 
 /// Erases a plugin's types.
@@ -256,5 +262,30 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
 
     fn score_feasible(&self, state: &BoxedState, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
         self.plugin.score_feasible(typed::<P>(state), feasible, cluster, out);
+    }
+
+    fn score_note(&self, state: &BoxedState, slot: Slot, cluster: &dyn Cluster) -> Option<String> {
+        self.plugin.score_note(typed::<P>(state), slot, cluster)
+    }
+
+    fn breaks_ties(&self) -> bool {
+        self.plugin.breaks_ties()
+    }
+
+    fn least_burdened(&self, state: &BoxedState, cluster: &dyn Cluster, nodes: &mut Vec<Slot>) {
+        let state = typed::<P>(state);
+        let mut least = i64::MAX;
+        let mut kept = 0;
+        for at in 0..nodes.len() {
+            let burden = self.plugin.burden(state, nodes[at], cluster);
+            if burden < least {
+                (least, kept) = (burden, 0);
+            }
+            if burden == least {
+                nodes[kept] = nodes[at];
+                kept += 1;
+            }
+        }
+        nodes.truncate(kept);
     }
 }

@@ -15,6 +15,7 @@ pub mod plugin;
 pub mod profile;
 pub mod record;
 pub mod status;
+pub mod usage;
 pub mod whatif;
 
 pub use cluster::{
@@ -38,4 +39,5 @@ pub use plugin::{
 };
 pub use profile::{Profile, ProfilePlugin, Profiles, ScorePlugin};
 pub use status::{Code, Reason, Status, Verdict};
+pub use usage::{NodeUsage, PrometheusQuery, Usage, UsageId, UsageKind, UsageSample, UsageSource, WHOLE};
 pub use whatif::{Found, NodeTrial, WhatIf};

@@ -189,6 +189,22 @@ pub trait NodePlugin: Send + Sync + 'static {
     /// Raw scores over the whole feasible set, for [`Normalization::Whole`]: `out[i]` is for `feasible[i]`, [`IGNORED`]
     /// for a node that is left out. `feasible` is in no particular order; the result must not depend on it.
     fn score_feasible(&self, _state: &Self::State, _feasible: &[Slot], _cluster: &dyn Cluster, _out: &mut [i64]) {}
+
+    /// What is to be known about a node's score besides the number.
+    fn score_note(&self, _state: &Self::State, _slot: Slot, _cluster: &dyn Cluster) -> Option<String> {
+        None
+    }
+
+    /// Whether [`NodePlugin::burden`] tells nodes with equal totals apart.
+    fn breaks_ties(&self) -> bool {
+        false
+    }
+
+    /// Among nodes with equal totals those with the smallest are taken. Asked of plugins that score and
+    /// [`NodePlugin::breaks_ties`], in the profile's order.
+    fn burden(&self, _state: &Self::State, _slot: Slot, _cluster: &dyn Cluster) -> i64 {
+        0
+    }
 }
 
 /// PreEnqueue: whether a pod may enter the queue.

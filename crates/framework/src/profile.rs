@@ -7,6 +7,7 @@ use loadline_model::Str;
 
 use crate::descriptor::{Descriptor, Plugin};
 use crate::extender::SharedExtender;
+use crate::usage::UsageSource;
 
 /// A plugin in a profile.
 #[derive(Clone)]
@@ -93,5 +94,17 @@ impl Profiles {
     /// The profile that schedules pods of this name.
     pub fn get(&self, scheduler_name: &str) -> Option<&Arc<Profile>> {
         self.profiles.iter().find(|p| p.scheduler_name == *scheduler_name)
+    }
+
+    /// Sources of real use that any plugin wants to know, each once, in the order of the configuration.
+    pub fn usage_sources(&self) -> Vec<Arc<UsageSource>> {
+        let plugins = self.profiles.iter().flat_map(|profile| &profile.plugins);
+        let mut sources: Vec<Arc<UsageSource>> = Vec::new();
+        for source in plugins.flat_map(|plugin| &plugin.plugin.usage) {
+            if !sources.contains(source) {
+                sources.push(source.clone());
+            }
+        }
+        sources
     }
 }

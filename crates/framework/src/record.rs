@@ -52,6 +52,9 @@ pub struct Decision {
     /// What decided, when feasible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<DecidedBy>,
+    /// The plugin that told nodes with equal totals apart, before the hash did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tie_broken_by: Option<String>,
     /// The plugin that gates the pod, when gated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gated_by: Option<String>,
@@ -102,7 +105,7 @@ pub struct NodeRecord {
 }
 
 /// One plugin's score of one node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRecord {
     /// As the plugin's Score gave it.
     pub raw: i64,
@@ -112,6 +115,9 @@ pub struct ScoreRecord {
     pub weight: i64,
     /// Normalised score times weight.
     pub weighted: i64,
+    /// What is to be known about it besides the numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A number behind a reason.

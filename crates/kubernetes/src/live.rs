@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use loadline_engine::{Effect, Event, Findings, Refused, Scheduler, Settings};
-use loadline_framework::Profiles;
+use loadline_framework::{Profiles, UsageSample, UsageSource};
 use loadline_metrics::Metrics;
-use loadline_model::{PodKey, Time};
+use loadline_model::{PodKey, Str, Time};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel};
 use tokio::sync::{oneshot, watch};
@@ -296,6 +296,17 @@ impl Scheduling {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Message::Profiles(profiles, answer)).await.ok()?;
         answered.await.ok()
+    }
+
+    /// Tells what a source of real use said at a time of its clock; `None`: it gave no answer. It is taken over between two
+    /// pods; whether the scheduling thread is still there.
+    pub async fn hear_usage(
+        &self,
+        source: Arc<UsageSource>,
+        at: Time,
+        samples: Option<Vec<(Str, UsageSample)>>,
+    ) -> bool {
+        self.sender.send(Message::Event(Event::Usage(source, at, samples))).await.is_ok()
     }
 
     /// Whether all of the cluster is known.

@@ -1,5 +1,6 @@
 //! What the scheduling thread does, measured: the engine has no clock, so its calls are timed from here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use loadline_engine::{Attempt, Checks, Findings, Happened, Scheduler};
@@ -93,7 +94,8 @@ fn between(from: Time, to: Time) -> Duration {
 }
 
 /// The state of a scheduler as metrics show it.
-pub fn reading(scheduler: &Scheduler) -> Reading {
+pub fn reading(scheduler: &mut Scheduler) -> Reading {
+    let usage = usage(scheduler);
     let (queue, engine) = (scheduler.queue(), scheduler.engine());
     let (counts, cluster) = (queue.counts(), engine.cluster());
     let incoming = queue.incoming().map(|(queue, cause, pods)| (queue.as_str(), cause.to_string(), pods));
@@ -117,5 +119,17 @@ pub fn reading(scheduler: &Scheduler) -> Reading {
         binding: scheduler.binding(),
         records: engine.records().iter().len(),
         records_bytes: engine.records().bytes(),
+        usage,
     }
+}
+
+/// By resource whose real use a plugin goes by: all nodes, and by name those that lack a sample of any source.
+fn usage(scheduler: &mut Scheduler) -> Vec<(&'static str, usize, Vec<String>)> {
+    let mut unsampled: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for (source, nodes) in scheduler.engine_mut().unsampled_nodes() {
+        let names = nodes.iter().map(ToString::to_string);
+        unsampled.entry(source.kind.as_str()).or_default().extend(names);
+    }
+    let nodes = scheduler.engine().cluster().node_infos().count();
+    unsampled.into_iter().map(|(resource, names)| (resource, nodes, names.into_iter().collect())).collect()
 }

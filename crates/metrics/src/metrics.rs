@@ -79,6 +79,9 @@ pub struct Metrics {
     broken: GaugeVec,
     overcommitted: GaugeVec,
     checks: GaugeVec,
+    usage_queries: IntCounterVec,
+    usage_nodes: GaugeVec,
+    usage_unsampled: GaugeVec,
 }
 
 impl Default for Metrics {
@@ -134,6 +137,9 @@ impl Metrics {
             broken: gauge("loadline_broken_invariants"),
             overcommitted: gauge("loadline_overcommitted_nodes"),
             checks: gauge("loadline_checked_verdicts"),
+            usage_queries: counter("loadline_usage_queries_total"),
+            usage_nodes: gauge("loadline_usage_nodes"),
+            usage_unsampled: gauge("loadline_usage_unsampled_node"),
             registry,
             slis,
         }
@@ -152,6 +158,11 @@ impl Metrics {
     /// A kubelet refused a pod, since it had not enough of a resource.
     pub fn refused(&self, resource: &str) {
         self.refused.with_label_values(&[resource]).inc();
+    }
+
+    /// Prometheus was asked what nodes use of a resource.
+    pub fn usage_query(&self, resource: &str, result: &str) {
+        self.usage_queries.with_label_values(&[resource, result]).inc();
     }
 
     /// What a look at everything found: violations, nodes that have promised more than they have, and how many verdicts were
@@ -258,6 +269,22 @@ impl Metrics {
         set(&self.binding, reading.binding);
         set(&self.records, reading.records);
         set(&self.records_bytes, reading.records_bytes);
+        self.read_usage(reading);
+    }
+
+    fn read_usage(&self, reading: &Reading) {
+        /// Where Prometheus is gone, no node has a sample: their number says it, and their names are of no use.
+        const NAMED: usize = 100;
+        self.usage_nodes.reset();
+        self.usage_unsampled.reset();
+        for (resource, nodes, unsampled) in &reading.usage {
+            let fresh = nodes.saturating_sub(unsampled.len());
+            self.usage_nodes.with_label_values(&[*resource, "fresh"]).set(fresh as f64);
+            self.usage_nodes.with_label_values(&[*resource, "none"]).set(unsampled.len() as f64);
+            for node in unsampled.iter().take(NAMED) {
+                self.usage_unsampled.with_label_values(&[*resource, node.as_str()]).set(1.0);
+            }
+        }
     }
 
     /// What `/metrics` shows.

@@ -19,4 +19,6 @@ pub struct Reading {
     pub records: usize,
     /// Their memory.
     pub records_bytes: usize,
+    /// By resource whose real use a plugin goes by: all nodes, and by name those without a sample that counts.
+    pub usage: Vec<(&'static str, usize, Vec<String>)>,
 }

@@ -244,6 +244,8 @@ pub struct PodInfo {
     pub created: Option<Time>,
     /// `status.startTime`.
     pub started: Option<Time>,
+    /// When the first of its containers that run began to.
+    pub running_since: Option<Time>,
     /// `metadata.deletionTimestamp`: it is terminating when set.
     pub deleted: Option<Time>,
     /// Phase is Succeeded or Failed.

@@ -1,4 +1,4 @@
-//! The built-in plugins of kube-scheduler 1.36, one file each, and the one explicit list of all of them.
+//! The built-in plugins: those of kube-scheduler 1.36 and ours, one file each, and the explicit lists of all of them.
 //!
 //! Invariants: a plugin holds its arguments and nothing mutable; nothing here knows the engine, a client or a clock.
 
@@ -17,6 +17,8 @@ pub mod node_unschedulable;
 pub mod node_volume_limits;
 pub mod pod_topology_spread;
 pub mod priority_sort;
+pub mod real_usage;
+pub mod real_usage_allocated;
 pub mod scheduling_gates;
 pub mod taint_toleration;
 pub mod unavailable;
@@ -63,10 +65,13 @@ static ALL: [&Descriptor; 23] = [
     &unavailable::POD_GROUP_PODS_COUNT,
 ];
 
+/// Plugins that kube-scheduler does not have. None is in the default profile.
+static OURS: [&Descriptor; 3] = [&real_usage::MEMORY, &real_usage::CPU, &real_usage_allocated::DESCRIPTOR];
+
 /// The registry with all built-in plugins, in the order of the default profile.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    for descriptor in ALL {
+    for descriptor in ALL.into_iter().chain(OURS) {
         registry.register(descriptor).expect("the list names each plugin once, a test holds that");
     }
     registry
@@ -83,7 +88,8 @@ mod tests {
 
     #[test]
     fn every_plugin_is_registered_once_and_in_kube_schedulers_order() {
-        assert_eq!(registry().iter().count(), ALL.len());
+        assert_eq!(registry().iter().count(), ALL.len() + OURS.len());
+        assert!(OURS.iter().all(|d| d.default_profile == DefaultProfile::Absent));
         let names: Vec<_> = enabled().map(|d| d.name).collect();
         assert_eq!(
             names,
@@ -163,6 +169,8 @@ mod tests {
     fn defaults_are_valid_and_everything_is_explained() {
         for descriptor in ALL {
             assert_eq!((descriptor.validate)(&args::defaults(descriptor.args)), [], "{}", descriptor.name);
+        }
+        for descriptor in ALL.into_iter().chain(OURS) {
             assert!(!descriptor.help.is_empty(), "{}", descriptor.name);
             for field in descriptor.args {
                 assert!(!field.help.is_empty(), "{}.{}", descriptor.name, field.name);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use loadline_framework::{
     CarriedTerm, Cluster, Code, Counts, DomainId, ImageState, MatchedTerm, NodeDelta, NodePlugin, NodeView,
-    Normalization, Plugin, Prepare, Query, QueryId, Reason, Score, Slot, Status, TermKind, Topology, TopologyId,
+    Normalization, Plugin, Prepare, Query, QueryId, Reason, Score, Slot, Status, TermKind, Topology, TopologyId, Usage,
+    UsageId, UsageSource,
 };
 use loadline_model::{
     Affinity, Labels, Map, NodeInfo, NodeSpec, PodInfo, PodMatcher, PodRequests, Resources, Selector, Str,
@@ -90,6 +91,8 @@ pub(crate) struct FakeCluster {
     generation: u64,
     spec_generation: u64,
     image_generation: u64,
+    /// The real use of nodes by source; whatever is asked for first is made, with nothing known.
+    pub(crate) usages: Vec<Usage>,
     /// Answer of [`Prepare::default_selector`]; nothing by default.
     pub(crate) default_selector: Option<Arc<Selector>>,
     /// Pods on no node whose terms are known, as those of nominated pods are: thought experiments put them on one.
@@ -397,6 +400,10 @@ impl Cluster for FakeCluster {
     fn namespace_labels(&self, name: &str) -> &Labels {
         self.namespaces.get(name).unwrap_or(&self.no_labels)
     }
+
+    fn usage(&self, id: UsageId) -> &Usage {
+        &self.usages[id.0 as usize]
+    }
 }
 
 impl Prepare for FakeCluster {
@@ -447,6 +454,16 @@ impl Prepare for FakeCluster {
     fn default_selector(&mut self, _pod: &PodInfo) -> Arc<Selector> {
         let nothing = || Arc::new(Selector::All(Box::default()));
         self.default_selector.clone().unwrap_or_else(nothing)
+    }
+
+    fn usage(&mut self, source: &Arc<UsageSource>) -> UsageId {
+        let known = self.usages.iter().position(|usage| usage.source == *source);
+        let index = known.unwrap_or_else(|| {
+            let source = source.clone();
+            self.usages.push(Usage { source, nodes: Vec::new(), used: Vec::new(), generation: 0, heard: 0, now: 0 });
+            self.usages.len() - 1
+        });
+        UsageId(index as u32)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Cluster {
     pub(crate) budgets: Vec<DisruptionBudget>,
     /// Pods that were taken from their nodes before all this.
     pub(crate) vacated: u64,
+    /// What the sources of real use said, where somebody knows.
+    pub(crate) measured: Vec<Event>,
 }
 
 /// Pods of one kind that a workload still lacks.
@@ -110,6 +112,7 @@ impl Builder {
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
             vacated: 0,
+            measured: Vec::new(),
         }
     }
 }
@@ -192,6 +195,7 @@ impl Cluster {
                 // The pods have been told which of their requests they stand for.
                 | Event::DeviceClass(_)
                 | Event::DeviceClassGone(_) => {}
+                Event::Usage(source, at, samples) => engine.hear_usage(&source, at, samples),
             }
         }
         engine
@@ -206,6 +210,7 @@ impl Cluster {
             .chain(self.budgets.iter().cloned().map(Event::DisruptionBudget))
             .chain(self.nodes.iter().cloned().map(Event::Node))
             .chain(self.placed().cloned().map(Event::Pod))
+            .chain(self.measured.iter().cloned())
     }
 }
 

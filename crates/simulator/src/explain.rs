@@ -135,6 +135,7 @@ fn gated(pod: &PodInfo, plugin: &str, status: &Status) -> Decision {
         result: Outcome::Gated,
         node: None,
         decided_by: None,
+        tie_broken_by: None,
         gated_by: Some(plugin.to_owned()),
         message: status.message(),
         count: None,

@@ -5,12 +5,14 @@ mod explain;
 mod load;
 pub mod report;
 mod simulate;
+mod usage;
 
 pub use cluster::Cluster;
 pub use explain::{ExplainError, ExplainOptions, Summary, explain, judge, nominate_pending};
 pub use load::{LoadOptions, Loaded, load, of_objects};
 pub use loadline_api::doc::Problem;
 pub use simulate::{SimulateError, SimulateOptions, simulate};
+pub use usage::{MeasuredNodes, NodeUsageReport, NodeUsed, PercentUsed};
 
 /// How far a long piece of work has come.
 #[derive(Clone, Debug, PartialEq)]

@@ -153,6 +153,7 @@ fn gated(scheduler: &Scheduler, namespace: &str, name: &str) -> Option<Decision>
         result: Outcome::Gated,
         node: None,
         decided_by: None,
+        tie_broken_by: None,
         gated_by: Some(gate.plugin.to_owned()),
         message: gate.message.clone(),
         count: None,

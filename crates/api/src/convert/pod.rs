@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadline_model::{HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Unplaced, Volume, VolumeSource};
+use loadline_model::{HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Time, Unplaced, Volume, VolumeSource};
 use smallvec::SmallVec;
 
 use super::Converter;
@@ -32,6 +32,7 @@ impl Converter {
             },
             created: metadata.creation_timestamp.map(|time| time.0),
             started: status.start_time.map(|time| time.0),
+            running_since: running_since(&status.container_statuses),
             deleted: metadata.deletion_timestamp.map(|time| time.0),
             finished: pod.is_finished(),
             preempted: status.conditions.iter().any(|condition| {
@@ -129,7 +130,12 @@ impl Converter {
     }
 }
 
-/// Node features that a pod's spec needs, sorted.
+/// When the first of the containers that run began to.
+fn running_since(statuses: &[wire::ContainerStatus]) -> Option<Time> {
+    let running = statuses.iter().filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at);
+    running.map(|time| time.0).min()
+}
+
 /// Condition PodScheduled, where it is False.
 fn unplaced(conditions: &[wire::PodCondition]) -> Option<Arc<Unplaced>> {
     let found = conditions.iter().find(|condition| condition.kind == "PodScheduled" && condition.status == "False")?;
@@ -140,6 +146,7 @@ fn unplaced(conditions: &[wire::PodCondition]) -> Option<Arc<Unplaced>> {
     }))
 }
 
+/// Node features that a pod's spec needs, sorted.
 fn required_features(spec: &PodSpec) -> Box<[Str]> {
     let restarts_all = spec
         .containers

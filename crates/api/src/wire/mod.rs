@@ -28,7 +28,9 @@ pub use pod::{
     PodSchedulingGate, PodSchedulingGroup, PodSpec, PodTemplate, PreferredSchedulingTerm, Toleration,
     TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
-pub use pod_status::{ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus};
+pub use pod_status::{
+    ContainerState, ContainerStateRunning, ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus,
+};
 pub use policy::{
     DeviceClass, DeviceClassSpec, LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget,
     PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PriorityClass, RuntimeClass, Scheduling, Service, ServiceSpec,

@@ -34,6 +34,17 @@ wire! {
         name: String,
         resources: Option<ResourceRequirements>,
         allocated_resources: ResourceList,
+        state: Option<ContainerState>,
+    }
+
+    /// `status.containerStatuses[].state`.
+    ContainerState {
+        running: Option<ContainerStateRunning>,
+    }
+
+    /// `status.containerStatuses[].state.running`.
+    ContainerStateRunning {
+        started_at: Option<Time>,
     }
 
     /// `status.resourceClaimStatuses[]`.

@@ -105,9 +105,9 @@ fn pods() {
     let status = r#"{"phase": "Running", "reason": "Evicted", "nominatedNodeName": "n", "startTime": "2026-05-11T08:12:01Z",
         "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "m", "observedGeneration": 2}],
         "containerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
-            "allocatedResources": {"cpu": "1"}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
+            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
         "initContainerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
-            "allocatedResources": {"cpu": "1"}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
+            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]}, "allocatedResources": {"cpu": "1"},
         "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "c"}]}"#;
     let json =

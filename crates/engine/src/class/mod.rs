@@ -184,6 +184,11 @@ impl Class {
         self.totals.best(&self.rejected, pick)
     }
 
+    /// See [`Totals::tied`].
+    pub(crate) fn tied(&self) -> Vec<usize> {
+        self.totals.tied(&self.rejected)
+    }
+
     /// See [`Totals::top`].
     pub(crate) fn top(&self, count: usize) -> SmallVec<[usize; 5]> {
         self.totals.top(&self.rejected, count)

@@ -104,6 +104,25 @@ impl Totals {
         tied.nth(left as usize)
     }
 
+    /// The feasible ranks that share the largest total, in order.
+    pub(super) fn tied(&self, rejected: &Bits) -> Vec<usize> {
+        let Best { max, count } = Best::of_stretches(&self.regions);
+        let mut tied = Vec::with_capacity(count as usize);
+        if count == 0 {
+            return tied;
+        }
+        let equal = |stretches: &[Best], range: std::ops::Range<usize>| {
+            range.filter(|index| stretches[*index].max == max).collect::<SmallVec<[usize; WORD]>>()
+        };
+        for region in equal(&self.regions, 0..self.regions.len()) {
+            for block in equal(&self.blocks, stretch(region, self.blocks.len())) {
+                let ranks = stretch(block, self.by_rank.len());
+                tied.extend(ranks.filter(|rank| self.by_rank[*rank] == max && !rejected.has(*rank)));
+            }
+        }
+        tied
+    }
+
     /// The feasible ranks with the largest totals, best first, by name among equals.
     pub(super) fn top(&self, rejected: &Bits, count: usize) -> SmallVec<[usize; 5]> {
         let mut best: SmallVec<[usize; 5]> = SmallVec::new();
@@ -189,6 +208,7 @@ mod tests {
         assert_eq!(pick(&totals, &rejected, 1), Some(151));
         assert_eq!(pick(&totals, &rejected, 2), Some(4095));
         assert_eq!(pick(&totals, &rejected, 3), Some(8999));
+        assert_eq!(totals.tied(&rejected), [150, 151, 4095, 8999]);
         assert_eq!(totals.top(&rejected, 5).as_slice(), [150, 151, 4095, 8999, 0]);
         totals.all()[150] = 10;
         rejected.set(8999, true);
@@ -202,6 +222,7 @@ mod tests {
         let rejected = set(70, &(0..70).collect::<Vec<_>>());
         let none = totals(&[1; 70], &rejected);
         assert_eq!(none.best(&rejected, |_| 0), None);
+        assert!(none.tied(&rejected).is_empty());
         assert!(none.top(&rejected, 5).is_empty());
         assert_eq!(totals(&[], &set(0, &[])).best(&set(0, &[]), |_| 0), None);
     }

@@ -9,21 +9,23 @@ mod label_sets;
 mod order;
 mod selectors;
 mod topology;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_framework::{
     CarriedTerm, ChangeLog, Cluster, Counts, ImageState, MatchedTerm, Prepare, Query, QueryId, Slot, Topology,
-    TopologyId,
+    TopologyId, Usage, UsageId, UsageSample, UsageSource,
 };
-use loadline_model::{Labels, Map, Namespace, NodeInfo, NodeSpec, PodInfo, PodKey, Selector, Str};
+use loadline_model::{Labels, Map, Namespace, NodeInfo, NodeSpec, PodInfo, PodKey, Selector, Str, Time};
 
 use counts::CountIndex;
 use images::ImageIndex;
 pub use order::NodeOrder;
 use selectors::SelectorIndex;
 use topology::TopologyIndex;
+use usage::UsageIndex;
 
 /// A pod in the cache.
 #[derive(Clone, Debug)]
@@ -62,6 +64,7 @@ pub struct ClusterState {
     counts: CountIndex,
     images: ImageIndex,
     selectors: SelectorIndex,
+    usage: UsageIndex,
 }
 
 impl Default for ClusterState {
@@ -94,6 +97,7 @@ impl ClusterState {
             counts: CountIndex::default(),
             images: ImageIndex::default(),
             selectors: SelectorIndex::default(),
+            usage: UsageIndex::default(),
         }
     }
 
@@ -263,6 +267,9 @@ impl ClusterState {
             Some(slot) => {
                 let info = Arc::make_mut(self.nodes[slot.index()].as_mut().expect("a name's slot has a node"));
                 info.generation = self.generation;
+                if old.running_since != new.running_since && !self.usage.is_empty() {
+                    self.load_log.push(*slot);
+                }
                 &mut info.pods
             }
             None => self.detached.entry(node.clone()).or_default(),
@@ -307,6 +314,23 @@ impl ClusterState {
     /// Services and workloads whose selectors spread pods by default.
     pub fn selectors_mut(&mut self) -> &mut SelectorIndex {
         &mut self.selectors
+    }
+
+    /// Keeps what these sources say of the real use of nodes, and forgets the others.
+    pub fn set_usage_sources(&mut self, sources: &[Arc<UsageSource>]) {
+        self.usage.set_sources(sources);
+    }
+
+    /// Takes over what a source said at a time of its clock; `None`: it gave no answer.
+    pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {
+        if self.usage.hear(source, now, samples) {
+            self.generation += 1;
+        }
+    }
+
+    /// The real use of nodes by each source. Up to date after [`ClusterState::settle`].
+    pub fn usages(&self) -> impl Iterator<Item = &Usage> {
+        self.usage.all()
     }
 
     /// A pod in the cache.
@@ -354,9 +378,12 @@ impl ClusterState {
         &self.order
     }
 
-    /// Brings the orders up to date; call it before reading them.
+    /// Brings the orders and the real use of nodes up to date; call it before reading them.
     pub fn settle(&mut self) {
         self.order.settle(&self.nodes);
+        if !self.usage.is_empty() {
+            self.usage.settle(&self.nodes, &self.load_log);
+        }
     }
 
     /// Nodes whose labels, taints or features changed.
@@ -452,6 +479,10 @@ impl Cluster for ClusterState {
     fn namespace_labels(&self, name: &str) -> &Labels {
         self.namespaces.get(name).map_or(&self.no_labels, |n| &n.labels)
     }
+
+    fn usage(&self, id: UsageId) -> &Usage {
+        self.usage.get(id)
+    }
 }
 
 impl Prepare for ClusterState {
@@ -474,5 +505,11 @@ impl Prepare for ClusterState {
 
     fn default_selector(&mut self, pod: &PodInfo) -> Arc<Selector> {
         self.selectors.default_selector(pod)
+    }
+
+    fn usage(&mut self, source: &Arc<UsageSource>) -> UsageId {
+        let id = self.usage.keep(source);
+        self.usage.settle(&self.nodes, &self.load_log);
+        id
     }
 }

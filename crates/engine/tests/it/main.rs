@@ -14,4 +14,5 @@ mod recall;
 mod refusals;
 mod snapshot;
 mod together;
+mod usage;
 mod wakes;

@@ -87,7 +87,8 @@ fn take(state: &mut ClusterState, event: Event) {
         Event::DisruptionBudget(_)
         | Event::DisruptionBudgetGone(..)
         | Event::DeviceClass(_)
-        | Event::DeviceClassGone(_) => {}
+        | Event::DeviceClassGone(_)
+        | Event::Usage(..) => {}
     }
 }
 

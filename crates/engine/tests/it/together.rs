@@ -194,8 +194,21 @@ impl Together {
         let said = self.all("decision", |scheduler| {
             let done = scheduler.schedule_one(now).map(|(attempt, effects)| (said_of(&attempt), effects));
             let summary = scheduler.engine().records().iter().next_back().map(|s| {
-                let Summary { outcome, attempt, generation, winner, feasible, rejections, top, message, .. } = s;
-                format!("{outcome:?} {attempt} {generation} {winner:?} {feasible} {rejections:?} {top:?} {message}")
+                let Summary {
+                    outcome,
+                    attempt,
+                    generation,
+                    winner,
+                    tie_broken_by: by,
+                    feasible,
+                    rejections,
+                    top,
+                    message,
+                    ..
+                } = s;
+                format!(
+                    "{outcome:?} {attempt} {generation} {winner:?} {by:?} {feasible} {rejections:?} {top:?} {message}"
+                )
             });
             (done, summary, scheduler.queue().counts(), scheduler.next_wakeup(now), scheduler.doubted_nodes().count())
         });

@@ -19,6 +19,7 @@ fn filled() -> Metrics {
     metrics.reloaded(true);
     metrics.mended("pods", 2);
     metrics.refused("cpu");
+    metrics.usage_query("memory", "success");
     metrics.looked_through(1, 2, [10, 1]);
     metrics.read(&Reading {
         pending: [("active", 1), ("backoff", 2), ("unschedulable", 3), ("gated", 4)],
@@ -29,6 +30,7 @@ fn filled() -> Metrics {
         binding: 1,
         records: 9,
         records_bytes: 900,
+        usage: vec![("memory", 3, vec!["a".to_owned()])],
     });
     metrics
 }

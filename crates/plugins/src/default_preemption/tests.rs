@@ -1,4 +1,6 @@
-use loadline_framework::{CarriedTerm, Cluster, Counts, ImageState, NodeTrial, QueryId, Topology, TopologyId};
+use loadline_framework::{
+    CarriedTerm, Cluster, Counts, ImageState, NodeTrial, QueryId, Topology, TopologyId, Usage, UsageId,
+};
 use loadline_model::{Labels, NodeInfo, NodeSpec, PodRequests, Requirement, Resources, Selector, Set};
 use serde_json::json;
 
@@ -72,6 +74,9 @@ impl Cluster for Fake {
     }
     fn namespace_labels(&self, _name: &str) -> &Labels {
         unreachable!("preemption reads no namespace")
+    }
+    fn usage(&self, _id: UsageId) -> &Usage {
+        unreachable!("preemption reads no real use")
     }
 }
 

@@ -10,7 +10,7 @@ use crate::judge::Judged;
 use crate::protocol::{Answer, Candidate, Expected, ExpectedPreemption, Request};
 
 fn scored(name: &str, raw: i64) -> NodeRecord {
-    let score = ScoreRecord { raw, normalized: raw, weight: 2, weighted: 2 * raw };
+    let score = ScoreRecord { raw, normalized: raw, weight: 2, weighted: 2 * raw, note: None };
     NodeRecord {
         name: name.to_owned(),
         feasible: true,
@@ -106,6 +106,7 @@ fn agreeing(expected: &Expected, chosen: Option<(&str, DecidedBy)>) -> Judged {
             result: expected.result,
             node: chosen.map(|(node, _)| node.to_owned()),
             decided_by: chosen.map(|(_, by)| by),
+            tie_broken_by: None,
             gated_by: (!expected.gated_by.is_empty()).then(|| expected.gated_by.clone()),
             message: expected.message.clone(),
             count: None,
