@@ -6,7 +6,7 @@ use super::{Metadata, SourceFile};
 use crate::process::{capture, cargo};
 
 /// For each crate the crates of ours that it may need. Dependencies point one way, from the shell to the core.
-const MAY_NEED: [(&str, &[&str]); 10] = [
+const MAY_NEED: [(&str, &[&str]); 11] = [
     ("loadline-model", &[]),
     ("loadline-api", &["loadline-model"]),
     ("loadline-framework", &["loadline-model"]),
@@ -16,6 +16,7 @@ const MAY_NEED: [(&str, &[&str]); 10] = [
     ("loadline-config", &["loadline-api", "loadline-framework", "loadline-model"]),
     ("loadline-metrics", &[]),
     ("loadline-server", &["loadline-metrics"]),
+    ("loadline-usage", &["loadline-framework", "loadline-model"]),
     (
         "loadline-kubernetes",
         &[
