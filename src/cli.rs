@@ -103,6 +103,8 @@ pub(crate) enum Command {
     ///
     /// The options are those of kube-scheduler; a binary that is called kube-scheduler takes them without the word `run`.
     Run(Box<crate::run::RunArgs>),
+    /// Ask what plugins that go by the real use of nodes would be told.
+    Metrics(crate::metrics_cmd::MetricsArgs),
     /// Check, show and compare scheduler configurations.
     Config(crate::config_cmd::ConfigArgs),
     /// List the plugins, or describe one.

@@ -7,6 +7,7 @@ mod exit;
 mod explain_cmd;
 mod generate_cmd;
 mod input;
+mod metrics_cmd;
 mod output;
 mod plugins_cmd;
 mod progress;
@@ -55,6 +56,7 @@ fn run(command: Command, registry: &Registry, streams: &mut Streams<'_>) -> Resu
         Command::Simulate(args) => simulate_cmd::run(&args, registry, streams),
         Command::Run(args) => run::run(&args, registry, streams),
         Command::Snapshot(args) => snapshot_cmd::run(&args, streams),
+        Command::Metrics(args) => metrics_cmd::run(&args, registry, streams),
         Command::Config(args) => config_cmd::run(&args, registry, streams),
         Command::Plugins(args) => plugins_cmd::run(&args, registry, streams),
         Command::Completion { shell } => {

@@ -10,6 +10,7 @@ pub(crate) mod simulate;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod usage;
 pub(crate) mod uses;
 
 use std::fmt::Write as _;

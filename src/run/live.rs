@@ -17,6 +17,7 @@ use super::RunArgs;
 use super::reload::Reload;
 use super::serve::{Served, Serving};
 use super::settings::Settings;
+use super::usage::{Pollers, Sources};
 use crate::exit::{Exit, Failure};
 
 /// Runs until it is told to end, or has to.
@@ -30,6 +31,7 @@ pub(super) async fn run(
     let mut profiles = loadline_config::compile(config, registry)?;
     let extenders = Extenders::new(&config.extenders).await.map_err(|error| Failure::message(&error))?;
     profiles.extenders = extenders.all();
+    let sources = Sources::new(profiles.usage_sources()).map_err(|error| Failure::message(&error))?;
     let metrics = Metrics::new();
     for (name, stage, enabled) in &settings.gates {
         metrics.set_feature(name, stage, *enabled);
@@ -68,7 +70,10 @@ pub(super) async fn run(
     let serving = Serving::start(served).await?;
     let lease = of.resource_name.as_str();
     let (scheduling, metrics_of_reload) = (live.scheduling(), metrics.clone());
-    let reload = Reload { args, registry, scheduling, extenders, announcer, metrics: metrics_of_reload, in_force };
+    let mut pollers = Pollers::new(live.scheduling(), metrics.clone());
+    pollers.ask(sources);
+    let reload =
+        Reload { args, registry, scheduling, extenders, pollers, announcer, metrics: metrics_of_reload, in_force };
     let reload = async {
         match (&args.config.config, config_text) {
             (Some(path), Some(text)) => reload.follow(path, settings, text).await,

@@ -9,6 +9,7 @@ mod logs;
 mod reload;
 mod serve;
 mod settings;
+mod usage;
 
 use clap::Args;
 use loadline_framework::Registry;

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::RunArgs;
 use super::settings::{self, Settings};
+use super::usage::{Pollers, Sources};
 
 /// How often the file is looked at. A mounted ConfigMap changes by a link that is replaced, which a look at the text itself sees
 /// like any other change.
@@ -25,6 +26,8 @@ pub(super) struct Reload<'a> {
     pub(super) scheduling: Scheduling,
     /// Those that the process was started with.
     pub(super) extenders: Extenders,
+    /// Sources of real use that are asked.
+    pub(super) pollers: Pollers,
     pub(super) announcer: Announcer,
     pub(super) metrics: Metrics,
     /// The configuration that is in force, for whoever shows it.
@@ -33,7 +36,7 @@ pub(super) struct Reload<'a> {
 
 impl Reload<'_> {
     /// Follows the file for ever. `running` is what the process was started with, by the text in `known`.
-    pub(super) async fn follow(self, path: &Path, running: &Settings, mut known: String) {
+    pub(super) async fn follow(mut self, path: &Path, running: &Settings, mut known: String) {
         let mut refused: Option<String> = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -67,7 +70,7 @@ impl Reload<'_> {
     }
 
     /// Puts a configuration in force, or says everything that stands against it.
-    async fn take_over(&self, path: &Path, text: &str, running: &Settings) -> Result<(), Vec<String>> {
+    async fn take_over(&mut self, path: &Path, text: &str, running: &Settings) -> Result<(), Vec<String>> {
         let told = |problems: Vec<_>| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
         let file = path.to_string_lossy();
         let loaded = loadline_config::parse(text, &file, self.registry).map_err(told)?;
@@ -82,6 +85,7 @@ impl Reload<'_> {
         let mut profiles = loadline_config::compile(&wanted.config, self.registry).map_err(told)?;
         let extenders = self.extenders.changed(&wanted.config.extenders).await;
         profiles.extenders = extenders.map_err(|error| vec![error.to_string()])?.all();
+        let sources = Sources::new(profiles.usage_sources()).map_err(|error| vec![error.to_string()])?;
         for warning in warnings {
             warn!("{warning}");
         }
@@ -89,6 +93,8 @@ impl Reload<'_> {
         let Some(left) = self.scheduling.set_profiles(profiles).await else {
             return Err(vec!["the scheduling thread has ended".to_owned()]);
         };
+        // After the profiles: what a source says is of use to whoever knows it.
+        self.pollers.ask(sources);
         info!(path = %path.display(), hash, pods_left = left, "the changed configuration is in force");
         self.metrics.reloaded(true);
         self.announcer.announce("ConfigReloaded", false, &format!("{file} is in force, hash {hash}")).await;

@@ -160,9 +160,9 @@ impl Metrics {
         self.refused.with_label_values(&[resource]).inc();
     }
 
-    /// Prometheus was asked what nodes use of a resource.
-    pub fn usage_query(&self, resource: &str, result: &str) {
-        self.usage_queries.with_label_values(&[resource, result]).inc();
+    /// Prometheus was asked so often what nodes use of a resource; 0 shows that it will be.
+    pub fn usage_queries(&self, resource: &str, result: &str, times: u64) {
+        self.usage_queries.with_label_values(&[resource, result]).inc_by(times);
     }
 
     /// What a look at everything found: violations, nodes that have promised more than they have, and how many verdicts were

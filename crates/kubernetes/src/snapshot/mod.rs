@@ -72,6 +72,22 @@ impl Snapshot {
         Ok(Self { api: for_once(&config)?, server })
     }
 
+    /// Names of the cluster's nodes, sorted.
+    ///
+    /// # Errors
+    /// When they can not be listed.
+    pub async fn node_names(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut names = Vec::new();
+        let name = |node: &Value| Some(node.pointer("/metadata/name")?.as_str()?.to_owned());
+        self.each_page(Kind::Node, &mut |page| {
+            names.extend(page.iter().filter_map(name));
+            Ok(())
+        })
+        .await?;
+        names.sort();
+        Ok(names)
+    }
+
     /// Writes the list, one object a line. `progress` is told how many objects there are so far.
     ///
     /// # Errors
@@ -116,15 +132,8 @@ impl Snapshot {
         objects: &mut u64,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), SnapshotError> {
-        let path = format!("{}?", path(kind));
-        let mut next = String::new();
-        loop {
-            let page = self.api.page::<Value>(&path, &next).await.map_err(|error| SnapshotError::Api {
-                resource: plural(kind),
-                server: self.server.clone(),
-                error,
-            })?;
-            for mut object in page.items.into_iter().flatten() {
+        self.each_page(kind, &mut |page| {
+            for mut object in page {
                 strip::strip(&mut object);
                 // In a list of one kind they stand only at its head.
                 object["apiVersion"] = kind.api_version().into();
@@ -134,6 +143,26 @@ impl Snapshot {
                 *objects += 1;
             }
             progress(*objects);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lists a kind, page by page.
+    async fn each_page(
+        &self,
+        kind: Kind,
+        take: &mut (dyn FnMut(Vec<Value>) -> io::Result<()> + Send),
+    ) -> Result<(), SnapshotError> {
+        let path = format!("{}?", path(kind));
+        let mut next = String::new();
+        loop {
+            let page = self.api.page::<Value>(&path, &next).await.map_err(|error| SnapshotError::Api {
+                resource: plural(kind),
+                server: self.server.clone(),
+                error,
+            })?;
+            take(page.items.into_iter().flatten().collect())?;
             next = page.metadata.next;
             if next.is_empty() {
                 return Ok(());

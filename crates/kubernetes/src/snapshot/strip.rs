@@ -5,7 +5,10 @@ use serde_json::Value;
 /// Fields of a container that are kept. Commands, environment and probes are where passwords stand.
 const OF_CONTAINERS: &[&str] = &["name", "image", "ports", "resources", "resizePolicy", "restartPolicy"];
 /// Fields of a container's status that are kept. The message of one that ended is what the program said last.
-const OF_STATUSES: &[&str] = &["name", "image", "imageID", "ready", "resources", "allocatedResources", "restartCount"];
+const OF_STATUSES: &[&str] =
+    &["name", "image", "imageID", "ready", "resources", "allocatedResources", "restartCount", "state"];
+/// What is kept of the state of one: since when it runs.
+const OF_STATES: &[&str] = &["running"];
 /// Fields of volumes that hold what a driver is told.
 const OF_DRIVERS: &[&str] = &["volumeAttributes", "options", "parameters"];
 
@@ -45,6 +48,10 @@ fn fields(value: &mut Value) {
                     "containers" | "initContainers" | "ephemeralContainers" => keep(value, OF_CONTAINERS),
                     "containerStatuses" | "initContainerStatuses" | "ephemeralContainerStatuses" => {
                         keep(value, OF_STATUSES);
+                        let statuses = value.as_array_mut().into_iter().flatten();
+                        statuses
+                            .filter_map(|status| status.get_mut("state"))
+                            .for_each(|state| leave_in(state, OF_STATES));
                     }
                     "csi" | "flexVolume" | "opaque" => leave_out(value, OF_DRIVERS),
                     _ => fields(value),
@@ -59,6 +66,12 @@ fn fields(value: &mut Value) {
 fn keep(list: &mut Value, names: &[&str]) {
     for element in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         element.retain(|name, _| names.contains(&name.as_str()));
+    }
+}
+
+fn leave_in(value: &mut Value, names: &[&str]) {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|name, _| names.contains(&name.as_str()));
     }
 }
 

@@ -19,7 +19,7 @@ fn filled() -> Metrics {
     metrics.reloaded(true);
     metrics.mended("pods", 2);
     metrics.refused("cpu");
-    metrics.usage_query("memory", "success");
+    metrics.usage_queries("memory", "success", 1);
     metrics.looked_through(1, 2, [10, 1]);
     metrics.read(&Reading {
         pending: [("active", 1), ("backoff", 2), ("unschedulable", 3), ("gated", 4)],
