@@ -7,6 +7,7 @@ use loadline_model::Str;
 
 use crate::descriptor::{Descriptor, Plugin};
 use crate::extender::SharedExtender;
+use crate::gang::GangSettings;
 use crate::usage::UsageSource;
 
 /// A plugin in a profile.
@@ -65,6 +66,11 @@ impl Profile {
     /// Name of the plugin at an index.
     pub fn name(&self, plugin: usize) -> &'static str {
         self.plugins[plugin].descriptor.name
+    }
+
+    /// What holds for gangs; `None` when pods that name a group are placed like any others.
+    pub fn gangs(&self) -> Option<&Arc<GangSettings>> {
+        self.plugins.iter().find_map(|plugin| plugin.plugin.gangs.as_ref())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loadline_api::convert::Converter;
 use loadline_api::wire;
 use loadline_engine::Event;
-use loadline_model::{PodKey, Str, WorkloadKind};
+use loadline_model::{GroupApi, GroupKey, PodKey, Str, WorkloadKind};
 use serde::de::DeserializeOwned;
 
 use crate::originals::ShelfKey;
@@ -52,6 +52,10 @@ const UNFINISHED: &str = "fieldSelector=status.phase!=Succeeded,status.phase!=Fa
 
 fn name(metadata: &wire::ObjectMeta) -> Name {
     (metadata.namespace.as_str().into(), metadata.name.as_str().into())
+}
+
+fn group_gone(api: GroupApi, namespace: Str, name: Str) -> Event {
+    Event::PodGroupGone(Arc::new(GroupKey { namespace, name, api }))
 }
 
 macro_rules! resources {
@@ -128,6 +132,12 @@ resources! {
         |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
     DeviceClasses: DeviceClass, "/apis/resource.k8s.io/v1/deviceclasses", "", "deviceclasses", Str, |of| of.name.as_str().into(),
         |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone, may be absent: true;
+    PodGroups: PodGroup, "/apis/scheduling.x-k8s.io/v1alpha1/podgroups", "", "podgroups.scheduling.x-k8s.io", Name, name,
+        |converter, group| Event::PodGroup(converter.pod_group(group)),
+        |(namespace, name)| group_gone(GroupApi::Crd, namespace, name), may be absent: true;
+    CorePodGroups: CorePodGroup, "/apis/scheduling.k8s.io/v1alpha2/podgroups", "", "podgroups.scheduling.k8s.io", Name, name,
+        |converter, group| Event::PodGroup(converter.core_pod_group(group)),
+        |(namespace, name)| group_gone(GroupApi::Core, namespace, name), may be absent: true;
 }
 
 /// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the

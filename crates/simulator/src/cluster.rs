@@ -9,7 +9,8 @@ use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector, note_devices,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodGroupInfo, PodInfo, ServiceSelector, Set, WorkloadSelector,
+    note_devices,
 };
 
 /// Compiled objects, in the order of the input.
@@ -23,6 +24,7 @@ pub struct Cluster {
     pub(crate) services: Vec<ServiceSelector>,
     pub(crate) workloads: Vec<WorkloadSelector>,
     pub(crate) budgets: Vec<DisruptionBudget>,
+    pub(crate) groups: Vec<PodGroupInfo>,
     /// Pods that were taken from their nodes before all this.
     pub(crate) vacated: u64,
     /// What the sources of real use said, where somebody knows.
@@ -50,6 +52,7 @@ pub(crate) struct Builder {
     workloads: Placed<WorkloadSelector>,
     budgets: Placed<DisruptionBudget>,
     device_classes: Vec<DeviceClass>,
+    groups: Placed<PodGroupInfo>,
 }
 
 impl Builder {
@@ -85,6 +88,8 @@ impl Builder {
             | Object::ResourceClaim(_)
             | Object::ResourceClaimTemplate(_)
             | Object::ResourceSlice(_) => {}
+            Object::PodGroup(group) => self.groups.push((place, converter.pod_group(group))),
+            Object::CorePodGroup(group) => self.groups.push((place, converter.core_pod_group(group))),
         }
     }
 
@@ -111,6 +116,7 @@ impl Builder {
             services: in_order(self.services),
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
+            groups: in_order(self.groups),
             vacated: 0,
             measured: Vec::new(),
         }
@@ -158,6 +164,11 @@ impl Cluster {
         self.pods.iter().filter(|pod| !pod.finished && pod.node_name.is_some())
     }
 
+    /// Pods of groups that ran to their end: they count towards the minimum.
+    fn finished_members(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.pods.iter().filter(|pod| pod.finished && pod.pod_group.is_some())
+    }
+
     /// Nodes that pods are on and that are not in the input, with the number of pods.
     pub(crate) fn unknown_nodes(&self) -> BTreeMap<&str, u64> {
         let known: Set<&str> = self.nodes.iter().map(|node| &*node.name).collect();
@@ -194,7 +205,12 @@ impl Cluster {
                 | Event::DisruptionBudgetGone(..)
                 // The pods have been told which of their requests they stand for.
                 | Event::DeviceClass(_)
-                | Event::DeviceClassGone(_) => {}
+                | Event::DeviceClassGone(_)
+                // What an engine alone knows nothing of.
+                | Event::PodGroup(_)
+                | Event::PodGroupGone(_)
+                | Event::MemberFinished(_)
+                | Event::FinishedMemberGone(_) => {}
                 Event::Usage(source, at, samples) => engine.hear_usage(&source, at, samples),
             }
         }
@@ -208,8 +224,10 @@ impl Cluster {
             .chain(self.services.iter().cloned().map(Event::Service))
             .chain(self.workloads.iter().cloned().map(Event::Workload))
             .chain(self.budgets.iter().cloned().map(Event::DisruptionBudget))
+            .chain(self.groups.iter().cloned().map(Event::PodGroup))
             .chain(self.nodes.iter().cloned().map(Event::Node))
             .chain(self.placed().cloned().map(Event::Pod))
+            .chain(self.finished_members().cloned().map(Event::MemberFinished))
             .chain(self.measured.iter().cloned())
     }
 }

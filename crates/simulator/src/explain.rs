@@ -143,6 +143,7 @@ fn gated(pod: &PodInfo, plugin: &str, status: &Status) -> Decision {
         truncated: false,
         preemption: None,
         remedy: Vec::new(),
+        gang: None,
     }
 }
 

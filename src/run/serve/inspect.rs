@@ -161,6 +161,7 @@ fn gated(scheduler: &Scheduler, namespace: &str, name: &str) -> Option<Decision>
         truncated: false,
         preemption: None,
         remedy: Vec::new(),
+        gang: None,
     })
 }
 

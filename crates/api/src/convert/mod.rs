@@ -20,7 +20,9 @@ mod tests;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use loadline_model::{Affinity, Image, Labels, Owner, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration};
+use loadline_model::{
+    Affinity, GroupKey, Image, Labels, Owner, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
+};
 
 pub use requests::pod_requests;
 pub(crate) use requests::{container_sum, is_pod_level};
@@ -37,6 +39,7 @@ pub struct Converter {
     spreads: Shared<[SpreadConstraint]>,
     names: Shared<[Str]>,
     images: Shared<[Image]>,
+    groups: Shared<GroupKey>,
 }
 
 impl Converter {
@@ -55,6 +58,7 @@ impl Converter {
         self.spreads.shrink();
         self.names.shrink();
         self.images.shrink();
+        self.groups.shrink();
         self.strings.shrink();
     }
 

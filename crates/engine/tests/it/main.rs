@@ -3,6 +3,7 @@
 mod binding;
 mod cache;
 mod extenders;
+mod gangs;
 mod kept;
 mod one_profile;
 mod outside;
