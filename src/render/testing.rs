@@ -265,6 +265,7 @@ pub(crate) fn report() -> Report {
         not_ours: 1,
         other_schedulers: [("other".to_owned(), 1)].into(),
         vacated: 3,
+        gangs: Vec::new(),
         nodes: nodes.collect(),
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use loadline_framework::record::{GangRecord, GangState, Outcome as Result_};
+use loadline_framework::record::{DecidedBy, GangRecord, GangState, Outcome as Result_};
 use loadline_framework::{GangSettings, Profile};
 use loadline_model::{GroupKey, PodInfo, PodKey, PreemptionPolicy, Str, Time};
 
-use super::{Attempt, GangAttempt, Scheduler};
+use super::{Attempt, GangAttempt, PlacedMember, Scheduler};
 use crate::cycle::Cycle;
 use crate::effect::Effect;
 use crate::gang::{Outcome, Stand, Want};
@@ -475,6 +475,43 @@ impl Scheduler {
     /// The gang of a pod that is known.
     pub fn gang_of(&self, uid: &str, now: Time) -> Option<GangRecord> {
         self.gang(self.gangs.of(uid)?, now)
+    }
+
+    /// Members of a group that wait, by uid.
+    pub fn waiting_members(&self, key: &GroupKey) -> Vec<Arc<PodInfo>> {
+        let waits = |stand: Stand| matches!(stand, Stand::Ready | Stand::Gated);
+        let members = self.gangs.get(key).into_iter().flat_map(|group| group.members.values());
+        let mut pods: Vec<_> = members.filter(|member| waits(member.stand)).map(|member| member.pod.clone()).collect();
+        pods.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        pods
+    }
+
+    /// Plans a gang and takes the plan back: how far it is, and where its members would go.
+    pub fn look_at_gang(&mut self, key: &GroupKey) -> Option<(GangRecord, Vec<PlacedMember>)> {
+        let group = self.gangs.get(key)?;
+        let record = group.record();
+        if !group.is_ready() {
+            return Some((record, Vec::new()));
+        }
+        let want = self.want(key, 1)?;
+        let mut transaction = self.engine.begin(want.members.iter());
+        let planned = self.engine.plan(&want, &mut transaction);
+        self.engine.roll_back(transaction);
+        match planned {
+            Ok(outcome) => {
+                let domain = outcome.domain.map(|(key, value)| format!("{key}={value}"));
+                let fits = Some(outcome.placed.len() as u32);
+                let placed = outcome.placed.into_iter().map(|member| PlacedMember {
+                    decided_by: member.cycle.decided_by.unwrap_or(DecidedBy::Score),
+                    feasible: member.cycle.feasible,
+                    pod: member.pod,
+                    node: member.node,
+                    attempts: 1,
+                });
+                Some((GangRecord { fits, domain, ..record }, placed.collect()))
+            }
+            Err(outcome) => Some((self.gangs.get(key)?.record_of(&outcome), Vec::new())),
+        }
     }
 
     /// Keys of all groups, in order.

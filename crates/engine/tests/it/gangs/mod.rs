@@ -1,6 +1,8 @@
 //! Gangs: placed whole or not at all, with nothing held while they wait.
 
 mod barrier;
+mod mixes;
+mod room;
 mod world;
 
 use std::sync::Arc;
