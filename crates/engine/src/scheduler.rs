@@ -76,6 +76,8 @@ pub struct Scheduler {
     /// Plans on their way.
     plans: BTreeMap<Arc<GroupKey>, Plan>,
     reservation: Option<Reservation>,
+    /// No room is kept for a gang before this time.
+    reserve_from: Time,
     /// Groups that something happened to which the queue has not followed yet.
     touched: BTreeSet<Arc<GroupKey>>,
     /// What events brought about that is to be done: whoever tells of an event waits for no effect.
@@ -104,6 +106,7 @@ impl Scheduler {
             gangs: Gangs::default(),
             plans: BTreeMap::new(),
             reservation: None,
+            reserve_from: Time::MIN,
             touched: BTreeSet::new(),
             deferred: Vec::new(),
             refusals: Refusals::default(),

@@ -13,6 +13,8 @@ use crate::Engine;
 pub(crate) struct Reservation {
     pub(crate) key: Arc<GroupKey>,
     pub(crate) until: Time,
+    /// How long nothing is kept for anybody when it ends unused.
+    pub(crate) pause: Time,
     /// Its members that are nominated.
     pub(crate) pods: Vec<PodKey>,
 }

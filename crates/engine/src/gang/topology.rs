@@ -21,7 +21,7 @@ impl Engine {
         if let Some(key) = &want.required_topology {
             let required = self.plan_in_a_domain(want, key, want.preferred_topology.as_ref(), transaction);
             return required.map_err(|outcome| Outcome {
-                refusal: outcome.placed.is_empty().then(|| format!("no domain of {key} has room for it")),
+                refusal: outcome.domain.is_none().then(|| format!("no domain of {key} has room for it")),
                 ..outcome
             });
         }
@@ -119,7 +119,7 @@ impl Engine {
                 continue;
             }
             let free = self.free_on(slots);
-            if covers(&free, &least) {
+            if pinned.is_some() || covers(&free, &least) {
                 let domain = Domain { value: topology.values[number].clone(), within: Within::new(slots.clone()) };
                 domains.push((free.milli_cpu, slots.len(), domain));
             }

@@ -262,9 +262,6 @@ impl Scheduler {
         if self.plan_fails(binding, plugin, status, &text, now, effects) {
             return;
         }
-        if binding.gang.is_some() {
-            self.member_turned_down(&binding.queued.pod.uid);
-        }
         let mut queued = binding.queued.clone();
         let mut rejectors = Rejectors::default();
         match status.code {
@@ -285,6 +282,9 @@ impl Scheduler {
         let pod = queued.pod.clone();
         self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
+        if binding.gang.is_some() {
+            self.member_turned_down(&pod.uid);
+        }
         // In flight it would hear of its own end, and be tried again for that.
         self.give_back(binding, now);
         report_failure(&pod, reason, text, Some(None), effects);

@@ -336,8 +336,6 @@ impl Scheduler {
                 let record = loadline_framework::record::GangRecord { message: text, ..record };
                 self.tell_group(&key, "BindFailed", true, record, effects);
             }
-            self.gangs.stand(&pod.uid, Stand::Gated);
-            self.touched.insert(key);
             return false;
         }
         bond.pause = (2 * bond.pause).min(LONGEST_PAUSE);
@@ -348,12 +346,15 @@ impl Scheduler {
         true
     }
 
-    /// A member goes back alone, and waits for its gang again.
+    /// A member went back alone, and waits for its gang again; its backoff is the gang's.
     pub(super) fn member_turned_down(&mut self, uid: &str) {
-        if self.gangs.stand_of(uid).is_some_and(|stand| stand != Stand::Ready) {
-            self.gangs.stand(uid, Stand::Gated);
+        self.gangs.stand(uid, Stand::Gated);
+        let history = self.queue.get(uid).map(|(_, queued)| queued.clone());
+        let Some(key) = self.gangs.of(uid).cloned() else { return };
+        if let Some(group) = self.gangs.get_mut(&key) {
+            group.before = history;
         }
-        self.touched.extend(self.gangs.of(uid).cloned());
+        self.touched.insert(key);
     }
 
     /// Plans that took too long, and reservations that did.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loadline_framework::record::GangRecord;
 use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Resource};
-use loadline_model::{GroupKey, Time};
+use loadline_model::{GroupKey, PodInfo, Time};
 
 use super::Scheduler;
 use crate::gang::{Reservation, Want};
@@ -25,12 +25,13 @@ impl Scheduler {
         now: Time,
     ) {
         let Some((head, since)) = self.gangs.head() else { return };
-        let is_due = settings.reserve_after > 0 && since.saturating_add(settings.reserve_after) <= now;
+        let due = since.saturating_add(settings.reserve_after).max(self.reserve_from);
+        let is_due = settings.reserve_after > 0 && due <= now;
         if self.reservation.is_some() || head != key || !is_due || want.need == 0 {
             return;
         }
         let gangs = &self.gangs;
-        let is_own = |pod: &loadline_model::PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
+        let is_own = |pod: &PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
         // What is on its way may be bound at any moment.
         let found = self.engine.room_to_come(want, priority, since, &is_own);
         // Whoever has no room even so waits behind the others; so does who has had his turn.
@@ -45,7 +46,7 @@ impl Scheduler {
             self.engine.nominate(pod, node);
         }
         record.message += "; room is kept for it until others are gone";
-        self.reservation = Some(Reservation { key: key.clone(), until, pods });
+        self.reservation = Some(Reservation { key: key.clone(), until, pods, pause: settings.reserve_after });
     }
 
     /// A gang needs its reservation no longer: its members have their nodes.
@@ -67,8 +68,10 @@ impl Scheduler {
         let Some(kept) = self.reservation.take() else { return };
         let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
         for uid in &kept.pods {
-            if let Some((pod, _)) = self.engine.end_nomination(uid) {
-                let object = EventObject::Pod { old: Some(&pod), new: None };
+            if let Some((pod, node)) = self.engine.end_nomination(uid) {
+                // Hints ask whether the pod took up a node at all.
+                let placed = PodInfo { node_name: Some(node), ..PodInfo::clone(&pod) };
+                let object = EventObject::Pod { old: Some(&placed), new: None };
                 self.queue.move_up_to_priority(pod.priority, event, &object, now);
             }
         }
@@ -78,6 +81,8 @@ impl Scheduler {
     pub(super) fn tick_reservation(&mut self, now: Time) {
         if let Some(kept) = self.reservation.as_ref().filter(|kept| kept.until <= now) {
             let key = kept.key.clone();
+            // Others have waited for the room; before the next gang keeps it from them, they have a turn.
+            self.reserve_from = now.saturating_add(kept.pause);
             self.end_reservation_of(&key, now);
         }
         if self.due_head().is_some_and(|(_, at)| at <= now)
@@ -97,7 +102,8 @@ impl Scheduler {
         let group = self.gangs.get(key)?;
         let leader = group.members.get(group.leader.as_ref()?)?;
         let settings = self.gang_settings(&leader.pod)?;
-        (settings.reserve_after > 0).then(|| (key.clone(), since.saturating_add(settings.reserve_after)))
+        let due = since.saturating_add(settings.reserve_after).max(self.reserve_from);
+        (settings.reserve_after > 0).then(|| (key.clone(), due))
     }
 
     pub(super) fn next_reservation_time(&self) -> Option<Time> {

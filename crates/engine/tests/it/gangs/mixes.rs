@@ -122,7 +122,7 @@ fn live(seed: u64, story: &Story, parallelism: usize, keeps: bool) -> String {
     let mut ends: BTreeMap<Time, Vec<Str>> = BTreeMap::new();
     let mut deleted: BTreeSet<Str> = BTreeSet::new();
     let mut answers = 0_usize;
-    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    let mut sent: BTreeSet<Str> = BTreeSet::new();
     let last = story.events.keys().last().copied().unwrap_or(0);
     // Each gang has its turn, and what runs then has ended.
     let end = last + (story.gangs.len() as i64 + 1) * (RESERVE_AFTER + LONGEST + 30);
@@ -180,15 +180,17 @@ fn live(seed: u64, story: &Story, parallelism: usize, keeps: bool) -> String {
 }
 
 /// Bindings of a gang go out for as many members as it lacks, at least.
-fn whole_or_nothing(world: &World, story: &Story, sent: &mut BTreeMap<String, usize>, log: &mut String) {
-    let mut now: BTreeMap<&str, usize> = BTreeMap::new();
+fn whole_or_nothing(world: &World, story: &Story, sent: &mut BTreeSet<Str>, log: &mut String) {
+    let mut begun: BTreeSet<&str> = BTreeSet::new();
     for (pod, node) in &world.binds {
         let _ = writeln!(log, "{} bind {} {node}", world.now, pod.name);
-        if let Some(key) = &pod.pod_group {
-            *now.entry(&key.name).or_default() += 1;
+        // One that is tried again may find that others have gone meanwhile.
+        let is_first = sent.insert(pod.uid.clone());
+        if let Some(key) = pod.pod_group.as_ref().filter(|_| is_first) {
+            begun.insert(&key.name);
         }
     }
-    for (name, _) in now {
+    for name in begun {
         let record = world.record(name);
         let (minimum, _) = story.gangs[name];
         assert!(
@@ -196,7 +198,6 @@ fn whole_or_nothing(world: &World, story: &Story, sent: &mut BTreeMap<String, us
             "{name} is placed in part: {} of {minimum}",
             record.placed + record.finished
         );
-        *sent.entry(name.to_owned()).or_default() += 1;
     }
     for name in story.gangs.keys() {
         let Some(record) = world.scheduler.gang(&super::world::key(name), world.now) else { continue };

@@ -293,7 +293,7 @@ fn a_reservation_ends_and_the_next_gang_has_its_turn() {
     world.wait(90);
     world.wait(20);
     assert_eq!(world.bind_all(), ["small".to_owned()].into(), "room was kept for long enough");
-    world.wait(20);
+    world.wait(40);
     assert!(world.record("a").reserved_seconds.is_none());
     assert!(world.record("b").reserved_seconds.is_some(), "{:?}", world.record("b"));
 }
