@@ -16,6 +16,7 @@ use crate::support::{
 };
 
 const USER: &str = "system:serviceaccount:kube-system:loadline-scheduler";
+const POD_GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/components/gangs/podgroups.yaml");
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/overlays/second-scheduler");
 
 /// API group, resource with subresource, verb.
@@ -115,8 +116,16 @@ fn the_rights_are_those_that_are_used() {
     let text =
         json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules});
     fs::write(&policy, text.to_string()).expect("it can be written");
-    let flags = [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
+    let flags = [
+        format!("--audit-policy-file={}", policy.display()),
+        format!("--audit-log-path={}", log.display()),
+        // Both kinds of PodGroups are followed where the API server has them.
+        "--runtime-config=scheduling.k8s.io/v1alpha2=true".to_owned(),
+        "--feature-gates=GenericWorkload=true".to_owned(),
+    ];
     let server = ControlPlane::start_with(&flags.each_ref().map(String::as_str)).expect("the control plane starts");
+    kubectl(&server, &["apply", "-f", POD_GROUPS], "");
+    kubectl(&server, &["wait", "--for=condition=Established", "crd/podgroups.scheduling.x-k8s.io"], "");
     kubectl(&server, &["apply", "-k", OVERLAY], "");
     let kubeconfig = service_account(&server);
     let config = folder.path().join("config.yaml");

@@ -31,6 +31,9 @@ pub(crate) trait Resource: 'static {
     /// Whether an API server of the supported versions may not serve it.
     const MAY_BE_ABSENT: bool = false;
 
+    /// Whether a role that was written for another scheduler may not speak of it.
+    const MAY_BE_FORBIDDEN: bool = false;
+
     /// Metadata of an object.
     fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
     /// The object's identity.
@@ -60,7 +63,7 @@ fn group_gone(api: GroupApi, namespace: Str, name: Str) -> Event {
 
 macro_rules! resources {
     ($($type:ident: $wire:ident, $path:literal, $selection:expr, $name:literal, $key_type:ty, $key:expr, $seen:expr, $gone:expr
-        $(, may be absent: $absent:literal)?;)*) => {
+        $(, may be absent: $absent:literal $(, may be forbidden: $forbidden:literal)?)?;)*) => {
         $(
             #[doc = concat!("`", $path, "`")]
             #[derive(Debug)]
@@ -72,7 +75,8 @@ macro_rules! resources {
                 const NAME: &'static str = $name;
                 const PATH: &'static str = $path;
                 const SELECTION: &'static str = $selection;
-                $(const MAY_BE_ABSENT: bool = $absent;)?
+                $(const MAY_BE_ABSENT: bool = $absent;
+                $(const MAY_BE_FORBIDDEN: bool = $forbidden;)?)?
 
                 fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
                     &object.metadata
@@ -134,10 +138,10 @@ resources! {
         |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone, may be absent: true;
     PodGroups: PodGroup, "/apis/scheduling.x-k8s.io/v1alpha1/podgroups", "", "podgroups.scheduling.x-k8s.io", Name, name,
         |converter, group| Event::PodGroup(converter.pod_group(group)),
-        |(namespace, name)| group_gone(GroupApi::Crd, namespace, name), may be absent: true;
+        |(namespace, name)| group_gone(GroupApi::Crd, namespace, name), may be absent: true, may be forbidden: true;
     CorePodGroups: CorePodGroup, "/apis/scheduling.k8s.io/v1alpha2/podgroups", "", "podgroups.scheduling.k8s.io", Name, name,
         |converter, group| Event::PodGroup(converter.core_pod_group(group)),
-        |(namespace, name)| group_gone(GroupApi::Core, namespace, name), may be absent: true;
+        |(namespace, name)| group_gone(GroupApi::Core, namespace, name), may be absent: true, may be forbidden: true;
 }
 
 /// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the
