@@ -114,9 +114,17 @@ fn main() {
     table.set_header(["nodes", "gangs", "pods each", "try", "median µs", "slowest µs"]);
     let mut row = |gangs: usize, pods: usize, what: &str, mut took: Vec<Duration>| {
         took.sort_unstable();
-        let micros = |at: usize| took.get(at).map_or_else(String::new, |took| format!("{:.1}", took.as_secs_f64() * 1e6));
+        let micros =
+            |at: usize| took.get(at).map_or_else(String::new, |took| format!("{:.1}", took.as_secs_f64() * 1e6));
         let (median, slowest) = (micros(took.len() / 2), micros(took.len().saturating_sub(1)));
-        table.add_row([options.nodes.to_string(), gangs.to_string(), pods.to_string(), what.to_owned(), median, slowest]);
+        table.add_row([
+            options.nodes.to_string(),
+            gangs.to_string(),
+            pods.to_string(),
+            what.to_owned(),
+            median,
+            slowest,
+        ]);
     };
     let mut world = World::new(&known);
     let mut there = 0;

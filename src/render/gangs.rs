@@ -80,8 +80,12 @@ pub(super) fn blocked(gang: &GangRecord, view: View) -> String {
     if gang.blocked.is_empty() {
         return String::new();
     }
-    let mut table =
-        Table::new(vec![Column::right("PODS"), Column::left("SUCH AS"), Column::left("TURNED DOWN BY"), Column::text("WHY")]);
+    let mut table = Table::new(vec![
+        Column::right("PODS"),
+        Column::left("SUCH AS"),
+        Column::left("TURNED DOWN BY"),
+        Column::text("WHY"),
+    ]);
     for blocked in &gang.blocked {
         let by = blocked.rejected_by.join(", ");
         table.row([blocked.pods.to_string(), blocked.pod.clone(), by, blocked.message.clone()]);

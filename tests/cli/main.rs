@@ -8,3 +8,4 @@ mod output;
 mod run;
 mod simulate;
 mod snapshot;
+mod usage;

@@ -1,6 +1,7 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
 mod binding;
+mod gang_room;
 mod gangs;
 mod leaving;
 mod plans;
@@ -17,7 +18,7 @@ use loadline_model::{DeviceClass, GroupKey, Map, NodeSpec, PodInfo, PodKey, Str,
 use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
-use crate::gang::{Gangs, Reservation, Stand};
+use crate::gang::{Gangs, KeptRoom, Stand};
 use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
@@ -26,6 +27,8 @@ use leaving::Leaving;
 pub use plans::PlacedMember;
 pub(crate) use plans::Plan;
 use refusals::Refusals;
+use reservations::Reservations;
+pub use reservations::{Reservation, ReservationState};
 
 /// One decision in so many is checked again.
 const CHECK_EVERY: u64 = 1024;
@@ -75,15 +78,17 @@ pub struct Scheduler {
     pub(crate) gangs: Gangs,
     /// Plans on their way.
     plans: BTreeMap<Arc<GroupKey>, Plan>,
-    reservation: Option<Reservation>,
-    /// No room is kept for a gang before this time.
-    reserve_from: Time,
+    /// Room that is kept for the first gang in line.
+    kept_room: Option<KeptRoom>,
+    /// None is kept before this time.
+    keep_from: Time,
     /// Groups that something happened to which the queue has not followed yet.
     touched: BTreeSet<Arc<GroupKey>>,
     /// What events brought about that is to be done: whoever tells of an event waits for no effect.
     deferred: Vec<Effect>,
     refusals: Refusals,
     leaving: Leaving,
+    reservations: Reservations,
     /// Those that stand for an extended resource, by name.
     device_classes: Vec<DeviceClass>,
     /// Decisions until one is checked again.
@@ -105,12 +110,13 @@ impl Scheduler {
             pending: Map::default(),
             gangs: Gangs::default(),
             plans: BTreeMap::new(),
-            reservation: None,
-            reserve_from: Time::MIN,
+            kept_room: None,
+            keep_from: Time::MIN,
             touched: BTreeSet::new(),
             deferred: Vec::new(),
             refusals: Refusals::default(),
             leaving: Leaving::default(),
+            reservations: Reservations::default(),
             device_classes: Vec::new(),
             until_check: CHECK_EVERY,
             checks: Checks::default(),
@@ -219,6 +225,8 @@ impl Scheduler {
                 self.device_classes.retain(|known| known.name != name);
                 self.note_devices(now);
             }
+            Event::Reservation(reservation) => self.reserve(reservation, now),
+            Event::ReservationGone(name) => self.end_reservation(&name, now),
             // It changes scores alone, so it wakes nobody.
             Event::Usage(source, at, samples) => self.engine.hear_usage(&source, at, samples),
             Event::PodGroup(group) => {
@@ -318,15 +326,13 @@ impl Scheduler {
             let action = if old.is_some() { Action::UPDATE } else { Action::ADD };
             self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, action));
             let Some(old) = old else {
-                self.queue.add(pod, nominator, now);
+                self.queue.add(pod.clone(), nominator, now);
+                self.claim(&pod);
                 return;
             };
             self.queue.update(&old, pod.clone(), nominator, now);
             if old.nominated_node_name.is_some() && old.nominated_node_name != pod.nominated_node_name {
-                // The room that was kept for it is free for others.
-                let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
-                let object = EventObject::Pod { old: Some(&old), new: None };
-                self.queue.move_up_to_priority(old.priority, event, &object, now);
+                self.room_was_held(&old, now);
             }
             return;
         };
@@ -365,6 +371,9 @@ impl Scheduler {
         self.is_leaving(uid);
         let waited = self.pending.remove(uid);
         self.member_gone(uid);
+        if waited.is_some() {
+            self.unclaim(uid);
+        }
         if self.bindings.contains_key(uid) {
             self.give_up(uid, now);
         }
@@ -380,10 +389,15 @@ impl Scheduler {
             self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, Action::DELETE));
         }
         if let Some((pod, _)) = nominated {
-            // The room that was kept for it is free.
-            let object = EventObject::Pod { old: Some(&pod), new: None };
-            self.queue.move_up_to_priority(pod.priority, event, &object, now);
+            self.room_was_held(&pod, now);
         }
+    }
+
+    /// The room that was kept for a pod without a node is free, for those of its priority and below.
+    fn room_was_held(&mut self, pod: &Arc<PodInfo>, now: Time) {
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        let object = EventObject::Pod { old: Some(pod), new: None };
+        self.queue.move_up_to_priority(pod.priority, event, &object, now);
     }
 
     /// Somebody else placed a pod that was on its way to a node.
@@ -513,6 +527,10 @@ impl Scheduler {
         let pod = &cycle.pod;
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
         for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
+            if self.reservations.is_one(&other.uid) {
+                self.lose_reservation(&other.uid);
+                continue;
+            }
             // The room is no longer theirs; the update of their status wakes them.
             self.engine.end_nomination(&other.uid);
             effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });

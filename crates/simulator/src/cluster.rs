@@ -210,7 +210,9 @@ impl Cluster {
                 | Event::PodGroup(_)
                 | Event::PodGroupGone(_)
                 | Event::MemberFinished(_)
-                | Event::FinishedMemberGone(_) => {}
+                | Event::FinishedMemberGone(_)
+                | Event::Reservation(_)
+                | Event::ReservationGone(_) => {}
                 Event::Usage(source, at, samples) => engine.hear_usage(&source, at, samples),
             }
         }

@@ -21,7 +21,8 @@ impl Outlook {
         let of_workloads = cluster.missing.iter().flat_map(|missing| &missing.pods);
         let waiting: Vec<&Arc<PodInfo>> = cluster.pending().chain(of_workloads).collect();
         let is_member = |pod: &&Arc<PodInfo>| {
-            pod.pod_group.is_some() && profiles.get(&pod.scheduler_name).is_some_and(|profile| profile.gangs().is_some())
+            pod.pod_group.is_some()
+                && profiles.get(&pod.scheduler_name).is_some_and(|profile| profile.gangs().is_some())
         };
         if !waiting.iter().any(is_member) {
             return Self::default();

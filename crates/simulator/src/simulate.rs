@@ -501,7 +501,9 @@ fn of_gang(gang: &GangRecord) -> (Outcome, String, String) {
         GangState::WaitsForGroup | GangState::WaitsForPods => {
             (Outcome::Gated, gang.message.clone(), COSCHEDULING.to_owned())
         }
-        _ => (Outcome::Unschedulable, format!("gang {}/{}: {}", gang.namespace, gang.name, gang.message), String::new()),
+        _ => {
+            (Outcome::Unschedulable, format!("gang {}/{}: {}", gang.namespace, gang.name, gang.message), String::new())
+        }
     }
 }
 

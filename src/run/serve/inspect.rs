@@ -75,8 +75,11 @@ impl Inspect for Inspector {
         self.ask(move |scheduler, now| match &query.pod {
             Some(pod) => {
                 let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
-                let found =
-                    if query.now { judged_now(scheduler, now, namespace, name) } else { latest(scheduler, now, namespace, name) };
+                let found = if query.now {
+                    judged_now(scheduler, now, namespace, name)
+                } else {
+                    latest(scheduler, now, namespace, name)
+                };
                 found.map(|decision| list(scheduler, &[decision], None))
             }
             None => Some(newest(scheduler, &query.page())),

@@ -17,7 +17,7 @@ use loadline_framework::record::GangRecord;
 use loadline_model::{GroupKey, Map, PodGroupInfo, PodInfo, PodKey, Str, Time};
 
 pub(crate) use plan::{Outcome, Want};
-pub(crate) use reserve::Reservation;
+pub(crate) use reserve::KeptRoom;
 pub(crate) use transaction::Transaction;
 
 use crate::queue::QueuedPod;

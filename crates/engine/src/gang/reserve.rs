@@ -10,7 +10,7 @@ use crate::Engine;
 
 /// Kept for one gang at a time.
 #[derive(Debug)]
-pub(crate) struct Reservation {
+pub(crate) struct KeptRoom {
     pub(crate) key: Arc<GroupKey>,
     pub(crate) until: Time,
     /// How long nothing is kept for anybody when it ends unused.

@@ -164,7 +164,7 @@ impl Scheduler {
             _ => {}
         }
         if need == 0 || !is_ready && tally.of(Stand::Underway) == 0 {
-            self.end_reservation_of(key, now);
+            self.end_room_of(key, now);
         }
     }
 
@@ -274,9 +274,9 @@ impl Scheduler {
         } else if self.may_preempt(profile, want) {
             self.preempt_for_gang(key, want, priority, settings, &mut record, effects);
         }
-        if record.state != GangState::Preempting && !self.is_reserved_for(key) {
+        if record.state != GangState::Preempting && !self.has_room_kept(key) {
             self.end_nominations(want, effects);
-            self.reserve(key, want, priority, settings, &mut record, now);
+            self.keep_room(key, want, priority, settings, &mut record, now);
         }
         let (rejectors, kinds) = self.gang_rejectors(profile, outcome, want);
         let minimum = record.minimum.unwrap_or(1).max(1);
@@ -528,7 +528,7 @@ impl Scheduler {
             _ => self.queue.next_try(&uid).map(seconds),
         });
         record.reserved_seconds =
-            self.reservation.as_ref().filter(|kept| *kept.key == *key).map(|kept| seconds(kept.until));
+            self.kept_room.as_ref().filter(|kept| *kept.key == *key).map(|kept| seconds(kept.until));
         record
     }
 }

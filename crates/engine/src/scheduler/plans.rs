@@ -122,7 +122,7 @@ impl Scheduler {
             group.told = Str::default();
             group.last = None;
         }
-        self.forget_reservation_of(key);
+        self.forget_room_of(key);
         self.touched.insert(key.clone());
         for uid in &uids {
             if self.plans.contains_key(key) {
@@ -366,7 +366,7 @@ impl Scheduler {
             let rejectors = Rejectors { unschedulable: vec![loadline_framework::COSCHEDULING], pending: Vec::new() };
             self.undo_plan(&key, rejectors, text, "Timeout", now, effects);
         }
-        self.tick_reservation(now);
+        self.tick_room(now);
         self.settle_gangs(now);
         effects.append(&mut self.deferred);
     }
@@ -374,7 +374,7 @@ impl Scheduler {
     /// When a plan, a reservation or the first in line is due.
     pub(super) fn next_gang_time(&self) -> Option<Time> {
         let plans = self.plans.values().map(|plan| plan.until);
-        plans.chain(self.next_reservation_time()).chain((!self.deferred.is_empty()).then_some(Time::MIN)).min()
+        plans.chain(self.next_room_time()).chain((!self.deferred.is_empty()).then_some(Time::MIN)).min()
     }
 }
 

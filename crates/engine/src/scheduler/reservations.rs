@@ -1,112 +1,169 @@
-//! The reservation of the first gang in line, and its end.
+//! Room that is held for pods that are about to be moved: until the pod that takes a moved one's place is there, nobody else of equal or
+//! lower priority may have it.
+//!
+//! A reservation counts as a nominated pod. The first new pod of the same owner and template becomes the one that is nominated; with
+//! it the room goes the way of every nomination.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loadline_framework::record::GangRecord;
-use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Resource};
-use loadline_model::{GroupKey, PodInfo, Time};
+use loadline_model::{Map, PodInfo, PodKey, Str, Time};
 
 use super::Scheduler;
-use crate::gang::{Reservation, Want};
 
-impl Scheduler {
-    pub(super) fn is_reserved_for(&self, key: &GroupKey) -> bool {
-        self.reservation.as_ref().is_some_and(|kept| *kept.key == *key)
-    }
+/// Labels in which controllers write which template a pod is of.
+const TEMPLATE_LABELS: [&str; 2] = ["pod-template-hash", "controller-revision-hash"];
 
-    /// Keeps room for a gang that failed, if it is the first in line and has waited for long enough.
-    pub(super) fn reserve(
-        &mut self,
-        key: &Arc<GroupKey>,
-        want: &Want,
-        priority: i32,
-        settings: &GangSettings,
-        record: &mut GangRecord,
-        now: Time,
-    ) {
-        let Some((head, since)) = self.gangs.head() else { return };
-        let due = since.saturating_add(settings.reserve_after).max(self.reserve_from);
-        let is_due = settings.reserve_after > 0 && due <= now;
-        if self.reservation.is_some() || head != key || !is_due || want.need == 0 {
-            return;
-        }
-        let gangs = &self.gangs;
-        let is_own = |pod: &PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
-        // What is on its way may be bound at any moment.
-        let found = self.engine.room_to_come(want, priority, since, &is_own);
-        // Whoever has no room even so waits behind the others; so does who has had his turn.
-        self.gangs.set_since(key, Some(now), priority);
-        let Some(nominated) = found else {
-            record.message += "; it would not fit either if all pods of its priority and below were gone";
+/// Room on a node for a pod that is still to come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reservation {
+    /// Its name, unique.
+    pub name: Str,
+    /// The pod as it will come: without a node, with a uid that no other pod has.
+    pub pod: Arc<PodInfo>,
+    /// The node.
+    pub node: Str,
+    /// The pod that it is to take the place of is gone or going: one of its like that waits already may be the one.
+    pub is_due: bool,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReservationState {
+    /// The room is held.
+    Open,
+    /// The room is held for this pod, or it has had it.
+    Used(PodKey),
+    /// A pod of higher priority has taken the room by preemption.
+    Lost,
+}
+
+/// Pods that are alike to their owner: the owner's uid, and what says which of its templates they are of.
+type Template = (Str, Str);
+
+fn template(pod: &PodInfo) -> Option<Template> {
+    let owner = pod.owner.as_ref()?;
+    let hash = TEMPLATE_LABELS.iter().find_map(|label| pod.labels.get(label)).cloned();
+    Some((owner.uid.clone(), hash.unwrap_or_else(Str::empty)))
+}
+
+/// All reservations.
+#[derive(Debug, Default)]
+pub(super) struct Reservations {
+    held: BTreeMap<Str, (Reservation, ReservationState)>,
+    /// Open ones.
+    open: Map<Template, BTreeSet<Str>>,
+    /// By the uid of the pod that stands for one.
+    by_pod: Map<PodKey, Str>,
+    /// By the pod that uses one.
+    used_by: Map<PodKey, Str>,
+}
+
+impl Reservations {
+    fn set_open(&mut self, name: &Str, is_open: bool) {
+        let Some(template) = self.held.get(name).and_then(|(reservation, _)| template(&reservation.pod)) else {
             return;
         };
-        let until = now.saturating_add(settings.reserve_for);
-        let pods = nominated.iter().map(|(pod, _)| pod.uid.clone()).collect();
-        for (pod, node) in nominated {
-            self.engine.nominate(pod, node);
+        let open = self.open.entry(template.clone()).or_default();
+        if is_open {
+            open.insert(name.clone());
+        } else {
+            open.remove(name);
         }
-        record.message += "; room is kept for it until others are gone";
-        self.reservation = Some(Reservation { key: key.clone(), until, pods, pause: settings.reserve_after });
-    }
-
-    /// A gang needs its reservation no longer: its members have their nodes.
-    pub(super) fn forget_reservation_of(&mut self, key: &GroupKey) {
-        if self.is_reserved_for(key)
-            && let Some(kept) = self.reservation.take()
-        {
-            for uid in &kept.pods {
-                self.engine.end_nomination(uid);
-            }
+        if open.is_empty() {
+            self.open.remove(&template);
         }
     }
 
-    /// The same while others may wait for the room.
-    pub(super) fn end_reservation_of(&mut self, key: &GroupKey, now: Time) {
-        if !self.is_reserved_for(key) {
+    /// Whether a nominated pod stands for a reservation.
+    pub(super) fn is_one(&self, uid: &str) -> bool {
+        self.by_pod.contains_key(uid)
+    }
+}
+
+impl Scheduler {
+    /// Holds room. What is known of the reservation by this name, if anything, stays as it is.
+    pub(super) fn reserve(&mut self, mut reservation: Reservation, now: Time) {
+        let name = reservation.name.clone();
+        if self.reservations.held.contains_key(&name) {
             return;
         }
-        let Some(kept) = self.reservation.take() else { return };
-        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
-        for uid in &kept.pods {
-            if let Some((pod, node)) = self.engine.end_nomination(uid) {
-                // Hints ask whether the pod took up a node at all.
-                let placed = PodInfo { node_name: Some(node), ..PodInfo::clone(&pod) };
-                let object = EventObject::Pod { old: Some(&placed), new: None };
-                self.queue.move_up_to_priority(pod.priority, event, &object, now);
+        // As a pod that is nominated by its status: at its end, those that wait for room look for the node.
+        Arc::make_mut(&mut reservation.pod).nominated_node_name = Some(reservation.node.clone());
+        self.engine.nominate(reservation.pod.clone(), reservation.node.clone());
+        self.reservations.by_pod.insert(reservation.pod.uid.clone(), name.clone());
+        let is_due = reservation.is_due;
+        let wanted = template(&reservation.pod);
+        self.reservations.held.insert(name.clone(), (reservation, ReservationState::Open));
+        self.reservations.set_open(&name, true);
+        if is_due {
+            let is_free = |pod: &&Arc<PodInfo>| {
+                template(pod) == wanted
+                    && !self.reservations.used_by.contains_key(&pod.uid)
+                    && self.queue.get(&pod.uid).is_some()
+            };
+            let waiting =
+                self.pending.values().filter(is_free).min_by_key(|pod| (pod.created, pod.uid.clone())).cloned();
+            if let Some(pod) = waiting {
+                self.claim(&pod);
+                self.queue.activate(&pod.uid, now);
             }
         }
     }
 
-    /// Ends a reservation whose time is up, and has the first in line tried whose time has come.
-    pub(super) fn tick_reservation(&mut self, now: Time) {
-        if let Some(kept) = self.reservation.as_ref().filter(|kept| kept.until <= now) {
-            let key = kept.key.clone();
-            // Others have waited for the room; before the next gang keeps it from them, they have a turn.
-            self.reserve_from = now.saturating_add(kept.pause);
-            self.end_reservation_of(&key, now);
+    /// Holds the room no longer, unless a pod has been nominated in the place of the reservation: that stays.
+    pub(super) fn end_reservation(&mut self, name: &str, now: Time) {
+        let Some((name, _)) = self.reservations.held.get_key_value(name) else { return };
+        let name = name.clone();
+        self.reservations.set_open(&name, false);
+        let Some((reservation, state)) = self.reservations.held.remove(&name) else { return };
+        self.reservations.by_pod.remove(&reservation.pod.uid);
+        if let ReservationState::Used(uid) = &state {
+            self.reservations.used_by.remove(uid);
         }
-        if self.due_head().is_some_and(|(_, at)| at <= now)
-            && let Some((key, _)) = self.due_head()
-            && let Some(uid) = self.gangs.get(&key).and_then(|group| group.leader.clone())
-        {
-            self.queue.activate(&uid, now);
+        if let Some((pod, _)) = self.engine.end_nomination(&reservation.pod.uid) {
+            self.room_was_held(&pod, now);
         }
     }
 
-    /// The first in line, and when room is to be kept for it.
-    fn due_head(&self) -> Option<(Arc<GroupKey>, Time)> {
-        if self.reservation.is_some() {
-            return None;
-        }
-        let (key, since) = self.gangs.head()?;
-        let group = self.gangs.get(key)?;
-        let leader = group.members.get(group.leader.as_ref()?)?;
-        let settings = self.gang_settings(&leader.pod)?;
-        let due = since.saturating_add(settings.reserve_after).max(self.reserve_from);
-        (settings.reserve_after > 0).then(|| (key.clone(), due))
+    /// What became of a reservation; `None` when there is none of that name.
+    pub fn reservation(&self, name: &str) -> Option<&ReservationState> {
+        self.reservations.held.get(name).map(|(_, state)| state)
     }
 
-    pub(super) fn next_reservation_time(&self) -> Option<Time> {
-        self.reservation.as_ref().map(|kept| kept.until).or_else(|| self.due_head().map(|(_, at)| at))
+    /// A new pod that waits: if room is held for its like, it is nominated there.
+    pub(super) fn claim(&mut self, pod: &Arc<PodInfo>) {
+        if self.reservations.open.is_empty() || pod.nominated_node_name.is_some() {
+            return;
+        }
+        let open = template(pod).and_then(|template| self.reservations.open.get(&template)?.first().cloned());
+        let Some(name) = open else { return };
+        self.reservations.set_open(&name, false);
+        let Some((reservation, state)) = self.reservations.held.get_mut(&name) else { return };
+        *state = ReservationState::Used(pod.uid.clone());
+        let (stand_in, node) = (reservation.pod.uid.clone(), reservation.node.clone());
+        self.reservations.used_by.insert(pod.uid.clone(), name);
+        self.engine.end_nomination(&stand_in);
+        self.engine.nominate(pod.clone(), node);
+    }
+
+    /// A pod that never had a node is gone: the room that it was to have is held for the next of its like.
+    pub(super) fn unclaim(&mut self, uid: &str) {
+        let Some(name) = self.reservations.used_by.remove(uid) else { return };
+        let Some((reservation, state)) = self.reservations.held.get_mut(&name) else { return };
+        *state = ReservationState::Open;
+        let (pod, node) = (reservation.pod.clone(), reservation.node.clone());
+        self.engine.nominate(pod, node);
+        self.reservations.set_open(&name, true);
+    }
+
+    /// A pod of higher priority takes the room of this one, which stands for a reservation.
+    pub(super) fn lose_reservation(&mut self, uid: &str) {
+        self.engine.end_nomination(uid);
+        let Some(name) = self.reservations.by_pod.get(uid).cloned() else { return };
+        self.reservations.set_open(&name, false);
+        if let Some((_, state)) = self.reservations.held.get_mut(&name) {
+            *state = ReservationState::Lost;
+        }
     }
 }

@@ -181,6 +181,8 @@ impl Outside {
             | Event::PodGroupGone(_)
             | Event::MemberFinished(_)
             | Event::FinishedMemberGone(_)
+            | Event::Reservation(_)
+            | Event::ReservationGone(_)
             | Event::Usage(..) => {}
             Event::Node(node) => {
                 self.gone.retain(|name| *name != node.name);

@@ -92,6 +92,8 @@ fn take(state: &mut ClusterState, event: Event) {
         | Event::PodGroupGone(_)
         | Event::MemberFinished(_)
         | Event::FinishedMemberGone(_)
+        | Event::Reservation(_)
+        | Event::ReservationGone(_)
         | Event::Usage(..) => {}
     }
 }

@@ -54,8 +54,7 @@ fn story(seed: u64) -> Story {
         .collect();
     let largest = nodes.iter().map(|(_, milli_cpu, _)| *milli_cpu).max().unwrap_or(0);
     let is_calm = dice.random_bool(0.5);
-    let mut story =
-        Story { events: BTreeMap::new(), nodes, gangs: BTreeMap::new(), refuses: usize::MAX, is_calm };
+    let mut story = Story { events: BTreeMap::new(), nodes, gangs: BTreeMap::new(), refuses: usize::MAX, is_calm };
     if !is_calm {
         story.refuses = dice.random_range(2..9);
     }

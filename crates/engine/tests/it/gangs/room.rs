@@ -202,9 +202,9 @@ fn a_gang_is_not_broken_while_others_can_go() {
         world.add(member("old", number, 1000, -5));
     }
     world.settle();
-    let free = ["n0", "n1", "n2", "n3"].into_iter().find(|name| {
-        world.scheduler.engine().cluster().node(name).is_some_and(|info| info.pods.is_empty())
-    });
+    let free = ["n0", "n1", "n2", "n3"]
+        .into_iter()
+        .find(|name| world.scheduler.engine().cluster().node(name).is_some_and(|info| info.pods.is_empty()));
     world.add(pod("single", 1000, 5, free));
     whole(&mut world, "a", 2, 1000, 10);
     world.run();
@@ -344,10 +344,7 @@ fn a_member_that_follows_another_is_placed_after_it() {
     let first = PodInfo::clone(&member("a", 0, 1000, 0));
     let term = PodAffinityTerm {
         pods: PodMatcher {
-            namespaces: NamespaceMatch {
-                names: ["default".into()].into(),
-                selector: Selector::Nothing,
-            },
+            namespaces: NamespaceMatch { names: ["default".into()].into(), selector: Selector::Nothing },
             selector: Selector::all(vec![Requirement::new("app".into(), Operator::In, vec!["first".into()])]),
         },
         topology_key: "host".into(),
