@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// A nominated pod is put on its node in thought experiments, with the terms that it carries.
-    fn know_nominated_terms(&mut self) {
+    pub(crate) fn know_nominated_terms(&mut self) {
         let now = self.nominator.position();
         if self.nominations_known == Some(now) {
             return;
@@ -375,7 +375,7 @@ impl Engine {
     }
 
     /// The plugins that scored and tell nodes with equal totals apart, in the profile's order.
-    fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
+    pub(crate) fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
         let breaks = |member: &Member| {
             let column = self.kept.columns.get(member.column);
             column.runner.breaks_ties() && column.scores()
@@ -387,7 +387,7 @@ impl Engine {
         }
     }
 
-    fn invalid_score(&self, evaluation: &Evaluation) -> Option<(usize, i64)> {
+    pub(crate) fn invalid_score(&self, evaluation: &Evaluation) -> Option<(usize, i64)> {
         match evaluation {
             Evaluation::Early(_) => None,
             Evaluation::Class(class) => {
@@ -561,7 +561,7 @@ fn run_post_filter(profile: &Profile, pod: &Arc<PodInfo>, experiment: &Experimen
 
 /// The number that chooses among nodes with equal totals: a function of seed, pod and attempt alone, so that a decision
 /// can be repeated. FNV-1a over the uid, then splitmix64.
-fn tie_break(seed: u64, uid: &str, attempt: u32) -> u64 {
+pub(crate) fn tie_break(seed: u64, uid: &str, attempt: u32) -> u64 {
     let hash = uid
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));

@@ -52,8 +52,8 @@ pub struct Engine {
     /// Where the next search among a share of the nodes begins.
     pub(crate) next_start: usize,
     pub(crate) records: Records,
-    cache: Arc<NodeCache>,
-    keeping: bool,
+    pub(crate) cache: Arc<NodeCache>,
+    pub(crate) keeping: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -127,6 +127,11 @@ impl Engine {
     /// before has grown older.
     pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {
         self.cluster.hear_usage(source, now, samples);
+    }
+
+    /// Brings the order of the nodes and their real use up to date, for whoever reads them without a decision before.
+    pub fn settle(&mut self) {
+        self.cluster.settle();
     }
 
     /// For each source of real use: the nodes that have no sample which counts, by name.

@@ -16,6 +16,7 @@ mod columns;
 mod cycle;
 mod diagnosis;
 mod effect;
+mod elsewhere;
 mod engine;
 mod evaluate;
 mod experiment;

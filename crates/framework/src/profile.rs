@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use loadline_model::Str;
+use loadline_model::{PodInfo, Str};
 
 use crate::descriptor::{Descriptor, Plugin};
 use crate::extender::SharedExtender;
+use crate::status::Status;
 use crate::usage::UsageSource;
 
 /// A plugin in a profile.
@@ -65,6 +66,14 @@ impl Profile {
     /// Name of the plugin at an index.
     pub fn name(&self, plugin: usize) -> &'static str {
         self.plugins[plugin].descriptor.name
+    }
+
+    /// The plugin that keeps a pod out of the queue (PreEnqueue), with its status.
+    pub fn gate(&self, pod: &PodInfo) -> Option<(&'static str, Status)> {
+        self.pre_enqueue.iter().find_map(|plugin| {
+            let status = self.plugins[*plugin].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
+            (!status.is_success()).then(|| (self.name(*plugin), status))
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
-use crate::explain::{gate, judge, judge_from, meant};
+use crate::explain::{judge, judge_from, meant};
 use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage, seconds};
 
 /// When pods are gone whose deletion had begun in the input: kube's default grace period.
@@ -401,7 +401,7 @@ impl Simulation<'_> {
             let pod = &pending.queued.pod;
             let last = self.histories.get(&pod.uid).and_then(|history| history.last.clone());
             let gated = (pending.queue == QueueName::Gated)
-                .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| gate(profile, pod)))
+                .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| profile.gate(pod)))
                 .flatten();
             let (result, message, gated_by) = match (gated, last) {
                 (Some((plugin, status)), _) => (Outcome::Gated, status.message(), plugin.to_owned()),

@@ -8,6 +8,7 @@
 //! matches, a taint without a known effect does nothing.
 
 mod affinity;
+mod movable;
 mod node;
 mod pod;
 mod requests;
@@ -20,7 +21,9 @@ mod tests;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use loadline_model::{Affinity, Image, Labels, Owner, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration};
+use loadline_model::{
+    Affinity, Image, Labels, Owner, PodHealth, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
+};
 
 pub use requests::pod_requests;
 pub(crate) use requests::{container_sum, is_pod_level};
@@ -37,6 +40,7 @@ pub struct Converter {
     spreads: Shared<[SpreadConstraint]>,
     names: Shared<[Str]>,
     images: Shared<[Image]>,
+    healths: Shared<PodHealth>,
 }
 
 impl Converter {
@@ -55,6 +59,7 @@ impl Converter {
         self.spreads.shrink();
         self.names.shrink();
         self.images.shrink();
+        self.healths.shrink();
         self.strings.shrink();
     }
 

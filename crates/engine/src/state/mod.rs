@@ -39,7 +39,7 @@ pub struct CachedPod {
 }
 
 /// The cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterState {
     nodes: Vec<Option<Arc<NodeInfo>>>,
     free: Vec<Slot>,
