@@ -299,7 +299,7 @@ impl Engine {
         Cycle { unscored, tie_broken_by, ..found }
     }
 
-    fn feasible(&self, evaluation: &Evaluation) -> usize {
+    pub(crate) fn feasible(&self, evaluation: &Evaluation) -> usize {
         match evaluation {
             Evaluation::Early(_) => 0,
             Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),
