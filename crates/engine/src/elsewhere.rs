@@ -150,7 +150,9 @@ impl Engine {
             Evaluation::Direct(direct) => {
                 let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();
                 totals.sort_unstable_by_key(|(slot, total)| (Reverse(*total), self.cluster.order().rank(*slot)));
-                totals.into_iter().for_each(|(slot, total)| offer(slot, total));
+                for (slot, total) in totals {
+                    offer(slot, total);
+                }
             }
         }
         let mut tied = best.1;

@@ -368,7 +368,7 @@ fn conflicting() -> Engine {
     let pods: Vec<PodInfo> = (0..9)
         .map(|number| PodInfo {
             spread: constraints.clone(),
-            ..pod(&format!("web-{number}"), &format!("n{number}"), 3, 3)
+            ..pod(&format!("web-{number}"), &format!("n{}", number % 4), 3, 3)
         })
         .collect();
     engine(&nodes, &pods)
@@ -380,7 +380,7 @@ fn conflicting_spread_constraints_rest() {
     for round in 0.. {
         let made = planned(&cluster, &only(Strategy::LoadBalancing));
         if made.moves.is_empty() {
-            assert!(round < 3);
+            assert!((1..4).contains(&round), "{round}");
             break;
         }
         cluster = carried_out(&cluster, &made);
