@@ -7,6 +7,7 @@ mod gangs;
 pub(crate) mod lines;
 pub(crate) mod pending;
 pub(crate) mod placements;
+pub(crate) mod plan;
 pub(crate) mod simulate;
 pub(crate) mod table;
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// The plugins that scored and tell nodes with equal totals apart, in the profile's order.
-    fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
+    pub(crate) fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
         let breaks = |member: &Member| {
             let column = self.kept.columns.get(member.column);
             column.runner.breaks_ties() && column.scores()

@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// A nominated pod is put on its node in thought experiments, with the terms that it carries.
-    fn know_nominated_terms(&mut self) {
+    pub(crate) fn know_nominated_terms(&mut self) {
         let now = self.nominator.position();
         if self.nominations_known == Some(now) {
             return;
@@ -325,7 +325,7 @@ impl Engine {
         Cycle { tie_broken_by, unscored, ..found }
     }
 
-    fn feasible(&self, evaluation: &Evaluation) -> usize {
+    pub(crate) fn feasible(&self, evaluation: &Evaluation) -> usize {
         match evaluation {
             Evaluation::Early(_) => 0,
             Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),

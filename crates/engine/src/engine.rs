@@ -54,8 +54,8 @@ pub struct Engine {
     pub(crate) records: Records,
     /// How often everything that is kept was dropped.
     pub(crate) epoch: u64,
-    cache: Arc<NodeCache>,
-    keeping: bool,
+    pub(crate) cache: Arc<NodeCache>,
+    pub(crate) keeping: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -131,10 +131,20 @@ impl Engine {
         self.drop_kept();
     }
 
+    /// Keeps what a source of real use says, until the profiles change: for somebody besides the plugins who goes by it.
+    pub fn keep_usage(&mut self, source: &Arc<UsageSource>) {
+        self.cluster.keep_usage(source);
+    }
+
     /// What a source of real use said at a time of its clock, nodes by name; `None`: it gave no answer, and what it said
     /// before has grown older.
     pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {
         self.cluster.hear_usage(source, now, samples);
+    }
+
+    /// Brings the order of the nodes and their real use up to date, for whoever reads them without a decision before.
+    pub fn settle(&mut self) {
+        self.cluster.settle();
     }
 
     /// For each source of real use: the nodes that have no sample which counts, by name.

@@ -17,6 +17,7 @@ mod columns;
 mod cycle;
 mod diagnosis;
 mod effect;
+mod elsewhere;
 mod engine;
 mod evaluate;
 mod experiment;

@@ -8,7 +8,7 @@ use loadline_framework::ChangeLog;
 use loadline_model::{Map, PodInfo, PodKey, Str};
 
 /// Nominated pods by node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Nominator {
     by_node: BTreeMap<Str, Vec<Arc<PodInfo>>>,
     node_of: Map<PodKey, Str>,

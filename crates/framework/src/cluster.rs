@@ -94,7 +94,7 @@ pub struct MatchedTerm {
 }
 
 /// A topology: one label key over all nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Topology {
     /// The label key.
     pub key: Str,

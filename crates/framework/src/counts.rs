@@ -6,7 +6,7 @@ use crate::cluster::Slot;
 use crate::log::ChangeLog;
 
 /// Where a query's pods are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Counts {
     by_slot: Map<Slot, u32>,
     total: u64,

@@ -2,7 +2,7 @@
 
 /// Entries appended in order. A reader remembers [`ChangeLog::position`] and asks [`ChangeLog::since`] later; when the
 /// log no longer reaches back, the reader computes anew.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChangeLog<T> {
     start: u64,
     entries: Vec<T>,

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use loadline_model::Str;
+use loadline_model::{PodInfo, Str};
 
 use crate::descriptor::{Descriptor, Plugin};
 use crate::extender::SharedExtender;
 use crate::gang::GangSettings;
+use crate::status::Status;
 use crate::usage::UsageSource;
 
 /// A plugin in a profile.
@@ -71,6 +72,14 @@ impl Profile {
     /// What holds for gangs; `None` when pods that name a group are placed like any others.
     pub fn gangs(&self) -> Option<&Arc<GangSettings>> {
         self.plugins.iter().find_map(|plugin| plugin.plugin.gangs.as_ref())
+    }
+
+    /// The plugin that keeps a pod out of the queue (PreEnqueue), with its status.
+    pub fn gate(&self, pod: &PodInfo) -> Option<(&'static str, Status)> {
+        self.pre_enqueue.iter().find_map(|plugin| {
+            let status = self.plugins[*plugin].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
+            (!status.is_success()).then(|| (self.name(*plugin), status))
+        })
     }
 }
 

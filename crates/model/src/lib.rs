@@ -9,18 +9,21 @@ pub mod duration;
 pub mod group;
 pub mod labels;
 pub mod log;
+pub mod movable;
 pub mod name;
 pub mod node;
 pub mod pod;
 pub mod quantity;
 pub mod resources;
 pub mod selector;
+pub mod selector_text;
 pub mod str;
 pub mod taint;
 
 pub use cluster::{DeviceClass, DisruptionBudget, Namespace, Owner, ServiceSelector, WorkloadKind, WorkloadSelector};
 pub use group::{GROUP_LABELS, GroupApi, GroupKey, PREFERRED_TOPOLOGY, PodGroupInfo, REQUIRED_TOPOLOGY};
 pub use labels::Labels;
+pub use movable::{ContainerHealth, Marks, PodHealth, WorkloadStatus};
 pub use node::{Image, NodeInfo, NodeLoad, NodeSpec};
 pub use pod::{
     Affinity, ExtendedDevice, HostPort, NamespaceMatch, PodAffinityTerm, PodInfo, PodKey, PodMatcher, PodRequests,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::{
-    DeviceClass, GroupKey, Labels, NodeSelector, NodeSelectorTerm, Owner, Resources, Selector, Str, Time, Toleration,
+    DeviceClass, GroupKey, Labels, Marks, NodeSelector, NodeSelectorTerm, Owner, PodHealth, Resources, Selector, Str,
+    Time, Toleration,
 };
 
 /// What the cache knows a pod by: its uid.
@@ -252,6 +253,10 @@ pub struct PodInfo {
     pub deleted: Option<Time>,
     /// Phase is Succeeded or Failed.
     pub finished: bool,
+    /// Whether it may be moved.
+    pub marks: Marks,
+    /// How it fares, shared between pods that fare alike; `None` when nothing is known.
+    pub health: Option<Arc<PodHealth>>,
     /// Condition DisruptionTarget is True with reason PreemptionByScheduler.
     pub preempted: bool,
     /// `metadata.generation`.

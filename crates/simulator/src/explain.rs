@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loadline_api::doc::did_you_mean;
 use loadline_engine::{Depth, Engine, Settings};
 use loadline_framework::record::{Decision, Outcome};
-use loadline_framework::{Profile, Profiles, Status};
+use loadline_framework::{Profiles, Status};
 use loadline_model::PodInfo;
 
 use crate::Progress;
@@ -99,7 +99,7 @@ pub fn nominate_pending(cluster: &Cluster, profiles: &Profiles, engine: &mut Eng
         let Some(profile) = profiles.get(&pod.scheduler_name) else {
             continue;
         };
-        if let (Some(node), None) = (&pod.nominated_node_name, gate(profile, pod)) {
+        if let (Some(node), None) = (&pod.nominated_node_name, profile.gate(pod)) {
             engine.nominate(pod.clone(), node.clone());
         }
     }
@@ -113,21 +113,13 @@ pub fn judge(engine: &mut Engine, pod: &Arc<PodInfo>) -> Decision {
 /// Judges a pod as a search does that begins with this node. Where the next search begins stays as it is.
 pub(crate) fn judge_from(engine: &mut Engine, pod: &Arc<PodInfo>, first: usize) -> Decision {
     let profile = engine.profiles().get(&pod.scheduler_name).cloned();
-    if let Some((plugin, status)) = profile.and_then(|profile| gate(&profile, pod)) {
+    if let Some((plugin, status)) = profile.and_then(|profile| profile.gate(pod)) {
         return gated(pod, plugin, &status);
     }
     let next = engine.visit_from(first);
     let cycle = engine.decide(pod, 1, Depth::Explain);
     engine.visit_from(next);
     engine.record(&cycle)
-}
-
-/// The plugin that keeps a pod out of the queue, with its status.
-pub(crate) fn gate(profile: &Profile, pod: &PodInfo) -> Option<(&'static str, Status)> {
-    profile.pre_enqueue.iter().find_map(|plugin| {
-        let status = profile.plugins[*plugin].plugin.pre_enqueue.as_ref()?.pre_enqueue(pod);
-        (!status.is_success()).then(|| (profile.name(*plugin), status))
-    })
 }
 
 fn gated(pod: &PodInfo, plugin: &str, status: &Status) -> Decision {

@@ -13,7 +13,7 @@ use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
-use crate::explain::{gate, judge, judge_from, meant};
+use crate::explain::{judge, judge_from, meant};
 use crate::gangs::amend;
 use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage, seconds};
 
@@ -424,7 +424,7 @@ impl Simulation<'_> {
             let last = self.histories.get(&pod.uid).and_then(|history| history.last.clone());
             let gang = self.scheduler.gang_of(&pod.uid, self.now);
             let gated = (pending.queue == QueueName::Gated)
-                .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| gate(profile, pod)))
+                .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| profile.gate(pod)))
                 .flatten();
             let (result, message, gated_by) = match (gated, last) {
                 (None, _) if let Some(gang) = &gang => of_gang(gang),

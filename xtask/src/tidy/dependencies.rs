@@ -6,7 +6,7 @@ use super::{Metadata, SourceFile};
 use crate::process::{capture, cargo};
 
 /// For each crate the crates of ours that it may need. Dependencies point one way, from the shell to the core.
-const MAY_NEED: [(&str, &[&str]); 11] = [
+const MAY_NEED: [(&str, &[&str]); 12] = [
     ("loadline-model", &[]),
     ("loadline-api", &["loadline-model"]),
     ("loadline-framework", &["loadline-model"]),
@@ -14,6 +14,7 @@ const MAY_NEED: [(&str, &[&str]); 11] = [
     ("loadline-plugins", &["loadline-api", "loadline-framework", "loadline-model"]),
     ("loadline-engine", &["loadline-framework", "loadline-model"]),
     ("loadline-config", &["loadline-api", "loadline-framework", "loadline-model"]),
+    ("loadline-rescheduler", &["loadline-engine", "loadline-framework", "loadline-model"]),
     ("loadline-metrics", &[]),
     ("loadline-server", &["loadline-metrics"]),
     ("loadline-usage", &["loadline-framework", "loadline-model"]),
@@ -49,8 +50,15 @@ const FOR_TESTS: [&str; 7] = [
 ];
 
 /// The crates that decide. They get time, seed and events as arguments and do no input or output.
-const CORE: [&str; 6] =
-    ["loadline-model", "loadline-api", "loadline-framework", "loadline-plugins", "loadline-engine", "loadline-config"];
+const CORE: [&str; 7] = [
+    "loadline-model",
+    "loadline-api",
+    "loadline-framework",
+    "loadline-plugins",
+    "loadline-engine",
+    "loadline-config",
+    "loadline-rescheduler",
+];
 
 /// What does not belong in the core: async runtimes, clients of an API server, HTTP, sockets. A name stands also for the crates
 /// whose names start with it and a dash, such as kube-client.

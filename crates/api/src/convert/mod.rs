@@ -8,6 +8,7 @@
 //! matches, a taint without a known effect does nothing.
 
 mod affinity;
+mod movable;
 mod node;
 mod pod;
 mod requests;
@@ -21,7 +22,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use loadline_model::{
-    Affinity, GroupKey, Image, Labels, Owner, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
+    Affinity, GroupKey, Image, Labels, Owner, PodHealth, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
 };
 
 pub use requests::pod_requests;
@@ -40,6 +41,7 @@ pub struct Converter {
     names: Shared<[Str]>,
     images: Shared<[Image]>,
     groups: Shared<GroupKey>,
+    healths: Shared<PodHealth>,
 }
 
 impl Converter {
@@ -59,6 +61,7 @@ impl Converter {
         self.names.shrink();
         self.images.shrink();
         self.groups.shrink();
+        self.healths.shrink();
         self.strings.shrink();
     }
 

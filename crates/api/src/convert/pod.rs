@@ -9,6 +9,7 @@ use loadline_model::{
 use smallvec::SmallVec;
 
 use super::Converter;
+use super::movable;
 use super::requests::pod_requests;
 use crate::wire::{self, OwnerReference, Pod, PodSpec};
 
@@ -38,6 +39,8 @@ impl Converter {
             running_since: running_since(&status.container_statuses),
             deleted: metadata.deletion_timestamp.map(|time| time.0),
             finished: pod.is_finished(),
+            marks: movable::marks(pod),
+            health: self.health(status),
             preempted: status.conditions.iter().any(|condition| {
                 condition.kind == "DisruptionTarget"
                     && condition.status == "True"
@@ -74,7 +77,7 @@ impl Converter {
         (!name.is_empty()).then(|| self.group_key(api, &metadata.namespace, name))
     }
 
-    fn owner(&mut self, owner: &OwnerReference) -> std::sync::Arc<Owner> {
+    pub(super) fn owner(&mut self, owner: &OwnerReference) -> std::sync::Arc<Owner> {
         let owner = Owner {
             api_version: self.str(&owner.api_version),
             kind: self.str(&owner.kind),

@@ -8,7 +8,8 @@ use super::make::{self, owner_reference};
 use super::present::{Present, TEMPLATE_HASH};
 use crate::defaults::derived_uid;
 use crate::wire::{
-    Deployment, Kind, ObjectMeta, OwnerReference, Pod, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicationController,
+    Deployment, Kind, ObjectMeta, OwnerReference, Pod, PodTemplate, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus,
+    ReplicationController,
 };
 
 pub(super) fn of_replica_set(set: &ReplicaSet, present: &Present) -> Vec<Pod> {
@@ -158,5 +159,6 @@ fn new_replica_set(deployment: &Deployment) -> ReplicaSet {
             ..ObjectMeta::default()
         },
         spec: ReplicaSetSpec { replicas: deployment.spec.replicas, selector: Some(selector), template },
+        status: ReplicaSetStatus::default(),
     }
 }

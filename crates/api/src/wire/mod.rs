@@ -34,7 +34,8 @@ pub use pod::{
     TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 pub use pod_status::{
-    ContainerState, ContainerStateRunning, ContainerStatus, PodCondition, PodResourceClaimStatus, PodStatus,
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+    PodCondition, PodResourceClaimStatus, PodStatus,
 };
 pub use policy::{
     DeviceClass, DeviceClassSpec, LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, Overhead, PodDisruptionBudget,
@@ -43,14 +44,14 @@ pub use policy::{
 pub use resources::{ResourceList, ResourceRequirements};
 pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 pub use volume::{
-    AwsElasticBlockStore, AzureDisk, Csi, Ephemeral, GcePersistentDisk, ImageVolume, Iscsi,
+    AwsElasticBlockStore, AzureDisk, Csi, EmptyDir, Ephemeral, GcePersistentDisk, HostPath, ImageVolume, Iscsi,
     PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
 };
 pub use workload::{
-    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, Job, JobCondition, JobSpec,
-    JobStatus, ReplicaSet, ReplicaSetSpec, ReplicationController, ReplicationControllerSpec,
-    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetOrdinals, StatefulSetSpec, StatefulSetUpdateStrategy,
-    VolumeClaimTemplate,
+    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, DeploymentStatus, Job, JobCondition,
+    JobSpec, JobStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, ReplicationController, ReplicationControllerSpec,
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetOrdinals, StatefulSetSpec, StatefulSetStatus,
+    StatefulSetUpdateStrategy, VolumeClaimTemplate,
 };
 
 use serde::{Deserialize, Deserializer};

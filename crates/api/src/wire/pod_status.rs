@@ -35,16 +35,30 @@ wire! {
         resources: Option<ResourceRequirements>,
         allocated_resources: ResourceList,
         state: Option<ContainerState>,
+        restart_count: i32,
     }
 
     /// `status.containerStatuses[].state`.
     ContainerState {
         running: Option<ContainerStateRunning>,
+        waiting: Option<ContainerStateWaiting>,
+        terminated: Option<ContainerStateTerminated>,
     }
 
     /// `status.containerStatuses[].state.running`.
     ContainerStateRunning {
         started_at: Option<Time>,
+    }
+
+    /// `status.containerStatuses[].state.waiting`.
+    ContainerStateWaiting {
+        reason: String,
+    }
+
+    /// `status.containerStatuses[].state.terminated`.
+    ContainerStateTerminated {
+        reason: String,
+        exit_code: i32,
     }
 
     /// `status.resourceClaimStatuses[]`.

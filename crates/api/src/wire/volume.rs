@@ -12,6 +12,8 @@ wire! {
         name: String,
         persistent_volume_claim: Option<PersistentVolumeClaimSource>,
         ephemeral: Option<Ephemeral>,
+        empty_dir: Option<EmptyDir>,
+        host_path: Option<HostPath>,
         image: Option<ImageVolume>,
         csi: Option<Csi>,
         gce_persistent_disk: Option<GcePersistentDisk>,
@@ -31,6 +33,14 @@ wire! {
 
     /// `ephemeral`: its claim has the pod's and the volume's name.
     Ephemeral {}
+
+    /// `emptyDir`.
+    EmptyDir {}
+
+    /// `hostPath`.
+    HostPath {
+        path: String,
+    }
 
     /// `image`.
     ImageVolume {

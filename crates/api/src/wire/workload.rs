@@ -7,6 +7,7 @@ wire! {
     Deployment {
         metadata: ObjectMeta,
         spec: DeploymentSpec,
+        status: DeploymentStatus,
     }
 
     /// Deployment `spec`.
@@ -17,10 +18,19 @@ wire! {
         paused: Option<bool>,
     }
 
+    /// Deployment `status`.
+    DeploymentStatus {
+        observed_generation: i64,
+        replicas: i32,
+        updated_replicas: i32,
+        available_replicas: i32,
+    }
+
     /// `apps/v1` ReplicaSet.
     ReplicaSet {
         metadata: ObjectMeta,
         spec: ReplicaSetSpec,
+        status: ReplicaSetStatus,
     }
 
     /// ReplicaSet `spec`.
@@ -30,10 +40,18 @@ wire! {
         template: PodTemplate,
     }
 
+    /// ReplicaSet and ReplicationController `status`.
+    ReplicaSetStatus {
+        observed_generation: i64,
+        replicas: i32,
+        available_replicas: i32,
+    }
+
     /// `v1` ReplicationController.
     ReplicationController {
         metadata: ObjectMeta,
         spec: ReplicationControllerSpec,
+        status: ReplicaSetStatus,
     }
 
     /// ReplicationController `spec`.
@@ -47,6 +65,7 @@ wire! {
     StatefulSet {
         metadata: ObjectMeta,
         spec: StatefulSetSpec,
+        status: StatefulSetStatus,
     }
 
     /// StatefulSet `spec`.
@@ -57,6 +76,14 @@ wire! {
         ordinals: Option<StatefulSetOrdinals>,
         update_strategy: Option<StatefulSetUpdateStrategy>,
         volume_claim_templates: Vec<VolumeClaimTemplate>,
+    }
+
+    /// StatefulSet `status`.
+    StatefulSetStatus {
+        observed_generation: i64,
+        replicas: i32,
+        updated_replicas: i32,
+        available_replicas: i32,
     }
 
     /// StatefulSet `spec.ordinals`.

@@ -52,6 +52,8 @@ const METADATA: &str = r#""metadata": {"name": "n", "namespace": "ns", "uid": "u
 const SELECTOR: &str =
     r#"{"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]}"#;
 
+const SET_STATUS: &str = r#""status": {"observedGeneration": 3, "replicas": 3, "availableReplicas": 1}"#;
+
 fn container() -> String {
     r#"{"name": "c", "image": "i:1", "restartPolicy": "Always", "restartPolicyRules": [{"action": "RestartAllContainers"}],
         "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}, "claims": [{"name": "gpu", "request": "r"}]},
@@ -85,7 +87,7 @@ fn pod_spec() -> String {
         "tolerations": [{{"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute", "tolerationSeconds": 30}}],
         "topologySpreadConstraints": [{{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {SELECTOR},
             "minDomains": 2, "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore", "matchLabelKeys": ["m"]}}],
-        "volumes": [{{"name": "v", "persistentVolumeClaim": {{"claimName": "c", "readOnly": true}}, "ephemeral": {{}}, "image": {{"reference": "r"}},
+        "volumes": [{{"name": "v", "persistentVolumeClaim": {{"claimName": "c", "readOnly": true}}, "ephemeral": {{}}, "emptyDir": {{}}, "hostPath": {{"path": "/p"}}, "image": {{"reference": "r"}},
             "csi": {{"driver": "d"}}, "gcePersistentDisk": {{"pdName": "p", "readOnly": true}}, "awsElasticBlockStore": {{"volumeID": "v", "readOnly": true}},
             "iscsi": {{"iqn": "q", "readOnly": true, "lun": 1, "targetPortal": "t"}},
             "rbd": {{"monitors": ["m"], "image": "i", "pool": "p", "readOnly": true}}, "azureDisk": {{"diskURI": "u", "diskName": "d"}},
@@ -105,9 +107,9 @@ fn pods() {
     let status = r#"{"phase": "Running", "reason": "Evicted", "nominatedNodeName": "n", "startTime": "2026-05-11T08:12:01Z",
         "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "m", "observedGeneration": 2}],
         "containerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
-            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
+            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}, "waiting": {"reason": "w"}, "terminated": {"reason": "t", "exitCode": 3}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 4}],
         "initContainerStatuses": [{"name": "c", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]},
-            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 0}],
+            "allocatedResources": {"cpu": "1"}, "state": {"running": {"startedAt": "2026-05-11T08:12:05Z"}, "waiting": {"reason": "w"}, "terminated": {"reason": "t", "exitCode": 3}}, "image": "i", "imageID": "i", "ready": true, "restartCount": 4}],
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}, "claims": [{"name": "g", "request": "r"}]}, "allocatedResources": {"cpu": "1"},
         "resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "c"}]}"#;
     let json =
@@ -166,18 +168,20 @@ fn small_ones() {
 fn workloads() {
     let template = template();
     same_fields::<wire::Deployment, apps::v1::Deployment>(&format!(
-        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}, "paused": true}}}}"#
+        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}, "paused": true}},
+        "status": {{"observedGeneration": 3, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 1}}}}"#
     ));
     same_fields::<wire::ReplicaSet, apps::v1::ReplicaSet>(&format!(
-        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}}}}}"#
+        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}}}, {SET_STATUS}}}"#
     ));
     same_fields::<wire::ReplicationController, core::v1::ReplicationController>(&format!(
-        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {{"a": "b"}}, "template": {template}}}}}"#
+        r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {{"a": "b"}}, "template": {template}}}, {SET_STATUS}}}"#
     ));
     same_fields::<wire::StatefulSet, apps::v1::StatefulSet>(&format!(
         r#"{{{METADATA}, "spec": {{"replicas": 3, "selector": {SELECTOR}, "template": {template}, "ordinals": {{"start": 2}},
             "updateStrategy": {{"type": "RollingUpdate", "rollingUpdate": {{"partition": 1}}}},
-            "volumeClaimTemplates": [{{"apiVersion": "v1", "kind": "PersistentVolumeClaim", {METADATA}}}]}}}}"#
+            "volumeClaimTemplates": [{{"apiVersion": "v1", "kind": "PersistentVolumeClaim", {METADATA}}}]}},
+        "status": {{"observedGeneration": 3, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 1}}}}"#
     ));
     same_fields::<wire::DaemonSet, apps::v1::DaemonSet>(&format!(
         r#"{{{METADATA}, "spec": {{"selector": {SELECTOR}, "template": {template}, "updateStrategy": {{"type": "OnDelete"}}}}}}"#

@@ -21,7 +21,7 @@ use self::nominated::WithNominated;
 pub(crate) use self::nominated::with_nominated;
 use self::totals::Totals;
 pub(crate) use self::tried::{Asked, Tried};
-use crate::bits::{Bits, WORD};
+use crate::bits::{Bits, WORD, in_word};
 use crate::columns::{ColumnId, ColumnStore};
 use crate::nominator::Nominator;
 use crate::state::ClusterState;
@@ -177,6 +177,15 @@ impl Class {
     /// Total of the feasible node at a rank.
     pub(crate) fn total(&self, rank: usize) -> i64 {
         self.totals.get(rank)
+    }
+
+    /// Shows every feasible rank with its total, in order.
+    pub(crate) fn each_feasible(&self, mut show: impl FnMut(usize, i64)) {
+        for (index, word) in self.rejected.words().iter().enumerate() {
+            for rank in in_word(index, !word).take_while(|rank| *rank < self.totals.len()) {
+                show(rank, self.totals.get(rank));
+            }
+        }
     }
 
     /// See [`Totals::best`].

@@ -12,7 +12,7 @@ use super::label_sets::{Label, LabelSet, LabelSets, labels_of};
 /// Remembered answers at most; beyond that all are forgotten, which costs time and nothing else.
 const MEMO_LIMIT: usize = 262_144;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CountIndex {
     entries: Vec<Entry>,
     ids: Map<Query, QueryId>,
@@ -23,7 +23,7 @@ pub(super) struct CountIndex {
     carrying_memo: Map<Arc<Affinity>, Arc<[QueryId]>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     query: Query,
     counts: Counts,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 /// Queries by what a pod has that they mean. Each stands once for each namespace and label that a pod can have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ByPods {
     /// In the order of their ids.
     lists: Map<Meant, Vec<QueryId>>,

@@ -3,7 +3,7 @@
 use loadline_framework::ImageState;
 use loadline_model::{Image, Map, Str};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ImageIndex {
     images: Map<Str, ImageState>,
     generation: u64,

@@ -12,7 +12,7 @@ use loadline_model::{Labels, Map, Operator, PodInfo, Requirement, Selector, Str}
 const KEPT: usize = 262_144;
 
 /// All label sets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LabelSets {
     by_namespace: Map<Str, InNamespace>,
     known: usize,
@@ -21,7 +21,7 @@ pub(super) struct LabelSets {
 }
 
 /// The sets of a namespace.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct InNamespace {
     sets: Map<Arc<Labels>, LabelSet>,
     by_label: Map<Label, Vec<Arc<Labels>>>,
@@ -31,7 +31,7 @@ struct InNamespace {
 pub(super) type Label = (Str, Str);
 
 /// Pods of one namespace with the same labels.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LabelSet {
     placed: Map<Slot, Placed>,
     /// Queries that count them.
@@ -48,7 +48,7 @@ struct Placed {
 }
 
 /// An answer, and how many queries it has considered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Remembered<T> {
     pub(super) answer: T,
     pub(super) seen: u32,

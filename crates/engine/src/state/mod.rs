@@ -39,7 +39,7 @@ pub struct CachedPod {
 }
 
 /// The cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterState {
     nodes: Vec<Option<Arc<NodeInfo>>>,
     free: Vec<Slot>,
@@ -329,6 +329,11 @@ impl ClusterState {
     /// Keeps what these sources say of the real use of nodes, and forgets the others.
     pub fn set_usage_sources(&mut self, sources: &[Arc<UsageSource>]) {
         self.usage.set_sources(sources);
+    }
+
+    /// Keeps what one more source says.
+    pub fn keep_usage(&mut self, source: &Arc<UsageSource>) {
+        self.usage.keep(source);
     }
 
     /// Takes over what a source said at a time of its clock; `None`: it gave no answer.

@@ -6,7 +6,7 @@ use loadline_framework::Slot;
 use loadline_model::{Map, NodeInfo, Str};
 
 /// Orders over nodes, settled lazily: nodes come in bursts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NodeOrder {
     by_name: Vec<Slot>,
     rank: Vec<u32>,

@@ -9,7 +9,7 @@ use loadline_model::{
 type MemoKey = (Str, Arc<Labels>, Option<(WorkloadKind, Str)>);
 
 /// Services, ReplicationControllers, ReplicaSets and StatefulSets by namespace.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SelectorIndex {
     services: Map<Str, Vec<ServiceSelector>>,
     workloads: Map<(WorkloadKind, Str, Str), WorkloadSelector>,

@@ -6,7 +6,7 @@ use loadline_framework::{DomainId, Slot, Topology, TopologyId};
 use loadline_model::{Labels, Map, NodeInfo, Str};
 
 /// All topologies that were asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TopologyIndex {
     topologies: Vec<Topology>,
     domains: Vec<Map<Str, DomainId>>,

@@ -12,13 +12,13 @@ use loadline_model::{Map, NodeInfo, PodInfo, Str, Time};
 const SECOND: Time = 1_000_000_000;
 
 /// The use of all nodes by all sources.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UsageIndex {
     sources: Vec<Known>,
     load_at: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     usage: Usage,
     samples: Map<Str, UsageSample>,

@@ -7,8 +7,12 @@ const OF_CONTAINERS: &[&str] = &["name", "image", "ports", "resources", "resizeP
 /// Fields of a container's status that are kept. The message of one that ended is what the program said last.
 const OF_STATUSES: &[&str] =
     &["name", "image", "imageID", "ready", "resources", "allocatedResources", "restartCount", "state"];
-/// What is kept of the state of one: since when it runs.
-const OF_STATES: &[&str] = &["running"];
+/// What is kept of the state of one: since when it runs, or why it does not.
+const OF_STATES: &[&str] = &["running", "waiting", "terminated"];
+/// Of a container that waits or ended: its own last words are not among them.
+const OF_ENDS: &[&str] = &["reason", "exitCode"];
+/// Annotations of others that say what may be done with an object.
+const OF_OTHERS: &[&str] = &["karpenter.sh/do-not-disrupt"];
 /// Fields of volumes that hold what a driver is told.
 const OF_DRIVERS: &[&str] = &["volumeAttributes", "options", "parameters"];
 
@@ -31,7 +35,7 @@ fn metadata(metadata: &mut Value) {
         let of_kubernetes = ["kubernetes.io", "k8s.io"]
             .into_iter()
             .any(|owner| domain.strip_suffix(owner).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
-        of_kubernetes && !key.contains("last-applied")
+        of_kubernetes && !key.contains("last-applied") || OF_OTHERS.contains(&key.as_str())
     });
     if annotations.is_empty() {
         metadata.remove("annotations");
@@ -49,9 +53,14 @@ fn fields(value: &mut Value) {
                     "containerStatuses" | "initContainerStatuses" | "ephemeralContainerStatuses" => {
                         keep(value, OF_STATUSES);
                         let statuses = value.as_array_mut().into_iter().flatten();
-                        statuses
-                            .filter_map(|status| status.get_mut("state"))
-                            .for_each(|state| leave_in(state, OF_STATES));
+                        statuses.filter_map(|status| status.get_mut("state")).for_each(|state| {
+                            leave_in(state, OF_STATES);
+                            for end in ["waiting", "terminated"] {
+                                if let Some(end) = state.get_mut(end) {
+                                    leave_in(end, OF_ENDS);
+                                }
+                            }
+                        });
                     }
                     "csi" | "flexVolume" | "opaque" => leave_out(value, OF_DRIVERS),
                     _ => fields(value),
@@ -104,9 +113,11 @@ mod tests {
             "volumes": [{"name": "v", "csi": {"driver": "d", "volumeAttributes": {"a": "secret"}}}]});
         let expected = json!({"containers": [kept], "initContainers": [kept], "nodeName": "node-a",
             "volumes": [{"name": "v", "csi": {"driver": "d"}}]});
-        let status = json!({"containerStatuses": [{"name": "main", "state": {"terminated": {"message": "secret"}}}]});
+        let status = json!({"containerStatuses": [{"name": "main", "state": {"terminated": {"message": "secret", "reason": "Error", "exitCode": 3}}}]});
+        let ended = json!([{"name": "main", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]);
         let pod = stripped(json!({"kind": "Pod", "spec": spec, "status": status}));
         assert_eq!(pod["spec"], expected);
+        assert_eq!(pod["status"]["containerStatuses"], ended);
         let noted = json!({"labels": {"a": "b"}, "annotations": {"vault.example.com/token": "secret"}});
         let labelled = json!({"labels": {"a": "b"}});
         let claims = json!([{"metadata": noted, "spec": {}}]);
@@ -128,6 +139,7 @@ mod tests {
             "batch.kubernetes.io/job-completion-index": "3",
             "storageclass.kubernetes.io/is-default-class": "true",
             "kubectl.kubernetes.io/last-applied-configuration": "{}",
+            "karpenter.sh/do-not-disrupt": "true",
             "notkubernetes.io/a": "b",
             "example.com/token": "secret",
             "plain": "secret",
@@ -136,6 +148,7 @@ mod tests {
             stripped(json!({"metadata": metadata}))["metadata"],
             json!({"name": "a", "annotations": {
                 "batch.kubernetes.io/job-completion-index": "3",
+                "karpenter.sh/do-not-disrupt": "true",
                 "storageclass.kubernetes.io/is-default-class": "true",
             }})
         );
