@@ -16,6 +16,7 @@ mod many;
 mod placement;
 mod preemption;
 mod profiles;
+mod real_usage;
 mod refusals;
 mod reload;
 mod rights;

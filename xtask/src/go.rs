@@ -27,6 +27,11 @@ pub(crate) fn build(step: &str, module: &Path, out: &Path, packages: &[&str]) ->
     compile(step, &["build"], module, out, packages)
 }
 
+/// The same with a build tag.
+pub(crate) fn build_tagged(step: &str, module: &Path, tag: &str, out: &Path, packages: &[&str]) -> Result<()> {
+    compile(step, &["build", "-tags", tag], module, out, packages)
+}
+
 /// Builds the tests of a module's root package into the file `out`, to be run later.
 pub(crate) fn build_tests(step: &str, module: &Path, out: &Path) -> Result<()> {
     compile(step, &["test", "-c"], module, out, &["."])

@@ -32,11 +32,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every test: the workspace, the example plugin, and the referee's own, with `go vet`.
+    /// Run every test: the workspace, the example plugin, the referee's own, with `go vet`, and those of the recording rules.
     ///
-    /// The tests need etcd, kube-apiserver, kubectl, kube-controller-manager, kube-scheduler, kwok and the referee. They are
-    /// built with Go the first time and kept in the user's cache folder; KUBEBUILDER_ASSETS names a folder that has the
-    /// first three already.
+    /// The tests need etcd, kube-apiserver, kubectl, kube-controller-manager, kube-scheduler, kwok, the referee, Prometheus and
+    /// promtool. They are built with Go the first time and kept in the user's cache folder; KUBEBUILDER_ASSETS names a folder
+    /// that has the first three already.
     Test,
     /// Find or build what the tests need, and print it as `export` lines for a shell.
     ///

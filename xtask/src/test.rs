@@ -15,6 +15,7 @@ pub(crate) fn run() -> Result<()> {
 
 fn all(steps: &mut Steps) -> Result<()> {
     let tools = steps.step("tools", Tools::ready)?;
+    steps.step("recording rules", || recording_rules(&tools))?;
     let mut with_tools =
         |name, mut command: Command| steps.step(name, || process::run(name, command.envs(tools.environment())));
     with_tools("workspace tests", cargo(["test", "--workspace"]))?;
@@ -37,4 +38,15 @@ fn all(steps: &mut Steps) -> Result<()> {
     }
     eprintln!("==> instructions: NOT COUNTED, there is no valgrind");
     Ok(())
+}
+
+/// The files for Prometheus, by its own tool: the rules' tests, and whether the scrape job is one.
+fn recording_rules(tools: &Tools) -> Result<()> {
+    let promtool = |args: &[&str]| {
+        let mut command = Command::new(tools.promtool());
+        command.args(args).current_dir(root().join("manifests/prometheus"));
+        process::run("recording rules", &mut command)
+    };
+    promtool(&["check", "config", "scrape-node-exporter.yaml"])?;
+    promtool(&["test", "rules", "node-usage-rules.test.yaml"])
 }

@@ -1,5 +1,5 @@
 //! What the tests need besides Rust: a control plane (etcd, kube-apiserver, kubectl), the components that make a cluster of it
-//! (kube-controller-manager, kube-scheduler, kwok), the referee, and Kubernetes' own end-to-end tests.
+//! (kube-controller-manager, kube-scheduler, kwok), the referee, Prometheus, and Kubernetes' own end-to-end tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ const CONTROL_PLANE: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 /// What makes a cluster of it. They stay out of `KUBEBUILDER_ASSETS`, which a person may have from elsewhere without them.
 const COMPONENTS: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 
+/// Prometheus, and what tests its rules.
+const PROMETHEUS: [&str; 2] = ["prometheus", "promtool"];
+
 /// Where the tests' tools are.
 pub(crate) struct Tools {
     /// A folder with [`CONTROL_PLANE`], for `KUBEBUILDER_ASSETS`.
@@ -26,27 +29,41 @@ pub(crate) struct Tools {
     kwok: PathBuf,
     /// The referee's binary, for `LOADLINE_REFEREE`.
     referee: PathBuf,
+    /// A folder with [`PROMETHEUS`], for `LOADLINE_PROMETHEUS`.
+    prometheus: PathBuf,
 }
 
 impl Tools {
     /// Finds the tools, and builds those that are not there.
     pub(crate) fn ready() -> Result<Self> {
-        Ok(Self { assets: control_plane()?, components: components()?, kwok: kwok()?, referee: referee()? })
+        Ok(Self {
+            assets: control_plane()?,
+            components: components()?,
+            kwok: kwok()?,
+            referee: referee()?,
+            prometheus: prometheus()?,
+        })
     }
 
     /// The environment variables that the tests read.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 4] {
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 5] {
         [
             ("KUBEBUILDER_ASSETS", &self.assets),
             ("LOADLINE_COMPONENTS", &self.components),
             ("LOADLINE_KWOK", &self.kwok),
             ("LOADLINE_REFEREE", &self.referee),
+            ("LOADLINE_PROMETHEUS", &self.prometheus),
         ]
     }
 
     /// kube-scheduler's binary.
     pub(crate) fn kube_scheduler(&self) -> PathBuf {
         self.components.join("kube-scheduler")
+    }
+
+    /// promtool's binary.
+    pub(crate) fn promtool(&self) -> PathBuf {
+        self.prometheus.join("promtool")
     }
 
     /// The same as lines for a POSIX shell.
@@ -101,6 +118,17 @@ fn kwok() -> Result<PathBuf> {
         go::build("tools", &module, &folder.join("kwok"), &["sigs.k8s.io/kwok/cmd/kwok"])
     })?;
     Ok(folder.join("kwok"))
+}
+
+/// The folder that has [`PROMETHEUS`].
+fn prometheus() -> Result<PathBuf> {
+    let module = root().join("tests/prometheus");
+    built("prometheus", &module, "three to four minutes on two cores", |folder| {
+        let packages = PROMETHEUS.map(|name| format!("github.com/prometheus/prometheus/cmd/{name}"));
+        // The tests name their targets; the ways to discover them need the SDKs of all clouds.
+        let tag = "remove_all_sd";
+        go::build_tagged("tools", &module, tag, &folder.join(""), &packages.each_ref().map(String::as_str))
+    })
 }
 
 /// Kubernetes' own end-to-end tests of scheduling, as one binary.
@@ -160,13 +188,19 @@ mod tests {
     #[test]
     fn exports_can_be_evaluated_by_a_shell() {
         let path = |name: &str| PathBuf::from("/cache").join(name);
-        let tools =
-            Tools { assets: path("a b"), components: path("components"), kwok: path("kwok"), referee: path("referee") };
+        let tools = Tools {
+            assets: path("a b"),
+            components: path("components"),
+            kwok: path("kwok"),
+            referee: path("referee"),
+            prometheus: path("prometheus"),
+        };
         let exports = [
             "export KUBEBUILDER_ASSETS='/cache/a b'\n",
             "export LOADLINE_COMPONENTS=/cache/components\n",
             "export LOADLINE_KWOK=/cache/kwok\n",
             "export LOADLINE_REFEREE=/cache/referee\n",
+            "export LOADLINE_PROMETHEUS=/cache/prometheus\n",
         ];
         assert_eq!(tools.exports(), exports.concat());
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::scheduler::Reservation;
 use loadline_framework::{SharedExtender, UsageSample, UsageSource};
 use loadline_model::{
     DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, Time, WorkloadKind,
@@ -87,6 +88,10 @@ pub enum Event {
     DeviceClass(DeviceClass),
     /// One is gone.
     DeviceClassGone(Str),
+    /// Room is to be held for a pod that is about to be moved.
+    Reservation(Reservation),
+    /// It is not, by the reservation's name.
+    ReservationGone(Str),
     /// A source of real use was asked: the time by its own clock, and its samples by node; `None` when it gave no answer.
     Usage(Arc<UsageSource>, Time, Option<Vec<(Str, UsageSample)>>),
 }

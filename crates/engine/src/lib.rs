@@ -38,4 +38,4 @@ pub use cycle::{Cycle, Depth};
 pub use effect::{Effect, Event};
 pub use engine::{Engine, Settings};
 pub use happened::{Ended, Happened, Refused};
-pub use scheduler::{Attempt, Checks, Scheduler};
+pub use scheduler::{Attempt, Checks, Reservation, ReservationState, Scheduler};

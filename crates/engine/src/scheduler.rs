@@ -3,6 +3,7 @@
 mod binding;
 mod leaving;
 mod refusals;
+mod reservations;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(crate) use binding::Binding;
 use binding::Stage;
 use leaving::Leaving;
 use refusals::Refusals;
+use reservations::Reservations;
+pub use reservations::{Reservation, ReservationState};
 
 /// One decision in so many is checked again.
 const CHECK_EVERY: u64 = 1024;
@@ -55,6 +58,7 @@ pub struct Scheduler {
     pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
     refusals: Refusals,
     leaving: Leaving,
+    reservations: Reservations,
     /// Those that stand for an extended resource, by name.
     device_classes: Vec<DeviceClass>,
     /// Decisions until one is checked again.
@@ -76,6 +80,7 @@ impl Scheduler {
             pending: Map::default(),
             refusals: Refusals::default(),
             leaving: Leaving::default(),
+            reservations: Reservations::default(),
             device_classes: Vec::new(),
             until_check: CHECK_EVERY,
             checks: Checks::default(),
@@ -183,6 +188,8 @@ impl Scheduler {
                 self.device_classes.retain(|known| known.name != name);
                 self.note_devices(now);
             }
+            Event::Reservation(reservation) => self.reserve(reservation, now),
+            Event::ReservationGone(name) => self.end_reservation(&name, now),
             // It changes scores alone, so it wakes nobody.
             Event::Usage(source, at, samples) => self.engine.hear_usage(&source, at, samples),
         }
@@ -257,15 +264,13 @@ impl Scheduler {
             let action = if old.is_some() { Action::UPDATE } else { Action::ADD };
             self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, action));
             let Some(old) = old else {
-                self.queue.add(pod, nominator, now);
+                self.queue.add(pod.clone(), nominator, now);
+                self.claim(&pod);
                 return;
             };
             self.queue.update(&old, pod.clone(), nominator, now);
             if old.nominated_node_name.is_some() && old.nominated_node_name != pod.nominated_node_name {
-                // The room that was kept for it is free for others.
-                let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
-                let object = EventObject::Pod { old: Some(&old), new: None };
-                self.queue.move_up_to_priority(old.priority, event, &object, now);
+                self.room_was_held(&old, now);
             }
             return;
         };
@@ -300,6 +305,9 @@ impl Scheduler {
         self.leaving.forget(uid);
         self.is_leaving(uid);
         let waited = self.pending.remove(uid);
+        if waited.is_some() {
+            self.unclaim(uid);
+        }
         if self.bindings.contains_key(uid) {
             self.give_up(uid, now);
         }
@@ -315,10 +323,15 @@ impl Scheduler {
             self.happened.heard.push(ClusterEvent::new(Resource::UnscheduledPod, Action::DELETE));
         }
         if let Some((pod, _)) = nominated {
-            // The room that was kept for it is free.
-            let object = EventObject::Pod { old: Some(&pod), new: None };
-            self.queue.move_up_to_priority(pod.priority, event, &object, now);
+            self.room_was_held(&pod, now);
         }
+    }
+
+    /// The room that was kept for a pod without a node is free, for those of its priority and below.
+    fn room_was_held(&mut self, pod: &Arc<PodInfo>, now: Time) {
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        let object = EventObject::Pod { old: Some(pod), new: None };
+        self.queue.move_up_to_priority(pod.priority, event, &object, now);
     }
 
     /// Somebody else placed a pod that was on its way to a node.
@@ -439,6 +452,10 @@ impl Scheduler {
         let pod = &cycle.pod;
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
         for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
+            if self.reservations.is_one(&other.uid) {
+                self.lose_reservation(&other.uid);
+                continue;
+            }
             // The room is no longer theirs; the update of their status wakes them.
             self.engine.end_nomination(&other.uid);
             effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });

@@ -194,7 +194,9 @@ impl Cluster {
                 | Event::DisruptionBudgetGone(..)
                 // The pods have been told which of their requests they stand for.
                 | Event::DeviceClass(_)
-                | Event::DeviceClassGone(_) => {}
+                | Event::DeviceClassGone(_)
+                | Event::Reservation(_)
+                | Event::ReservationGone(_) => {}
                 Event::Usage(source, at, samples) => engine.hear_usage(&source, at, samples),
             }
         }

@@ -12,6 +12,7 @@ mod preemption;
 mod reader;
 mod recall;
 mod refusals;
+mod reservations;
 mod snapshot;
 mod together;
 mod usage;

@@ -175,7 +175,11 @@ impl Outside {
     pub(crate) fn take_in(&mut self, event: &Event) {
         match event {
             // No pod of these histories asks for devices.
-            Event::DeviceClass(_) | Event::DeviceClassGone(_) | Event::Usage(..) => {}
+            Event::DeviceClass(_)
+            | Event::DeviceClassGone(_)
+            | Event::Reservation(_)
+            | Event::ReservationGone(_)
+            | Event::Usage(..) => {}
             Event::Node(node) => {
                 self.gone.retain(|name| *name != node.name);
                 self.nodes.insert(node.name.clone(), node.clone());

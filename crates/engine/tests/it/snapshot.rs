@@ -88,6 +88,8 @@ fn take(state: &mut ClusterState, event: Event) {
         | Event::DisruptionBudgetGone(..)
         | Event::DeviceClass(_)
         | Event::DeviceClassGone(_)
+        | Event::Reservation(_)
+        | Event::ReservationGone(_)
         | Event::Usage(..) => {}
     }
 }

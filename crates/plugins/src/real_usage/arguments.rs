@@ -117,12 +117,14 @@ pub(crate) const fn fields_of_both(own: ArgField) -> [ArgField; 14] {
 
 /// Name of the recording rule that is shipped for memory, as JSON.
 pub(crate) const MEMORY_QUERY: &str = r#""node_mem_usage_avg_5m""#;
-/// When memory was really measured last, as JSON.
-pub(crate) const MEMORY_AGE: &str = r#""max by (node) (timestamp(node_memory_MemTotal_bytes))""#;
+/// When memory was really measured last, as JSON. With a look back, since Prometheus ends a series at the first scrape that fails:
+/// one that is lost among many shall not cost a node its sample.
+pub(crate) const MEMORY_AGE: &str = r#""max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))""#;
 /// Name of the recording rule that is shipped for cpu, as JSON.
 pub(crate) const CPU_QUERY: &str = r#""node_cpu_usage_avg_5m""#;
-/// When cpu was really measured last, as JSON.
-pub(crate) const CPU_AGE: &str = r#""max by (node) (timestamp(node_cpu_seconds_total))""#;
+/// When cpu was really measured last, as JSON. By one series of a node, which has eight for each core.
+pub(crate) const CPU_AGE: &str =
+    r#""max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))""#;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
