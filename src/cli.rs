@@ -103,6 +103,8 @@ pub(crate) enum Command {
     ///
     /// The options are those of kube-scheduler; a binary that is called kube-scheduler takes them without the word `run`.
     Run(Box<crate::run::RunArgs>),
+    /// Plan which pods should be moved, and where the scheduler would put them.
+    Rescheduler(crate::rescheduler_cmd::ReschedulerArgs),
     /// Ask what plugins that go by the real use of nodes would be told.
     Metrics(crate::metrics_cmd::MetricsArgs),
     /// Check, show and compare scheduler configurations.
@@ -116,7 +118,7 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the reference of all plugins or metrics, or the JSON Schema of what `explain` and `simulate` print.
+    /// Print the reference of all plugins or metrics, or the JSON Schema of what `explain`, `simulate` and plans print.
     Generate {
         /// Which one.
         what: Generated,

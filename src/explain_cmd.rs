@@ -54,7 +54,7 @@ fn evaluate(
     } else {
         Source::Paths
     };
-    let Ready { loaded, profiles } = input::prepare(&args.input, source, registry, streams, &mut bar)?;
+    let Ready { loaded, profiles, .. } = input::prepare(&args.input, source, registry, streams, &mut bar)?;
     let options = ExplainOptions { pods, seed: args.input.seed, parallelism: args.input.threads() };
     let mut sink = Sink::new(args, &head(&profiles.config_hash, options.seed), streams)?;
     let out = &mut *streams.out;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use loadline_config::reference;
 use loadline_framework::Registry;
 use loadline_framework::record::{DecisionList, LiveDecision};
+use loadline_rescheduler::Plan;
 use serde_json::json;
 
 use crate::cli::Generated;
@@ -23,16 +24,17 @@ pub(crate) fn run(what: Generated, registry: &Registry, out: &mut dyn Write) -> 
     }
 }
 
-/// The JSON Schema of what `explain -o json` and `simulate -o json` print, and of the decisions that `run` shows.
+/// The JSON Schema of what `explain -o json`, `simulate -o json` and `rescheduler plan -o json` print, and of the decisions that `run` shows.
 fn schema() -> serde_json::Value {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let explained = generator.subschema_for::<DecisionList>();
     let simulated = generator.subschema_for::<SimulationReport>();
     let live = generator.subschema_for::<LiveDecision>();
+    let plan = generator.subschema_for::<Plan>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `loadline explain -o json` and `loadline simulate -o json` print, and a decision of `/debug/decisions`",
-        "anyOf": [explained, simulated, live],
+        "title": "What `loadline explain -o json`, `loadline simulate -o json` and `loadline rescheduler plan -o json` print, and a decision of `/debug/decisions`",
+        "anyOf": [explained, simulated, live, plan],
         "$defs": generator.take_definitions(true),
     })
 }

@@ -24,8 +24,10 @@ pub(crate) const STDIN: &str = "-";
 pub(crate) struct Ready {
     /// The cluster and what was said about it.
     pub(crate) loaded: Loaded,
-    /// The configuration.
+    /// The configuration, compiled.
     pub(crate) profiles: Profiles,
+    /// The configuration.
+    pub(crate) config: Config,
 }
 
 /// Where the cluster comes from.
@@ -67,6 +69,39 @@ pub(crate) fn prepare(
     streams: &mut Streams<'_>,
     bar: &mut Bar,
 ) -> Result<Ready, Failure> {
+    let (mut ready, measured) = read_all(input, source, registry, streams, bar)?;
+    let warnings = ready.loaded.cluster.measure(measured.as_ref(), &ready.profiles);
+    ready.loaded.warnings.extend(warnings);
+    say(&ready.loaded, streams)?;
+    Ok(ready)
+}
+
+/// The same for somebody who goes by what nodes really use himself, whatever plugins do.
+pub(crate) fn prepare_measured(
+    input: &Input,
+    source: Source,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+    bar: &mut Bar,
+) -> Result<Ready, Failure> {
+    let (mut ready, measured) = read_all(input, source, registry, streams, bar)?;
+    let cluster = &mut ready.loaded.cluster;
+    let warnings = match &measured {
+        Some(measured) => cluster.measure_all(measured, &ready.profiles),
+        None => cluster.measure(None, &ready.profiles),
+    };
+    ready.loaded.warnings.extend(warnings);
+    say(&ready.loaded, streams)?;
+    Ok(ready)
+}
+
+fn read_all(
+    input: &Input,
+    source: Source,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+    bar: &mut Bar,
+) -> Result<(Ready, Option<MeasuredNodes>), Failure> {
     let mut options = LoadOptions { paths: input.paths.clone(), replace: input.replace, keep_going: input.keep_going };
     let profiles = read_config(input.config.as_deref(), registry, streams);
     let mut progress = |progress| bar.show(&progress);
@@ -79,7 +114,7 @@ pub(crate) fn prepare(
     };
     let measured = input.usage.as_deref().map(|path| read_usage(path, streams.stdin)).transpose();
     bar.clear();
-    let (profiles, mut loaded, measured) = match (profiles, loaded, measured) {
+    let ((config, profiles), loaded, measured) = match (profiles, loaded, measured) {
         (Ok(profiles), Ok(loaded), Ok(measured)) => (profiles, loaded, measured),
         (profiles, loaded, measured) => {
             let mut problems = profiles.err().unwrap_or_default();
@@ -88,19 +123,22 @@ pub(crate) fn prepare(
             return Err(problems.into());
         }
     };
-    loaded.warnings.extend(loaded.cluster.measure(measured.as_ref(), &profiles));
-    say(&loaded, streams)?;
-    Ok(Ready { loaded, profiles })
+    Ok((Ready { loaded, profiles, config }, measured))
 }
 
-fn read_config(path: Option<&Path>, registry: &Registry, streams: &mut Streams<'_>) -> Result<Profiles, Vec<Problem>> {
+fn read_config(
+    path: Option<&Path>,
+    registry: &Registry,
+    streams: &mut Streams<'_>,
+) -> Result<(Config, Profiles), Vec<Problem>> {
     let mut warnings = Vec::new();
     let config = read_whole_config(path, registry, streams.stdin, &mut warnings)?;
     for message in warnings.into_iter().chain(left_out(&config)) {
         // Standard error is gone: nobody is left to warn, and the work goes on.
         let _ = warning(&message, streams.err, streams.err_styles);
     }
-    loadline_config::compile(&config, registry)
+    let profiles = loadline_config::compile(&config, registry)?;
+    Ok((config, profiles))
 }
 
 fn read_usage(path: &Path, stdin: &mut dyn Read) -> Result<MeasuredNodes, Vec<Problem>> {

@@ -3,6 +3,7 @@
 
 mod cli;
 mod config_cmd;
+mod descheduler;
 mod exit;
 mod explain_cmd;
 mod generate_cmd;
@@ -13,6 +14,7 @@ mod plugins_cmd;
 mod progress;
 mod recorded;
 mod render;
+mod rescheduler_cmd;
 mod run;
 mod simulate_cmd;
 mod snapshot_cmd;
@@ -56,6 +58,7 @@ fn run(command: Command, registry: &Registry, streams: &mut Streams<'_>) -> Resu
         Command::Simulate(args) => simulate_cmd::run(&args, registry, streams),
         Command::Run(args) => run::run(&args, registry, streams),
         Command::Snapshot(args) => snapshot_cmd::run(&args, streams),
+        Command::Rescheduler(args) => rescheduler_cmd::run(&args, registry, streams),
         Command::Metrics(args) => metrics_cmd::run(&args, registry, streams),
         Command::Config(args) => config_cmd::run(&args, registry, streams),
         Command::Plugins(args) => plugins_cmd::run(&args, registry, streams),

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Simulate, registry: &Registry, streams: &mut Streams<'_
     input::check_paths(&args.input)?;
     // The result comes at once, after the last progress.
     let mut bar = Bar::new(streams.progress.draws(Format::Table));
-    let Ready { loaded, profiles } = input::prepare(&args.input, Source::Paths, registry, streams, &mut bar)?;
+    let Ready { loaded, profiles, .. } = input::prepare(&args.input, Source::Paths, registry, streams, &mut bar)?;
     let options = SimulateOptions {
         seed: args.input.seed,
         until: args.until,

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod lines;
 pub(crate) mod pending;
 pub(crate) mod placements;
+pub(crate) mod plan;
 pub(crate) mod simulate;
 pub(crate) mod table;
 #[cfg(test)]

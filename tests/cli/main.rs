@@ -5,6 +5,7 @@ mod dump;
 mod explain;
 mod input;
 mod output;
+mod rescheduler;
 mod run;
 mod simulate;
 mod snapshot;

@@ -120,20 +120,18 @@ impl Engine {
         } else {
             Evaluation::Class(self.kept.all_nodes(&request, &opened, &self.cluster, &self.nominator))
         };
-        let chosen = if fails || self.invalid_score(&evaluation).is_some() {
-            None
-        } else {
-            self.choose_apart(&evaluation, pod, apart)
-        };
+        let unscored = fails || self.invalid_score(&evaluation).is_some();
+        let chosen = self.choose_apart(&evaluation, pod, apart, unscored);
         (chosen, evaluation)
     }
 
-    /// The feasible node with the largest total that is not one of `apart`.
-    fn choose_apart(&self, evaluation: &Evaluation, pod: &PodInfo, apart: &[Str]) -> Option<Slot> {
+    /// The feasible node with the largest total that is not one of `apart`. Without scores there is one only if it has no rival.
+    fn choose_apart(&self, evaluation: &Evaluation, pod: &PodInfo, apart: &[Str], unscored: bool) -> Option<Slot> {
         let apart: SmallVec<[Slot; 4]> = apart.iter().filter_map(|name| self.cluster.slot(name)).collect();
         let by_name = self.cluster.order().by_name();
         let mut best: (i64, Vec<Slot>) = (i64::MIN, Vec::new());
         let mut offer = |slot: Slot, total: i64| {
+            let total = if unscored { 0 } else { total };
             if total < best.0 || apart.contains(&slot) {
                 return;
             }
@@ -155,6 +153,9 @@ impl Engine {
             }
         }
         let mut tied = best.1;
+        if unscored {
+            return tied.first().copied().filter(|_| tied.len() == 1);
+        }
         for member in self.tie_breakers(evaluation) {
             let column = self.kept.columns.get(member.column);
             column.runner.least_burdened(&column.state, &self.cluster, &mut tied);

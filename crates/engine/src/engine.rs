@@ -123,6 +123,11 @@ impl Engine {
         self.drop_kept();
     }
 
+    /// Keeps what a source of real use says, until the profiles change: for somebody besides the plugins who goes by it.
+    pub fn keep_usage(&mut self, source: &Arc<UsageSource>) {
+        self.cluster.keep_usage(source);
+    }
+
     /// What a source of real use said at a time of its clock, nodes by name; `None`: it gave no answer, and what it said
     /// before has grown older.
     pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {

@@ -71,6 +71,25 @@ pub struct UsageSource {
     pub stale_after_seconds: i64,
 }
 
+impl UsageSource {
+    /// What stands for a file that somebody gave: nobody is asked, and nothing in it grows old.
+    pub fn of_file(kind: UsageKind) -> Self {
+        let none = Str::empty;
+        let prometheus = PrometheusQuery {
+            address: none(),
+            query: none(),
+            age_query: none(),
+            node_label: none(),
+            timeout_seconds: 0,
+            interval_seconds: 0,
+            bearer_token_file: None,
+            ca_file: None,
+            insecure_skip_verify: false,
+        };
+        Self { kind, prometheus, window_seconds: 300, stale_after_seconds: 180 }
+    }
+}
+
 /// Whole, as samples and scores count it: thousandths of a percent.
 pub const WHOLE: i64 = 100_000;
 

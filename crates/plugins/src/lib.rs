@@ -19,6 +19,7 @@ pub mod pod_topology_spread;
 pub mod priority_sort;
 pub mod real_usage;
 pub mod real_usage_allocated;
+pub mod rescheduler;
 pub mod scheduling_gates;
 pub mod taint_toleration;
 pub mod unavailable;
@@ -66,7 +67,8 @@ static ALL: [&Descriptor; 23] = [
 ];
 
 /// Plugins that kube-scheduler does not have. None is in the default profile.
-static OURS: [&Descriptor; 3] = [&real_usage::MEMORY, &real_usage::CPU, &real_usage_allocated::DESCRIPTOR];
+static OURS: [&Descriptor; 4] =
+    [&real_usage::MEMORY, &real_usage::CPU, &real_usage_allocated::DESCRIPTOR, &rescheduler::DESCRIPTOR];
 
 /// The registry with all built-in plugins, in the order of the default profile.
 pub fn registry() -> Registry {

@@ -9,7 +9,8 @@ use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector, note_devices,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector,
+    WorkloadStatus, note_devices,
 };
 
 /// Compiled objects, in the order of the input.
@@ -23,6 +24,10 @@ pub struct Cluster {
     pub(crate) services: Vec<ServiceSelector>,
     pub(crate) workloads: Vec<WorkloadSelector>,
     pub(crate) budgets: Vec<DisruptionBudget>,
+    /// How workloads stand, for whoever would move their pods.
+    pub(crate) statuses: Vec<WorkloadStatus>,
+    /// Values of PriorityClasses, by name.
+    pub(crate) priorities: BTreeMap<String, i32>,
     /// Pods that were taken from their nodes before all this.
     pub(crate) vacated: u64,
     /// What the sources of real use said, where somebody knows.
@@ -49,6 +54,8 @@ pub(crate) struct Builder {
     services: Placed<ServiceSelector>,
     workloads: Placed<WorkloadSelector>,
     budgets: Placed<DisruptionBudget>,
+    statuses: Placed<WorkloadStatus>,
+    priorities: BTreeMap<String, i32>,
     device_classes: Vec<DeviceClass>,
 }
 
@@ -63,17 +70,26 @@ impl Builder {
             Object::Service(service) => self.services.push((place, converter.service(service))),
             Object::ReplicationController(controller) => {
                 self.workloads.push((place, converter.replication_controller(controller)));
+                self.statuses.push((place, converter.replication_controller_status(controller)));
             }
-            Object::ReplicaSet(set) => self.workloads.push((place, converter.replica_set(set))),
-            Object::StatefulSet(set) => self.workloads.push((place, converter.stateful_set(set))),
+            Object::ReplicaSet(set) => {
+                self.workloads.push((place, converter.replica_set(set)));
+                self.statuses.push((place, converter.replica_set_status(set)));
+            }
+            Object::StatefulSet(set) => {
+                self.workloads.push((place, converter.stateful_set(set)));
+                self.statuses.push((place, converter.stateful_set_status(set)));
+            }
+            Object::Deployment(deployment) => self.statuses.push((place, converter.deployment_status(deployment))),
+            Object::PriorityClass(class) => {
+                self.priorities.insert(class.metadata.name.clone(), class.value);
+            }
             Object::PodDisruptionBudget(budget) => self.budgets.push((place, converter.disruption_budget(budget))),
             Object::DeviceClass(class) => self.device_classes.push(converter.device_class(class)),
             // Used up by defaulting and expansion, or kept for later.
-            Object::Deployment(_)
-            | Object::DaemonSet(_)
+            Object::DaemonSet(_)
             | Object::Job(_)
             | Object::LimitRange(_)
-            | Object::PriorityClass(_)
             | Object::RuntimeClass(_)
             | Object::PersistentVolume(_)
             | Object::PersistentVolumeClaim(_)
@@ -111,6 +127,8 @@ impl Builder {
             services: in_order(self.services),
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
+            statuses: in_order(self.statuses),
+            priorities: self.priorities,
             vacated: 0,
             measured: Vec::new(),
         }
@@ -151,6 +169,22 @@ impl Cluster {
     /// Namespaces, in the order of the input.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         self.namespaces.iter()
+    }
+
+    /// Pods that have failed, in the order of the input.
+    pub fn failed(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        let has_failed = |pod: &&Arc<PodInfo>| pod.health.as_ref().is_some_and(|health| health.phase == *"Failed");
+        self.pods.iter().filter(has_failed)
+    }
+
+    /// How workloads stand, in the order of the input.
+    pub fn workload_statuses(&self) -> impl Iterator<Item = &WorkloadStatus> {
+        self.statuses.iter()
+    }
+
+    /// Values of PriorityClasses, by name.
+    pub fn priorities(&self) -> &BTreeMap<String, i32> {
+        &self.priorities
     }
 
     /// Pods on nodes that have not finished, in the order of the input.
@@ -197,7 +231,11 @@ impl Cluster {
                 | Event::DeviceClassGone(_)
                 | Event::Reservation(_)
                 | Event::ReservationGone(_) => {}
-                Event::Usage(source, at, samples) => engine.hear_usage(&source, at, samples),
+                Event::Usage(source, at, samples) => {
+                    // Also of sources that no plugin goes by.
+                    engine.keep_usage(&source);
+                    engine.hear_usage(&source, at, samples);
+                }
             }
         }
         engine

@@ -277,6 +277,23 @@ impl Cluster {
         if sources.is_empty() {
             warnings.push("--usage changes nothing: no plugin of the configuration goes by real use".to_owned());
         }
+        warnings.extend(self.measure_by(measured, sources));
+        warnings
+    }
+
+    /// The same for somebody who goes by real use himself: also of resources that no plugin goes by.
+    pub fn measure_all(&mut self, measured: &MeasuredNodes, profiles: &Profiles) -> Vec<String> {
+        let mut sources = profiles.usage_sources();
+        for kind in [UsageKind::Cpu, UsageKind::Memory] {
+            if sources.iter().all(|source| source.kind != kind) {
+                sources.push(Arc::new(UsageSource::of_file(kind)));
+            }
+        }
+        self.measure_by(measured, sources)
+    }
+
+    fn measure_by(&mut self, measured: &MeasuredNodes, sources: Vec<Arc<UsageSource>>) -> Vec<String> {
+        let mut warnings = Vec::new();
         let nodes: Set<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         warnings.extend(named(
             "of --usage not in the input",

@@ -321,6 +321,11 @@ impl ClusterState {
         self.usage.set_sources(sources);
     }
 
+    /// Keeps what one more source says.
+    pub fn keep_usage(&mut self, source: &Arc<UsageSource>) {
+        self.usage.keep(source);
+    }
+
     /// Takes over what a source said at a time of its clock; `None`: it gave no answer.
     pub fn hear_usage(&mut self, source: &UsageSource, now: Time, samples: Option<Vec<(Str, UsageSample)>>) {
         if self.usage.hear(source, now, samples) {

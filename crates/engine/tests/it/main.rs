@@ -2,6 +2,7 @@
 
 mod binding;
 mod cache;
+mod elsewhere;
 mod extenders;
 mod kept;
 mod one_profile;
