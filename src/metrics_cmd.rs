@@ -1,6 +1,9 @@
 //! `loadline metrics`: what plugins that go by real use would be told.
 
+mod advice;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,14 +13,14 @@ use loadline_framework::{Registry, UsageKind, UsageSource};
 use loadline_kubernetes::snapshot::Snapshot;
 use loadline_model::{Set, Time};
 use loadline_simulator::{LoadOptions, NodeUsageReport, NodeUsed, PercentUsed, load};
-use loadline_usage::{Measurement, PrometheusClient, Reason, measure};
+use loadline_usage::{ClientError, Measurement, PrometheusClient, QueryError, measure};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Cluster;
 use crate::exit::{Exit, Failure, warning};
 use crate::input::{STDIN, read_whole_config};
-use crate::output::{Format, Streams, write_value};
+use crate::output::{Format, Streams, write_json, write_yaml};
 use crate::progress::Bar;
 use crate::render::usage::render;
 use crate::snapshot_cmd::block_on;
@@ -141,9 +144,6 @@ pub(crate) struct Checked {
     pub(crate) sources: Vec<CheckedSource>,
 }
 
-/// JSON is spread over lines down to the lists; a node is one line.
-const OPEN: usize = 4;
-
 /// Runs the command.
 pub(crate) fn run(args: &MetricsArgs, registry: &Registry, streams: &mut Streams<'_>) -> Result<Exit, Failure> {
     let MetricsCommand::Check(args) = &args.command;
@@ -188,20 +188,26 @@ pub(crate) fn run(args: &MetricsArgs, registry: &Registry, streams: &mut Streams
     let checked = Checked { report: report(&measured), sources: sources_checked };
     match args.output {
         Format::Table => streams.out.write_all(render(&checked, streams.view).as_bytes())?,
-        format => write_value(&checked, format, OPEN, streams.out)?,
+        Format::Json => write_json_of(&checked, streams.out)?,
+        Format::Yaml => write_yaml(&checked, streams.out)?,
     }
     Ok(if is_fine { Exit::Done } else { Exit::Pending })
 }
 
+type Answer = Result<Measurement, QueryError>;
+
 /// All at once; an error when one can not be asked at all.
-async fn ask_all(
-    sources: &[Arc<UsageSource>],
-) -> Result<Vec<Result<Measurement, loadline_usage::QueryError>>, loadline_usage::ClientError> {
-    let clients: Vec<PrometheusClient> =
-        sources.iter().map(|source| PrometheusClient::new(&source.prometheus)).collect::<Result<_, _>>()?;
+async fn ask_all(sources: &[Arc<UsageSource>]) -> Result<Vec<Answer>, ClientError> {
+    let with_client = |source: &Arc<UsageSource>| Ok((PrometheusClient::new(&source.prometheus)?, source.clone()));
+    let clients: Vec<(PrometheusClient, Arc<UsageSource>)> =
+        sources.iter().map(with_client).collect::<Result<_, _>>()?;
+    let asked: Vec<_> = clients
+        .into_iter()
+        .map(|(client, source)| tokio::spawn(async move { measure(&client, &source).await }))
+        .collect();
     let mut answers = Vec::new();
-    for (client, source) in clients.iter().zip(sources) {
-        answers.push(measure(client, source).await);
+    for answer in asked {
+        answers.push(answer.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
     }
     Ok(answers)
 }
@@ -229,7 +235,9 @@ fn node_names(args: &Check, streams: &mut Streams<'_>) -> Result<Option<BTreeSet
             Err(Failure::Message(error))
         }
         Err(error) => {
-            let message = format!("which nodes there are is not known ({error}): give them with -f or a kubeconfig");
+            let message = format!(
+                "the cluster's nodes are not known, so nobody says which of them have no sample; -f gives them: {error}"
+            );
             warning(&message, streams.err, streams.err_styles)?;
             Ok(None)
         }
@@ -243,7 +251,7 @@ fn seconds(from: Time, to: Time) -> f64 {
 fn check(
     source: &UsageSource,
     wanted_by: Vec<String>,
-    answer: &Result<Measurement, loadline_usage::QueryError>,
+    answer: &Answer,
     nodes: Option<&BTreeSet<String>>,
 ) -> CheckedSource {
     let asked = &source.prometheus;
@@ -260,7 +268,7 @@ fn check(
         Ok(measurement) => measurement,
         Err(error) => {
             checked.error = Some(error.what());
-            checked.advice = vec![format!("{}: {}", asked.address, error.what())];
+            checked.advice = vec![advice::on_failure(source, error)];
             return checked;
         }
     };
@@ -284,67 +292,8 @@ fn check(
         let unknown = checked.nodes.iter().filter(|node| !nodes.contains(&node.name));
         checked.not_in_cluster = unknown.map(|node| node.name.clone()).collect();
     }
-    checked.advice = advice(source, measurement, &checked);
+    checked.advice = advice::on_answer(source, measurement, &checked);
     checked
-}
-
-/// What to change, the likeliest cause first.
-fn advice(source: &UsageSource, measurement: &Measurement, checked: &CheckedSource) -> Vec<String> {
-    let asked = &source.prometheus;
-    let mut advice = Vec::new();
-    let has = |reason| measurement.ignored.iter().any(|ignored| ignored.reason == reason);
-    if measurement.series == 0 {
-        advice.push(format!(
-            "the query gives nothing: has Prometheus the recording rule {}, and does it scrape node_exporter? \
-             (manifests/prometheus has both)",
-            asked.query
-        ));
-    }
-    if has(Reason::NoNodeLabel) || has(Reason::AgeWithoutNodeLabel) {
-        advice.push(format!(
-            "series lack the label {0}: relabel node_exporter's target with the node's name \
-             (manifests/prometheus/scrape-node-exporter.yaml), or name another label with nodeLabel",
-            asked.node_label
-        ));
-    }
-    if has(Reason::DuplicateNode) || has(Reason::DuplicateAge) {
-        advice.push(format!(
-            "several series have the same node: aggregate them, as in max by ({}) (…)",
-            asked.node_label
-        ));
-    }
-    if has(Reason::NotFinite) || has(Reason::OutOfRange) {
-        advice.push("values are not 0 to 100: the query has to give percent of what the node has".to_owned());
-    }
-    if has(Reason::NoAge) || has(Reason::AgeIsNoTime) {
-        advice.push(format!(
-            "how old samples are is not known: ageQuery has to give seconds since 1970 by {}, as in {}",
-            asked.node_label, asked.age_query
-        ));
-    }
-    if has(Reason::AgeInFuture) {
-        advice.push("samples are of a time to come: see to the clocks of the nodes and of Prometheus".to_owned());
-    }
-    let stale = checked.nodes.iter().filter(|node| node.is_stale).count();
-    if stale > 0 {
-        advice.push(format!(
-            "{stale} samples are older than staleAfterSeconds ({}): see to the exporters of these nodes",
-            source.stale_after_seconds
-        ));
-    }
-    let strange = !checked.not_in_cluster.is_empty() && !checked.without_sample.is_empty();
-    if strange {
-        advice.push(format!(
-            "the label {} does not have the names of the nodes ({}, where the cluster has {})",
-            asked.node_label, checked.not_in_cluster[0], checked.without_sample[0]
-        ));
-    } else if !checked.without_sample.is_empty() && measurement.series > 0 {
-        let nodes = checked.without_sample.len();
-        advice.push(format!(
-            "{nodes} nodes of the cluster have no sample: does node_exporter run there, and is it scraped?"
-        ));
-    }
-    advice
 }
 
 /// What `--usage` reads. Of several sources of one resource, the first that knows a node counts.
@@ -361,9 +310,29 @@ fn report(measured: &[(&Arc<UsageSource>, &Option<Measurement>)]) -> NodeUsageRe
             };
             used.get_or_insert_with(|| PercentUsed {
                 percent: sample.milli_percent as f64 / 1000.0,
-                measured_at: Timestamp::from_nanosecond(i128::from(sample.at)).ok().map(|at| at.to_string()),
+                measured_at: written(sample.at),
             });
         }
     }
-    NodeUsageReport::new(nodes.into_values().collect())
+    let now = measured.iter().filter_map(|(_, measurement)| Some(measurement.as_ref()?.now)).max();
+    NodeUsageReport::new(now.and_then(written), nodes.into_values().collect())
+}
+
+fn written(time: Time) -> Option<String> {
+    Timestamp::from_nanosecond(i128::from(time)).ok().map(|at| at.to_string())
+}
+
+/// A node is one line, in the report and in each source.
+fn write_json_of(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+    let Checked { report: NodeUsageReport { api_version, kind, time, nodes }, sources } = checked;
+    // None of these has a character that JSON writes otherwise.
+    writeln!(out, "{{\n  \"apiVersion\": \"{api_version}\",\n  \"kind\": \"{kind}\",")?;
+    if let Some(time) = time {
+        writeln!(out, "  \"time\": \"{time}\",")?;
+    }
+    write!(out, "  \"nodes\": ")?;
+    write_json(nodes, 1, 2, out)?;
+    write!(out, ",\n  \"sources\": ")?;
+    write_json(sources, 1, 4, out)?;
+    writeln!(out, "\n}}")
 }

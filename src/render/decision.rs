@@ -149,14 +149,21 @@ fn feasible(decision: &Decision, nodes: &[NodeRecord], view: View) -> String {
     for note in notes {
         text += &paragraph(&note, view);
     }
-    for node in fit.iter().take(shown) {
+    text + &score_notes(&fit[..shown], view)
+}
+
+/// What is to be known about scores besides the numbers, by plugin.
+fn score_notes(nodes: &[&NodeRecord], view: View) -> String {
+    let mut by_plugin: BTreeMap<&str, Table> = BTreeMap::new();
+    for node in nodes {
         for (plugin, score) in &node.scores {
-            if let Some(note) = &score.note {
-                text += &paragraph(&format!("{plugin} on {}: {note}", node.name), view);
-            }
+            let Some(note) = &score.note else { continue };
+            let table = by_plugin.entry(plugin).or_insert_with(|| Table::new(vec![Column::left(""), Column::text("")]));
+            table.row([node.name.clone(), note.clone()]);
         }
     }
-    text
+    let of_plugin = |(plugin, table): (&str, Table)| paragraph(plugin, view) + &table.render(view, 4);
+    by_plugin.into_iter().map(of_plugin).collect()
 }
 
 type Scored<'a> = Vec<(&'a str, ScoreRecord)>;

@@ -1,8 +1,9 @@
 //! What sources of real use say, for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::metrics_cmd::{Checked, CheckedSource};
+use crate::metrics_cmd::{Checked, CheckedNode, CheckedSource, IgnoredSeries};
 use crate::output::View;
 use crate::render::table::{Column, Table};
 use crate::render::{TOP, count, first_few, shown_of};
@@ -28,9 +29,11 @@ fn one(source: &CheckedSource, view: View) -> String {
     fact("query", source.query.clone());
     fact("age query", source.age_query.clone());
     fact("node label", source.node_label.clone());
-    match &source.error {
-        Some(error) => fact("error", error.clone()),
-        None => fact("answer", format!("{}, {}", count_of(source.series), count(source.nodes.len() as u64, "node"))),
+    if let Some(error) = &source.error {
+        fact("error", error.clone());
+    } else {
+        let nodes = count(source.nodes.len() as u64, "node");
+        fact("answer", format!("{} series, samples of {nodes}", source.series));
     }
     for remark in &source.remarks {
         fact("remark", remark.clone());
@@ -48,41 +51,37 @@ fn one(source: &CheckedSource, view: View) -> String {
     text += &ignored(source, view);
     if !source.advice.is_empty() {
         let _ = writeln!(text, "\nWhat to change");
-        let mut table = Table::new(vec![Column::text("")]);
-        source.advice.iter().for_each(|advice| table.row([format!("- {advice}")]));
+        let mut table = Table::new(vec![Column::left(""), Column::text("")]);
+        source.advice.iter().for_each(|advice| table.row(["-".to_owned(), advice.clone()]));
         text += &table.render(view, 2);
     }
     text
-}
-
-fn count_of(series: usize) -> String {
-    format!("{series} series")
 }
 
 fn nodes(source: &CheckedSource, view: View) -> String {
     if source.nodes.is_empty() {
         return String::new();
     }
+    let unknown: BTreeSet<&str> = source.not_in_cluster.iter().map(String::as_str).collect();
+    let remark = |node: &CheckedNode| match () {
+        () if node.is_stale => "stale: does not count",
+        () if unknown.contains(&*node.name) => "not in the cluster",
+        () => "",
+    };
     let mut sorted: Vec<_> = source.nodes.iter().collect();
-    sorted.sort_by(|a, b| b.percent.total_cmp(&a.percent).then_with(|| a.name.cmp(&b.name)));
-    let columns = ["NODE", "IN USE", "AGE", ""];
-    let mut table = Table::new(vec![
-        Column::left(columns[0]),
-        Column::right(columns[1]),
-        Column::right(columns[2]),
-        Column::left(columns[3]),
-    ]);
+    // What is to be looked at first, then the fullest.
+    sorted.sort_by(|a, b| {
+        let by_remark = remark(a).is_empty().cmp(&remark(b).is_empty());
+        by_remark.then(b.percent.total_cmp(&a.percent)).then_with(|| a.name.cmp(&b.name))
+    });
+    let mut table =
+        Table::new(vec![Column::left("NODE"), Column::right("IN USE"), Column::right("AGE"), Column::left("")]);
     let shown = shown_of(sorted.len(), TOP);
     for node in &sorted[..shown] {
-        let stale = if node.is_stale { "stale: does not count" } else { "" };
-        table.row([
-            node.name.clone(),
-            format!("{:.1} %", node.percent),
-            format!("{:.0} s", node.age_seconds),
-            stale.to_owned(),
-        ]);
+        let (used, age) = (format!("{:.1} %", node.percent), format!("{:.0} s", node.age_seconds));
+        table.row([node.name.clone(), used, age, remark(node).to_owned()]);
     }
-    if source.nodes.iter().all(|node| !node.is_stale) {
+    if sorted.iter().all(|node| remark(node).is_empty()) {
         table.drop_column(3);
     }
     let mut text = format!("\n{}", table.render(view, 2));
@@ -92,18 +91,28 @@ fn nodes(source: &CheckedSource, view: View) -> String {
     text
 }
 
+/// By reason, with a few examples of each.
 fn ignored(source: &CheckedSource, view: View) -> String {
-    if source.ignored.is_empty() {
-        return String::new();
+    const EXAMPLES: usize = 3;
+    let mut by_reason: Vec<(&str, Vec<&IgnoredSeries>)> = Vec::new();
+    for series in &source.ignored {
+        match by_reason.iter_mut().find(|(reason, _)| *reason == series.reason) {
+            Some((_, of_reason)) => of_reason.push(series),
+            None => by_reason.push((&series.reason, vec![series])),
+        }
     }
-    let mut table = Table::new(vec![Column::left("SERIES"), Column::right("VALUE"), Column::text("DOES NOT COUNT")]);
-    let shown = shown_of(source.ignored.len(), TOP);
-    for ignored in &source.ignored[..shown] {
-        table.row([ignored.series.clone(), ignored.value.clone(), ignored.reason.clone()]);
-    }
-    let mut text = format!("\n{}", table.render(view, 2));
-    if source.ignored.len() > shown {
-        let _ = writeln!(text, "  and {} more", source.ignored.len() - shown);
+    let mut text = String::new();
+    for (reason, series) in by_reason {
+        let _ = writeln!(text, "\n  {} series: {reason}", series.len());
+        let mut table = Table::new(vec![Column::left(""), Column::right("")]);
+        let shown = shown_of(series.len(), EXAMPLES);
+        for ignored in &series[..shown] {
+            table.row([ignored.series.clone(), ignored.value.clone()]);
+        }
+        text += &table.render(view, 4);
+        if series.len() > shown {
+            let _ = writeln!(text, "    and {} more", series.len() - shown);
+        }
     }
     text
 }

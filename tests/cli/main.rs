@@ -9,3 +9,4 @@ mod rescheduler;
 mod run;
 mod simulate;
 mod snapshot;
+mod usage;

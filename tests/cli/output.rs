@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::run::{command, loadline};
+use crate::usage;
 
 #[test]
 fn help_names_what_there_is() {
@@ -66,17 +67,30 @@ fn generated_files_are_printed() {
     assert!(schema["$defs"]["NodeRecord"]["properties"]["rejectedBy"].is_object());
 }
 
-/// Blocks of the README that show a command with what it prints.
+/// Blocks of pages that show a command with what it prints.
 #[test]
-fn the_readme_shows_what_is_printed() {
-    let readme = include_str!("../../README.md");
-    let mut shown = 0;
-    for block in readme.split("```console\n").skip(1) {
-        let block = block.split("```").next().unwrap_or(block);
-        let (command, wanted) = block.split_once('\n').expect("a command and what it prints");
-        let args: Vec<&str> = command.strip_prefix("$ loadline ").expect("a command").split(' ').collect();
-        assert_eq!(loadline(&args).out, wanted, "README.md is not what `{command}` prints");
-        shown += 1;
+fn pages_show_what_is_printed() {
+    for (page, text, least) in [
+        ("README.md", include_str!("../../README.md"), 3),
+        ("docs/real-usage.md", include_str!("../../docs/real-usage.md"), 3),
+        ("examples/real-usage/README.md", include_str!("../../examples/real-usage/README.md"), 2),
+    ] {
+        let mut shown = 0;
+        for block in text.split("```console\n").skip(1) {
+            let block = block.split("```").next().unwrap_or(block);
+            let (command, wanted) = block.split_once('\n').expect("a command and what it prints");
+            let args: Vec<&str> = command.strip_prefix("$ loadline ").expect("a command").split(' ').collect();
+            let done = match args[..] {
+                // As a Prometheus in the test has it.
+                ["metrics", "check", "--config", config, ..] => {
+                    assert_eq!(config, usage::CONFIG, "{page}");
+                    usage::check(&usage::of_the_example(), &args[4..])
+                }
+                _ => loadline(&args),
+            };
+            assert_eq!(done.out, wanted, "{page} is not what `{command}` prints");
+            shown += 1;
+        }
+        assert!(shown >= least, "{page} shows examples");
     }
-    assert!(shown >= 3, "the README shows examples");
 }

@@ -296,7 +296,7 @@ impl Engine {
         let (slot, tie_broken_by) = self.choose(&evaluation, profile, tie).expect("there is a feasible node");
         let decided_by = if feasible == 1 { DecidedBy::OnlyFeasible } else { DecidedBy::Score };
         let found = self.found(pod, index, slot, decided_by, feasible, Some(evaluation));
-        Cycle { unscored, tie_broken_by, ..found }
+        Cycle { tie_broken_by, unscored, ..found }
     }
 
     fn feasible(&self, evaluation: &Evaluation) -> usize {

@@ -84,7 +84,7 @@ impl RealUsageAllocated {
     }
 
     /// Cpu and memory, in this order.
-    fn amounts(&self, state: &State, node: &NodeView<'_>) -> [Amounts; 2] {
+    fn amounts(state: &State, node: &NodeView<'_>) -> [Amounts; 2] {
         let (load, allocatable, cluster) = (node.load(), node.allocatable(), node.cluster());
         let amounts = |requested, allocatable, usage| Amounts {
             requested,
@@ -124,7 +124,7 @@ impl NodePlugin for RealUsageAllocated {
 
     fn score(&self, state: &State, node: &NodeView<'_>) -> i64 {
         let asked = [state.asked.score.milli_cpu, state.asked.score.memory];
-        let amounts = self.amounts(state, node);
+        let amounts = Self::amounts(state, node);
         let scores = asked.into_iter().zip(&amounts).filter_map(|(asked, amounts)| self.score_of(asked, amounts));
         let (sum, count) = scores.fold((0, 0), |(sum, count), score| (sum + score, count + 1));
         if count == 0 { 0 } else { sum / count }
@@ -144,7 +144,7 @@ impl NodePlugin for RealUsageAllocated {
                 None => format!("{name} {requested:.1} % requested and counted, no sample"),
             }
         };
-        let [cpu, memory] = self.amounts(state, &view);
+        let [cpu, memory] = Self::amounts(state, &view);
         Some(format!("{}; {}", of("cpu", &cpu), of("memory", &memory)))
     }
 }
@@ -190,13 +190,13 @@ mod tests {
     fn requests_count_less_towards_what_is_used() {
         // Cpu: 1 of 4 cores left. Memory without a sample: 1 of 8 GiB left.
         let (plain, note) = score(0.5, None);
-        assert_eq!(plain, (25 + 12) / 2);
+        assert_eq!(plain, 18); // (25 + 12) / 2
         assert_eq!(note, "cpu 50.0 % requested and counted, no sample; memory 75.0 % requested and counted, no sample");
         // 75 percent requested, 25 used: half of what lies between does not count, so 50 do, and 37.5 are left.
         let (halved, note) = score(0.5, Some(25));
-        assert_eq!(halved, (25 + 37) / 2);
+        assert_eq!(halved, 31); // (25 + 37) / 2
         assert!(note.ends_with("memory 75.0 % requested, 25.0 used, 50.0 counted"), "{note}");
-        assert_eq!(score(1.0, Some(25)).0, (25 + 62) / 2);
+        assert_eq!(score(1.0, Some(25)).0, 43); // (25 + 62) / 2
         assert_eq!(score(0.0, Some(25)).0, plain);
         // Use above what is requested raises nothing: the requests are what the kubelet goes by.
         assert_eq!(score(1.0, Some(95)).0, plain);

@@ -1,6 +1,9 @@
 //! What nodes really use, out of a file: for `explain` and `simulate`, which ask nobody.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use loadline_api::doc::{Document, Node, Problem, decode};
@@ -16,6 +19,8 @@ use crate::cluster::Cluster;
 
 /// Nodes that are named in a warning.
 const NAMED: usize = 3;
+
+const NO_TIME: &str = "is not a time such as 2026-05-11T08:12:01Z";
 
 /// One resource of a node in a [`NodeUsageReport`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +55,9 @@ pub struct NodeUsageReport {
     pub api_version: String,
     /// `NodeUsageReport`.
     pub kind: String,
+    /// When this was so, by the clock that the samples were stamped by, RFC 3339; absent: when the newest was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// The nodes.
     pub nodes: Vec<NodeUsed>,
 }
@@ -59,8 +67,8 @@ impl NodeUsageReport {
     pub const KIND: &'static str = "NodeUsageReport";
 
     /// A report on these nodes.
-    pub fn new(nodes: Vec<NodeUsed>) -> Self {
-        Self { api_version: API_VERSION.to_owned(), kind: Self::KIND.to_owned(), nodes }
+    pub fn new(time: Option<String>, nodes: Vec<NodeUsed>) -> Self {
+        Self { api_version: API_VERSION.to_owned(), kind: Self::KIND.to_owned(), time, nodes }
     }
 }
 
@@ -98,6 +106,8 @@ struct Measured {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeasuredNodes {
     nodes: BTreeMap<String, BTreeMap<UsageKind, Measured>>,
+    /// When that was so, where it is said: samples may all be older.
+    time: Option<Time>,
 }
 
 impl MeasuredNodes {
@@ -120,7 +130,7 @@ impl MeasuredNodes {
     /// What a source would have said of these nodes: the time by its clock, and the samples.
     fn heard(&self, source: &UsageSource, nodes: &[Arc<NodeSpec>]) -> (Time, Vec<(Str, UsageSample)>) {
         let times = self.nodes.values().flat_map(BTreeMap::values).filter_map(|measured| measured.at);
-        let now = times.max().unwrap_or(Time::MAX / 2);
+        let now = times.chain(self.time).max().unwrap_or(Time::MAX / 2);
         let sample = |node: &Arc<NodeSpec>| {
             let measured = self.nodes.get(node.name.as_str())?.get(&source.kind)?;
             let milli_percent = match measured.amount {
@@ -175,6 +185,12 @@ impl Reading {
         let Some(nodes) = node.get("nodes") else {
             return self.problem(node, path, "has no nodes".to_owned());
         };
+        if let Some(place) = node.get("time") {
+            match place.as_str().and_then(time) {
+                Some(time) => self.measured.time = self.measured.time.max(Some(time)),
+                None => self.problem(place, &format!("{}time", prefix(path)), NO_TIME.to_owned()),
+            }
+        }
         for (index, item) in nodes.items().iter().enumerate() {
             let path = format!("{}nodes[{index}]", prefix(path));
             let Some(used) = self.decoded::<NodeUsed>(item, &path) else { continue };
@@ -189,7 +205,7 @@ impl Reading {
                 }
                 let at = match measured_at.as_deref().map(time) {
                     Some(None) => {
-                        self.problem(place, &path, "measuredAt is not a time such as 2026-05-11T08:12:01Z".to_owned());
+                        self.problem(place, &path, format!("measuredAt {NO_TIME}"));
                         continue;
                     }
                     at => at.flatten(),
@@ -218,11 +234,16 @@ impl Reading {
 
     fn add(&mut self, node: &Node<'_>, path: &str, name: String, measured: BTreeMap<UsageKind, Measured>) {
         if name.is_empty() {
-            self.problem(node, path, "names no node".to_owned());
-        } else if self.measured.nodes.contains_key(&name) {
-            self.problem(node, path, format!("node {name} is there already"));
-        } else {
-            self.measured.nodes.insert(name, measured);
+            return self.problem(node, path, "names no node".to_owned());
+        }
+        match self.measured.nodes.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(measured);
+            }
+            Entry::Occupied(known) => {
+                let message = format!("node {} is there already", known.key());
+                self.problem(node, path, message);
+            }
         }
     }
 
@@ -311,9 +332,16 @@ impl Cluster {
             let sampled: Set<Str> = samples.iter().map(|(name, _)| name.clone()).collect();
             let without = self.nodes.iter().filter(|node| !sampled.contains(&node.name)).map(|node| node.name.as_str());
             warnings.extend(named(&format!("without a sample of {}", source.kind), without));
+            let limit = source.stale_after_seconds.saturating_mul(1_000_000_000);
+            let stale = samples.iter().filter(|(_, sample)| now.saturating_sub(sample.at) > limit);
+            let what = format!("whose sample of {} is stale, and does not count", source.kind);
+            warnings.extend(named(&what, stale.map(|(name, _)| name.as_str())));
             heard.push(Event::Usage(source, now, Some(samples)));
         }
         self.measured = heard;
+        // Sources of one resource that differ in whom they ask say the same here.
+        let mut said = Set::default();
+        warnings.retain(|warning| said.insert(warning.clone()));
         warnings
     }
 }
@@ -325,84 +353,4 @@ fn named<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Option<String>
     let nodes = if names.len() == 1 { "node" } else { "nodes" };
     let first = names[..names.len().min(NAMED)].join(", ");
     (!names.is_empty()).then(|| format!("{} {nodes} {what}: {first}{more}", names.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> MeasuredNodes {
-        MeasuredNodes::read(text, "usage.yaml").unwrap()
-    }
-
-    fn problems(text: &str) -> Vec<String> {
-        MeasuredNodes::read(text, "u").unwrap_err().iter().map(ToString::to_string).collect()
-    }
-
-    const LIST: &str = r#"{"kind": "NodeMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "metadata": {}, "items": [
-        {"metadata": {"name": "a"}, "timestamp": "2026-05-11T08:12:01Z", "window": "20s", "usage": {"cpu": "512345678n", "memory": "1048576Ki"}}]}"#;
-
-    #[test]
-    fn all_forms_say_the_same() {
-        let list = read(LIST);
-        let a = &list.nodes["a"];
-        assert_eq!(a[&UsageKind::Memory].amount, Amount::Absolute(1 << 30));
-        assert_eq!(a[&UsageKind::Cpu].amount, Amount::Absolute(513));
-        let one = LIST.replace(r#"{"metadata": {"name": "a"}"#, r#"{"kind": "NodeMetrics", "metadata": {"name": "a"}"#);
-        assert_eq!(read(&one.replace("NodeMetricsList", "List")), list);
-        let report = "{apiVersion: loadline.dev/v1alpha1, kind: NodeUsageReport, sources: [], nodes: [\
-                      {name: a, memory: {percent: 12.5, measuredAt: '2026-05-11T08:12:01Z'}}]}";
-        let memory = read(report).nodes["a"][&UsageKind::Memory];
-        assert_eq!(memory, Measured { amount: Amount::MilliPercent(12_500), at: a[&UsageKind::Memory].at });
-    }
-
-    #[test]
-    fn amounts_become_shares_of_the_allocatable() {
-        let node = |memory| {
-            let allocatable = loadline_model::Resources { memory, ..loadline_model::Resources::default() };
-            Arc::new(NodeSpec { name: "a".into(), allocatable, ..NodeSpec::default() })
-        };
-        let source = source_of_memory();
-        let of = |memory| read(LIST).heard(&source, &[node(memory)]).1[0].1.milli_percent;
-        assert_eq!((of(4 << 30), of(1 << 20), of(0)), (25_000, WHOLE, WHOLE));
-    }
-
-    fn source_of_memory() -> UsageSource {
-        UsageSource {
-            kind: UsageKind::Memory,
-            prometheus: loadline_framework::PrometheusQuery {
-                address: "http://p".into(),
-                query: "q".into(),
-                age_query: "a".into(),
-                node_label: "node".into(),
-                timeout_seconds: 1,
-                interval_seconds: 1,
-                bearer_token_file: None,
-                ca_file: None,
-                insecure_skip_verify: false,
-            },
-            window_seconds: 300,
-            stale_after_seconds: 180,
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        let report =
-            |nodes: &str| format!("{{apiVersion: loadline.dev/v1alpha1, kind: NodeUsageReport, nodes: [{nodes}]}}");
-        assert_eq!(problems(""), ["u: no node in it: expected a NodeUsageReport or NodeMetrics"]);
-        assert_eq!(problems("{kind: Node}"), ["u:1:1: is a Node: expected a NodeUsageReport or NodeMetrics"]);
-        assert_eq!(
-            problems(&report("{name: a, memory: {percent: 101}}")),
-            ["u:1:86: nodes[0].memory: percent is 101: expected 0 to 100"]
-        );
-        assert_eq!(
-            problems(&report("{name: a}, {name: a}, {}")),
-            ["u:1:77: nodes[1]: node a is there already", "u:1:88: nodes[2]: missing field `name`"]
-        );
-        let misspelt = problems(&report("{name: a, memory: {percents: 1}}"));
-        assert!(misspelt[0].contains("percents"), "{misspelt:?}");
-        let late = problems(&report("{name: a, memory: {percent: 1, measuredAt: yesterday}}"));
-        assert!(late[0].contains("measuredAt is not a time"), "{late:?}");
-    }
 }

@@ -69,7 +69,7 @@ impl Reason {
             Self::DuplicateNode => "another series has the same node: neither counts",
             Self::NotFinite => "not a number",
             Self::OutOfRange => "not within 0 and 100",
-            Self::NoAge => "the age query has nothing of this node, so how old this is is not known",
+            Self::NoAge => "the age query has nothing of this node: how old this is, nobody knows",
             Self::AgeWithoutNodeLabel => "the age query's result has no label that names the node",
             Self::DuplicateAge => "the age query's result has this node more than once",
             Self::AgeIsNoTime => "the age query's result is no time in seconds since 1970",

@@ -326,6 +326,8 @@ fn one_line(text: &str, most: usize) -> String {
 
 /// An error with what it comes from: the outer one alone says only that something failed.
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    /// What the client's layers say of themselves, which is of no use to whoever configures an address.
+    const LAYERS: [&str; 3] = ["ServiceError: ", "client error (Connect)", "client error (SendRequest)"];
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -335,5 +337,10 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = inner.source();
     }
-    text
+    let mut short = &*text;
+    for layer in LAYERS {
+        short = short.strip_prefix(layer).unwrap_or(short);
+        short = short.strip_prefix(": ").unwrap_or(short);
+    }
+    if short.is_empty() { text } else { short.to_owned() }
 }

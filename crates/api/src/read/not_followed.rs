@@ -20,6 +20,9 @@ fn of_kubernetes(name: &str) -> Option<&'static str> {
         "ResourceQuota" => "not checked",
         "HorizontalPodAutoscaler" => "not followed, replicas stay as they are written",
         SCHEDULER_CONFIGURATION => "no effect here, a scheduler's configuration is given with --config",
+        "NodeUsageReport.loadline.dev" | "NodeMetrics.metrics.k8s.io" => {
+            "no effect here, what nodes really use is given with --usage"
+        }
         _ => return None,
     })
 }

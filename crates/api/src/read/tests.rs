@@ -307,6 +307,7 @@ fn kinds_that_have_a_say_in_which_pods_there_are() {
         r#"{"apiVersion": "v1", "kind": "ResourceQuota"}"#.to_owned(),
         r#"{"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"uid": "u"}}"#.to_owned(),
         r#"{"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}"#.to_owned(),
+        r#"{"apiVersion": "loadline.dev/v1alpha1", "kind": "NodeUsageReport"}"#.to_owned(),
     ];
     let json = format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{}]}}"#, list.join(", "));
     for text in [json.clone(), format!("---\n{json}")] {
@@ -319,6 +320,7 @@ fn kinds_that_have_a_say_in_which_pods_there_are() {
                 "1 CronJob: no Jobs are made",
                 "1 HorizontalPodAutoscaler: not followed, replicas stay as they are written",
                 "1 KubeSchedulerConfiguration.kubescheduler.config.k8s.io: no effect here, a scheduler's configuration is given with --config",
+                "1 NodeUsageReport.loadline.dev: no effect here, what nodes really use is given with --usage",
                 "1 ResourceQuota: not checked",
                 "1 Rollout.argoproj.io: pods that are still to be made of the template are not counted",
             ]

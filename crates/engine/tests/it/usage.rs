@@ -107,7 +107,7 @@ impl World {
 }
 
 fn evenly_spread(found: &[usize]) -> bool {
-    found.iter().max().unwrap() - found.iter().min().unwrap() <= 1
+    found.iter().max().zip(found.iter().min()).is_some_and(|(most, least)| most - least <= 1)
 }
 
 #[test]
