@@ -40,7 +40,7 @@ fn quick(more: &Value) -> Value {
         "coolDown": "1s",
         "readings": 2,
         "evictionsPerSecond": 2.0,
-        "moveDeadline": "60s",
+        "moveDeadline": "5m",
     });
     args.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     args

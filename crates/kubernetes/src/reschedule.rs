@@ -37,6 +37,8 @@ use view::Watched;
 
 /// How often moves under way are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the scheduling thread is to look through all pods for it.
+const LOOK_THROUGH_EVERY: Time = 2 * SECOND;
 /// Rooms are held again within this time, or after the first pods are scheduled: nobody renews the lease meanwhile.
 const LONGEST_BEGIN: Duration = Duration::from_millis(1500);
 /// Finished moves that are kept for people to read.
@@ -72,6 +74,8 @@ struct Term {
     used: Set<Str>,
     /// What is still to be written of moves that are over.
     unwritten: BTreeMap<Str, Value>,
+    /// When all pods were last looked through for those that came without asking for the room.
+    looked_through: Time,
     /// Moves of earlier terms are known.
     is_loaded: bool,
     /// What was told last, so that it is told once.
@@ -123,6 +127,7 @@ impl Rescheduler {
             past: BTreeSet::new(),
             used: Set::default(),
             unwritten: BTreeMap::new(),
+            looked_through: Time::MIN / 2,
             is_loaded: false,
             told: None,
             shown: String::new(),
@@ -369,9 +374,13 @@ impl Rescheduler {
 
     /// Goes on with what is under way.
     async fn step(&mut self) {
-        let watched = self.watched();
-        if watched.is_empty() {
-            return;
+        let mut watched = self.watched();
+        let Some(term) = self.term.as_mut().filter(|_| !watched.is_empty()) else { return };
+        let now = clock::now();
+        if now - term.looked_through < LOOK_THROUGH_EVERY {
+            watched.iter_mut().for_each(|of| of.is_evicted = false);
+        } else {
+            term.looked_through = now;
         }
         let used = self.term.as_ref().map(|term| term.used.clone()).unwrap_or_default();
         let seen = self.scheduling.ask(move |scheduler, _| view::sightings(scheduler, &watched, used));
