@@ -376,7 +376,7 @@ fn a_killed_leader_loses_no_pod_moves_none_twice_and_its_room_is_kept() {
     let proxy = scene.cluster.proxy(&service_account(&scene.cluster)).expect("the proxy starts");
     scene.configure(&proxy.kubeconfig(), &args);
     // Killed between reserving and evicting: the eviction never arrives.
-    proxy.fail(|method, path| is_eviction(method, path).then_some(Fault::Lose));
+    proxy.fail(|method, path| is_eviction(method, path).then_some(Fault::Delay(Duration::from_mins(1))));
     let first = scene.run(&["--secure-port=0"]);
     eventually("a pod is being evicted", || scene.moves().iter().any(|one| phase(one) == "Evicting").then_some(()));
     // Another pod of the same priority, and one of another profile, which would fit where the room is held.
