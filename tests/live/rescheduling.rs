@@ -380,7 +380,7 @@ fn a_killed_leader_loses_no_pod_moves_none_twice_and_its_room_is_kept() {
     let first = scene.run(&["--secure-port=0"]);
     eventually("a pod is being evicted", || scene.moves().iter().any(|one| phase(one) == "Evicting").then_some(()));
     // Another pod of the same priority, and one of another profile, which would fit where the room is held.
-    let other = json!({"schedulerName": "other"});
+    let other = json!({"schedulerName": "other", "nodeSelector": {"kubernetes.io/hostname": "node-b"}});
     create(&scene.cluster, &[pod("greedy", "400m", &json!({})), pod("stranger", "400m", &other)]);
     let waits = |name: &str| {
         let spec = get(&scene.cluster, &["pod", name]);
