@@ -6,7 +6,7 @@ use std::time::Duration;
 use loadline_config::Config;
 use loadline_framework::Registry;
 use loadline_kubernetes::{
-    Announcer, Connection, Election, ElectionOptions, Extenders, Fence, Live, LiveError, LiveOptions,
+    Announcer, Connection, Election, ElectionOptions, Extenders, Fence, Live, LiveError, LiveOptions, Rescheduler,
 };
 use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use super::RunArgs;
 use super::reload::Reload;
+use super::reschedule;
 use super::serve::{Served, Serving};
 use super::settings::Settings;
 use super::usage::{Pollers, Sources};
@@ -32,6 +33,12 @@ pub(super) async fn run(
     let extenders = Extenders::new(&config.extenders).await.map_err(|error| Failure::message(&error))?;
     profiles.extenders = extenders.all();
     let sources = Sources::new(profiles.usage_sources()).map_err(|error| Failure::message(&error))?;
+    let mut warnings = Vec::new();
+    let rescheduling = reschedule::options(config, &mut warnings);
+    let rescheduling = rescheduling.map_err(|errors| Failure::Message(errors.join("\n")))?;
+    for warning in warnings {
+        warn!("{warning}");
+    }
     let metrics = Metrics::new();
     for (name, stage, enabled) in &settings.gates {
         metrics.set_feature(name, stage, *enabled);
@@ -56,6 +63,8 @@ pub(super) async fn run(
         originals: extenders.originals(),
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
+    let (rescheduling, of_rescheduler) = watch::channel(rescheduling);
+    let mut rescheduler = Rescheduler::new(&connection, &fence, live.scheduling(), metrics.clone(), of_rescheduler);
     let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::shown(config, registry)));
     let served = Served {
         settings: &settings.serve,
@@ -72,15 +81,24 @@ pub(super) async fn run(
     let (scheduling, metrics_of_reload) = (live.scheduling(), metrics.clone());
     let mut pollers = Pollers::new(live.scheduling(), metrics.clone());
     pollers.ask(sources);
-    let reload =
-        Reload { args, registry, scheduling, extenders, pollers, announcer, metrics: metrics_of_reload, in_force };
+    let reload = Reload {
+        args,
+        registry,
+        scheduling,
+        extenders,
+        pollers,
+        rescheduling,
+        announcer,
+        metrics: metrics_of_reload,
+        in_force,
+    };
     let reload = async {
         match (&args.config.config, config_text) {
             (Some(path), Some(text)) => reload.follow(path, settings, text).await,
             _ => std::future::pending().await,
         }
     };
-    let life = life(live, election.as_mut(), &serving, |leads| metrics.set_leading(lease, leads));
+    let life = life(live, election.as_mut(), &mut rescheduler, &serving, |leads| metrics.set_leading(lease, leads));
     let exit = tokio::select! {
         exit = Box::pin(life) => exit,
         () = Box::pin(reload) => unreachable!("a file is followed for ever"),
@@ -94,6 +112,7 @@ pub(super) async fn run(
 async fn life(
     mut live: Live,
     election: Option<&mut Election>,
+    rescheduler: &mut Rescheduler,
     serving: &Serving,
     tell_leading: impl Fn(bool),
 ) -> Result<Exit, Failure> {
@@ -103,30 +122,39 @@ async fn life(
         stop(live)
     };
     let Some(election) = election else {
+        live.prepare();
+        rescheduler.begin().await;
         live.lead();
         return tokio::select! {
             () = signals.next() => stop(live).await,
             () = live.ended() => Err(Failure::message(&LiveError::Panicked)),
+            () = rescheduler.run() => unreachable!("pods are moved for ever"),
         };
     };
     loop {
         tell_leading(false);
         tokio::select! {
-            () = election.win() => live.lead(),
+            () = election.win() => {}
             () = signals.next() => return stop(live).await,
             () = live.ended() => return Err(Failure::message(&LiveError::Panicked)),
         }
+        // Rooms that are held for pods under way are held again before anybody else may have them.
+        live.prepare();
+        rescheduler.begin().await;
+        live.lead();
         tell_leading(true);
         let is_asked_to_end = tokio::select! {
             () = election.hold() => false,
             () = signals.next() => true,
             () = live.ended() => true,
+            () = rescheduler.run() => unreachable!("pods are moved for ever"),
         };
         if is_asked_to_end {
             break;
         }
         error!("the lease is lost: another instance may be scheduling; waiting for it again");
         live.step_down();
+        rescheduler.step_down().await;
     }
     let exit = tokio::select! {
         // The lease is renewed meanwhile.

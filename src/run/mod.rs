@@ -7,6 +7,7 @@ pub(crate) mod go;
 mod live;
 mod logs;
 mod reload;
+mod reschedule;
 mod serve;
 mod settings;
 mod usage;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use loadline_framework::Registry;
 use loadline_kubernetes::{Announcer, Extenders, Scheduling};
 use loadline_metrics::Metrics;
+use loadline_rescheduler::Options;
 use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::RunArgs;
+use super::reschedule;
 use super::settings::{self, Settings};
 use super::usage::{Pollers, Sources};
 
@@ -28,6 +30,8 @@ pub(super) struct Reload<'a> {
     pub(super) extenders: Extenders,
     /// Sources of real use that are asked.
     pub(super) pollers: Pollers,
+    /// By which options pods are moved.
+    pub(super) rescheduling: watch::Sender<Option<Arc<Options>>>,
     pub(super) announcer: Announcer,
     pub(super) metrics: Metrics,
     /// The configuration that is in force, for whoever shows it.
@@ -86,6 +90,7 @@ impl Reload<'_> {
         let extenders = self.extenders.changed(&wanted.config.extenders).await;
         profiles.extenders = extenders.map_err(|error| vec![error.to_string()])?.all();
         let sources = Sources::new(profiles.usage_sources()).map_err(|error| vec![error.to_string()])?;
+        let rescheduling = reschedule::options(&wanted.config, &mut warnings)?;
         for warning in warnings {
             warn!("{warning}");
         }
@@ -95,6 +100,12 @@ impl Reload<'_> {
         };
         // After the profiles: what a source says is of use to whoever knows it.
         self.pollers.ask(sources);
+        // The same options again change nothing.
+        self.rescheduling.send_if_modified(|known| {
+            let is_new = *known != rescheduling;
+            *known = rescheduling;
+            is_new
+        });
         info!(path = %path.display(), hash, pods_left = left, "the changed configuration is in force");
         self.metrics.reloaded(true);
         self.announcer.announce("ConfigReloaded", false, &format!("{file} is in force, hash {hash}")).await;

@@ -19,6 +19,7 @@ mod profiles;
 mod real_usage;
 mod refusals;
 mod reload;
+mod rescheduling;
 mod rights;
 mod rotation;
 mod serving;

@@ -57,6 +57,29 @@ fn the_api_server_takes_them() {
     assert_eq!(example[0]["spec"]["template"]["spec"]["schedulerName"], "loadline");
 }
 
+#[test]
+fn an_overlay_may_have_the_rescheduler() {
+    let server = ControlPlane::start().expect("the control plane starts");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let real = folder.path().canonicalize().expect("it is there");
+    let manifests = path("manifests");
+    let up = "../".repeat(real.components().count() - 1) + manifests.trim_start_matches('/');
+    let text = format!(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [{up}/base]\ncomponents: [{up}/components/rescheduler]\n"
+    );
+    fs::write(folder.path().join("kustomization.yaml"), text).expect("it can be written");
+    let objects = dry_run(&server, &["-k", &folder.path().display().to_string()]);
+    let of_kind = |kind: &str| objects.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!((of_kind("ClusterRole").len(), of_kind("ClusterRoleBinding").len()), (2, 2));
+    let definition = of_kind("CustomResourceDefinition")[0];
+    assert_eq!(definition["metadata"]["name"], "moves.loadline.dev");
+    // Only whoever wants pods moved may evict any.
+    let evicts = |role: &&&Value| role["rules"].to_string().contains("pods/eviction");
+    let roles = of_kind("ClusterRole");
+    let names: Vec<&Value> = roles.iter().filter(evicts).map(|role| &role["metadata"]["name"]).collect();
+    assert_eq!(names, ["loadline-rescheduler"]);
+}
+
 fn selectors_meet_the_pods(objects: &[Value]) {
     let of_kind = |kind: &str| &objects.iter().find(|object| object["kind"] == kind).expect("it is there")["spec"];
     let labels = &of_kind("Deployment")["template"]["metadata"]["labels"];

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use loadline_fixture::ControlPlane;
+use loadline_fixture::{Cluster, ControlPlane, Node};
 use loadline_kubernetes::{Access, Connection, Reviews, Subject};
 use loadline_metrics::Metrics;
 use serde_json::{Value, json};
 
 use crate::support::{
-    NAME, Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class,
-    service_account,
+    NAME, Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class, running,
+    service_account, within, workload,
 };
 
 const USER: &str = "system:serviceaccount:kube-system:loadline-scheduler";
@@ -48,14 +49,14 @@ fn requests(log: &Path) -> Vec<(Right, u64)> {
     text.lines().filter_map(read).collect()
 }
 
-/// What the rules of the manifests allow.
-fn granted(server: &ControlPlane) -> BTreeSet<Right> {
+/// What these roles allow.
+fn granted(roles: &[Value]) -> BTreeSet<Right> {
     let texts = |list: &Value| {
         let list = list.as_array().cloned().unwrap_or_default();
         list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
     };
     let mut rights = BTreeSet::new();
-    for role in [get(server, &["clusterrole", NAME]), get(server, &["role", NAME, "-n", "kube-system"])] {
+    for role in roles {
         for rule in role["rules"].as_array().expect("a role has rules") {
             for group in texts(&rule["apiGroups"]) {
                 for resource in texts(&rule["resources"]) {
@@ -66,6 +67,11 @@ fn granted(server: &ControlPlane) -> BTreeSet<Right> {
         }
     }
     rights
+}
+
+/// The roles of the base.
+fn roles(server: &ControlPlane) -> [Value; 2] {
+    [get(server, &["clusterrole", NAME]), get(server, &["role", NAME, "-n", "kube-system"])]
 }
 
 /// The configuration of the overlay's ConfigMap, with a way to the API server, which a pod has by itself.
@@ -108,22 +114,26 @@ fn asked_by_the_server(kubeconfig: &Path) {
     });
 }
 
+/// Writes a policy by which the API server writes down what the user asks for; the flags for it.
+fn audit(policy: &Path, log: &Path) -> [String; 2] {
+    let rules = json!([{"level": "Metadata", "users": [USER]}, {"level": "None"}]);
+    let text =
+        json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules});
+    fs::write(policy, text.to_string()).expect("it can be written");
+    [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())]
+}
+
 #[test]
 fn the_rights_are_those_that_are_used() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
-    let rules = json!([{"level": "Metadata", "users": [USER]}, {"level": "None"}]);
-    let text =
-        json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules});
-    fs::write(&policy, text.to_string()).expect("it can be written");
-    let flags = [
-        format!("--audit-policy-file={}", policy.display()),
-        format!("--audit-log-path={}", log.display()),
-        // Both kinds of PodGroups are followed where the API server has them.
-        "--runtime-config=scheduling.k8s.io/v1alpha2=true".to_owned(),
-        "--feature-gates=GenericWorkload=true".to_owned(),
-    ];
-    let server = ControlPlane::start_with(&flags.each_ref().map(String::as_str)).expect("the control plane starts");
+    let mut flags = audit(&policy, &log).to_vec();
+    // Both kinds of PodGroups are followed where the API server has them.
+    flags.extend(
+        ["--runtime-config=scheduling.k8s.io/v1alpha2=true", "--feature-gates=GenericWorkload=true"].map(str::to_owned),
+    );
+    let server = ControlPlane::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+        .expect("the control plane starts");
     kubectl(&server, &["apply", "-f", POD_GROUPS], "");
     kubectl(&server, &["wait", "--for=condition=Established", "crd/podgroups.scheduling.x-k8s.io"], "");
     kubectl(&server, &["apply", "-k", OVERLAY], "");
@@ -172,10 +182,101 @@ fn the_rights_are_those_that_are_used() {
     let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
     assert!(refused.is_empty(), "{refused:?}");
     let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
-    let granted = granted(&server);
+    let granted = granted(&roles(&server));
     assert!(granted.len() > 20, "{granted:?}");
     let unused: Vec<&Right> = granted.difference(&used).collect();
     assert!(unused.is_empty(), "allowed and never asked for: {unused:?}");
     let missing: Vec<&Right> = used.difference(&granted).collect();
     assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
+}
+
+/// As many moves that are over as are kept, of pods that nobody knows.
+fn old_moves(server: &ControlPlane) {
+    let list = |status: bool| {
+        let one = |number: u32| {
+            let mut one = json!({
+                "apiVersion": "loadline.dev/v1alpha1",
+                "kind": "Move",
+                "metadata": {"name": format!("old-{number}"), "namespace": "default"},
+            });
+            if status {
+                one["status"] = json!({"phase": "Succeeded"});
+            } else {
+                one["spec"] = json!({
+                    "pod": {"name": "gone", "uid": format!("gone-{number}")},
+                    "source": "a", "target": "b", "strategy": "LoadBalancing", "deadlineSeconds": 1,
+                });
+            }
+            one
+        };
+        json!({"apiVersion": "v1", "kind": "List", "items": (0..100).map(one).collect::<Vec<_>>()}).to_string()
+    };
+    kubectl(server, &["create", "-f", "-"], &list(false));
+    kubectl(server, &["apply", "--server-side", "--subresource=status", "--validate=false", "-f", "-"], &list(true));
+}
+
+#[test]
+fn the_rights_of_the_rescheduler_are_those_that_are_used() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
+    let flags = audit(&policy, &log);
+    let mut cluster =
+        Cluster::start_with(&flags.each_ref().map(String::as_str), &[]).expect("the control plane starts");
+    let nodes = ["node-a", "node-b"].map(|name| Node::new(name, 4000, 8192));
+    cluster.add_nodes(&nodes).expect("the nodes become ready");
+    crate::rescheduling::install(&cluster);
+    let config = folder.path().join("config.yaml");
+    let args = json!({
+        "enabledStrategies": ["NodeMaintenance"], "reschedulingInterval": "1s", "minPodAge": "0s", "coolDown": "1s",
+        "evictionsPerSecond": 10, "mode": "act",
+    });
+    let text = json!({
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "clientConnection": {"kubeconfig": service_account(&cluster)},
+        "leaderElection": {"resourceName": NAME},
+        "profiles": [{
+            "schedulerName": "default-scheduler",
+            "plugins": {"multiPoint": {"enabled": [{"name": "Rescheduler"}]}},
+            "pluginConfig": [{"name": "Rescheduler", "args": args}],
+        }],
+    });
+    fs::write(&config, text.to_string()).expect("it can be written");
+    old_moves(&cluster);
+    let scheduler = Running::with_config(&config);
+    let two = json!({"replicas": 2});
+    let mut controller = workload("ReplicationController", "rc", "100m", &two, &json!({}));
+    controller["apiVersion"] = "v1".into();
+    controller["spec"]["selector"] = json!({"app": "rc"});
+    create(
+        &cluster,
+        &[
+            workload("Deployment", "web", "100m", &two, &json!({})),
+            workload("StatefulSet", "db", "100m", &json!({"replicas": 2, "serviceName": "db"}), &json!({})),
+            controller,
+        ],
+    );
+    for app in ["web", "db", "rc"] {
+        running(&cluster, &format!("app={app}"), 2);
+    }
+    kubectl(&cluster, &["label", "node", "node-a", "scheduler.alpha.kubernetes.io/maintenance=true"], "");
+    within(Duration::from_mins(2), "node-a is empty", || {
+        let pods = list(&cluster, &["pods"]);
+        let is_done = pods.len() == 6 && pods.iter().all(|pod| pod["spec"]["nodeName"] == "node-b");
+        is_done.then_some(())
+    });
+    eventually("old moves are gone", || (list(&cluster, &["moves"]).len() == 100).then_some(()));
+    assert_eq!(scheduler.stop(), Some(0));
+
+    let requests = requests(&log);
+    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
+    let own = granted(&[get(&cluster, &["clusterrole", "loadline-rescheduler"])]);
+    let base = granted(&roles(&cluster));
+    let unused: Vec<&Right> = own.difference(&used).collect();
+    assert!(unused.is_empty(), "allowed and never asked for: {unused:?}");
+    let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
+    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
+    assert!(own.is_disjoint(&base), "what the base allows already");
 }

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use kube::client::Body;
 use loadline_metrics::Metrics;
+use loadline_model::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -192,6 +193,17 @@ impl Api {
         if answer.is_success() { Ok(body) } else { Err((refusal(answer.code, &body), answer.wait)) }
     }
 
+    /// The time by the API server's clock, to the second: that of creation timestamps, with which no other clock is to be mixed.
+    pub(crate) async fn server_time(&self) -> Result<Time, ApiError> {
+        let (answer, body) = self.exchange(&Ask::get("/version")).await?;
+        if !answer.is_success() {
+            return Err(refusal(answer.code, &body));
+        }
+        let date = answer.date.as_ref().and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok());
+        let date = date.ok_or_else(|| ApiError::Transport("the answer has no Date".to_owned()))?;
+        Ok(date.timestamp().as_nanosecond() as Time)
+    }
+
     /// The body of an answer, once it has come whole.
     async fn body(&self, ask: &Ask) -> Result<Vec<u8>, ApiError> {
         for sent in 1.. {
@@ -273,6 +285,8 @@ struct Answer {
     code: StatusCode,
     /// After this time the request may be sent again; the API server has not done what it was asked for.
     wait: Option<Duration>,
+    /// When it was given.
+    date: Option<header::HeaderValue>,
 }
 
 impl Answer {
@@ -281,7 +295,7 @@ impl Answer {
         let is_told = code == StatusCode::TOO_MANY_REQUESTS || code.is_server_error();
         let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let wait = seconds.filter(|_| is_told).map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
-        Self { code, wait }
+        Self { code, wait, date: response.headers().get(header::DATE).cloned() }
     }
 
     fn is_success(&self) -> bool {

@@ -220,11 +220,16 @@ impl Live {
         }
     }
 
-    /// Schedules from now on, once all of the cluster is known.
-    pub fn lead(&mut self) {
+    /// Begins to follow the cluster if it does not yet: what is to be there before anything is scheduled needs to know it.
+    pub fn prepare(&mut self) {
         if !self.is_following {
             self.follow();
         }
+    }
+
+    /// Schedules from now on, once all of the cluster is known.
+    pub fn lead(&mut self) {
+        self.prepare();
         let _ = self.role.send(Role::Lead);
     }
 
@@ -307,6 +312,11 @@ impl Scheduling {
         samples: Option<Vec<(Str, UsageSample)>>,
     ) -> bool {
         self.sender.send(Message::Event(Event::Usage(source, at, samples))).await.is_ok()
+    }
+
+    /// Tells something that happened; whether the scheduling thread is still there.
+    pub(crate) async fn tell(&self, event: Event) -> bool {
+        self.sender.send(Message::Event(event)).await.is_ok()
     }
 
     /// Whether all of the cluster is known.

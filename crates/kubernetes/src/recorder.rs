@@ -35,6 +35,8 @@ const ROUND: Duration = Duration::from_mins(1);
 /// An event to be recorded.
 pub(crate) struct Note {
     pub(crate) about: Arc<PodInfo>,
+    /// It is about the pod's owner, and the pod is what it is related to.
+    pub(crate) of_owner: bool,
     pub(crate) related: Option<Arc<PodInfo>>,
     pub(crate) action: &'static str,
     pub(crate) reason: &'static str,
@@ -92,6 +94,7 @@ pub(crate) fn place(uid: &str, writers: usize) -> usize {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     about: Str,
+    of_owner: bool,
     related: Option<Str>,
     action: &'static str,
     reason: &'static str,
@@ -147,6 +150,7 @@ impl Recording {
     async fn write(&mut self, note: Note) {
         let key = Key {
             about: note.about.uid.clone(),
+            of_owner: note.of_owner,
             related: note.related.as_ref().map(|related| related.uid.clone()),
             action: note.action,
             reason: note.reason,
@@ -231,6 +235,19 @@ impl Recording {
         });
         if let Some(related) = &note.related {
             body["related"] = reference(related);
+        }
+        if note.of_owner
+            && let Some(owner) = &pod.owner
+        {
+            body["metadata"]["name"] = format!("{}.{}", owner.name, clock::suffix()).into();
+            body["related"] = reference(pod);
+            body["regarding"] = json!({
+                "kind": &*owner.kind,
+                "apiVersion": &*owner.api_version,
+                "namespace": &*pod.namespace,
+                "name": &*owner.name,
+                "uid": &*owner.uid,
+            });
         }
         (pod.namespace.clone(), body)
     }

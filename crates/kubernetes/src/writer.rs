@@ -97,7 +97,15 @@ impl Writer {
             }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
-                self.recorder.record(Note { about: pod, related: None, action, reason, warning, text: note });
+                self.recorder.record(Note {
+                    about: pod,
+                    of_owner: false,
+                    related: None,
+                    action,
+                    reason,
+                    warning,
+                    text: note,
+                });
             }
         }
     }

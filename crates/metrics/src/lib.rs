@@ -1,7 +1,7 @@
 //! What the scheduler counts and measures, in the format of Prometheus.
 //!
 //! [`TABLE`] is the one place that knows names, types, labels, buckets and stability: kube-scheduler's own, so that dashboards
-//! and alerts go on working, and ours with the prefix `loadline_`. It has those of kube-scheduler's metrics too that do not exist
+//! and alerts go on working, and ours with the prefix `loadline_`, but for those of the Rescheduler. It has those of kube-scheduler's metrics too that do not exist
 //! here, each with its reason; [`reference()`] writes docs/metrics.md from it. [`Metrics`] has what the code calls.
 //!
 //! Invariants: nothing here knows the engine, a client or a clock. What is counted where it happens goes through the methods of
@@ -10,6 +10,7 @@
 mod metrics;
 mod reading;
 mod reference;
+mod rescheduler;
 mod resources;
 mod table;
 

@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use crate::reading::Reading;
+use crate::rescheduler::Rescheduler;
 use crate::table::{Buckets, Definition, Kind, Page, TABLE};
 
 /// How an attempt to place a pod ended.
@@ -82,6 +83,7 @@ pub struct Metrics {
     usage_queries: IntCounterVec,
     usage_nodes: GaugeVec,
     usage_unsampled: GaugeVec,
+    pub(crate) rescheduler: Rescheduler,
 }
 
 impl Default for Metrics {
@@ -140,6 +142,7 @@ impl Metrics {
             usage_queries: counter("loadline_usage_queries_total"),
             usage_nodes: gauge("loadline_usage_nodes"),
             usage_unsampled: gauge("loadline_usage_unsampled_node"),
+            rescheduler: Rescheduler::new(&registry),
             registry,
             slis,
         }
@@ -334,7 +337,7 @@ fn register(registry: &Registry, collector: impl Collector + 'static) {
     registry.register(Box::new(collector)).expect("each metric is registered once");
 }
 
-fn counter(registry: &Registry, name: &str) -> IntCounterVec {
+pub(crate) fn counter(registry: &Registry, name: &str) -> IntCounterVec {
     let metric = definition(name);
     assert_eq!(metric.kind, Kind::Counter, "{name} is a counter");
     let made = IntCounterVec::new(options(metric), metric.labels).expect("the table's names are valid");

@@ -12,6 +12,7 @@
 //! [`Engine::elsewhere`]: loadline_engine::Engine::elsewhere
 
 pub mod balance;
+pub mod controller;
 pub mod options;
 pub mod owners;
 pub mod plan;

@@ -27,6 +27,8 @@ const MAY_NEED: [(&str, &[&str]); 12] = [
             "loadline-framework",
             "loadline-metrics",
             "loadline-model",
+            // What it plans is carried out here.
+            "loadline-rescheduler",
         ],
     ),
     (

@@ -205,6 +205,7 @@ impl Writer {
                 let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
                 self.recorder.record(Note {
                     about: victim.clone(),
+                    of_owner: false,
                     related: Some(preemptor.clone()),
                     action: "Preempting",
                     reason: "Preempted",

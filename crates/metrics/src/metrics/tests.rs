@@ -21,6 +21,9 @@ fn filled() -> Metrics {
     metrics.refused("cpu");
     metrics.usage_queries("memory", "success", 1);
     metrics.looked_through(1, 2, [10, 1]);
+    metrics.node_uses(90.0, [("a", [10.0, 20.0])].into_iter());
+    metrics.skipped_pods([("young", 2)].into_iter());
+    metrics.moved("LoadBalancing", "success", Some((10.0, 9.0)));
     metrics.read(&Reading {
         pending: [("active", 1), ("backoff", 2), ("unschedulable", 3), ("gated", 4)],
         incoming: vec![("active", "NodeAdd".to_owned(), 5)],
