@@ -3,6 +3,7 @@
 mod drop_in;
 mod dump;
 mod explain;
+mod gangs;
 mod input;
 mod output;
 mod rescheduler;

@@ -424,8 +424,7 @@ impl Scheduler {
         let waiting = self.waiting.iter().filter_map(|uid| self.bindings.get(uid));
         let waiting = waiting.filter_map(|binding| match &binding.stage {
             Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
-            Stage::PreBind { at, .. } => Some(*at),
-            Stage::Again { at } => Some(*at),
+            Stage::PreBind { at, .. } | Stage::Again { at } => Some(*at),
             Stage::Reserve | Stage::Ready | Stage::Bind { .. } => None,
         });
         let gangs = self.next_gang_time().map(|at| at.max(now));

@@ -351,10 +351,10 @@ fn a_pod_names_its_group_by_its_spec_or_a_label() {
 fn groups_of_both_apis_become_one_form() {
     let mut converter = Converter::new();
     let found = converter.pod_group(&yaml(
-        r#"
+        r"
 metadata: {name: train, namespace: ns, uid: u, annotations: {loadline.dev/required-topology: rack, loadline.dev/preferred-topology: zone}}
 spec: {minMember: 3, minResources: {cpu: 1500m, memory: 1Gi}, scheduleTimeoutSeconds: 10}
-"#,
+",
     ));
     assert_eq!((found.key.to_string(), found.key.api, found.min_member), ("ns/train".into(), GroupApi::Crd, 3));
     let resources = found.min_resources.as_ref().unwrap();
@@ -366,14 +366,14 @@ spec: {minMember: 3, minResources: {cpu: 1500m, memory: 1Gi}, scheduleTimeoutSec
     );
 
     let core = converter.core_pod_group(&yaml(
-        r#"
+        r"
 metadata: {name: train, namespace: ns}
 spec:
   schedulingPolicy: {gang: {minCount: 4}}
   schedulingConstraints: {topology: [{key: rack}]}
   disruptionMode: PodGroup
   priority: 7
-"#,
+",
     ));
     assert_ne!(core.key, found.key, "two APIs, two groups");
     assert_eq!((core.min_member, core.required_topology.as_deref()), (4, Some("rack")));

@@ -77,17 +77,18 @@ impl Group {
             None => String::new(),
         };
         if let Some(domain) = &record.domain {
-            text += &format!(", at best, in {domain}");
+            text += &[", at best, in ", domain].concat();
         }
         for blocked in record.blocked.iter().take(NAMED) {
             let others = match blocked.pods {
                 0 | 1 => String::new(),
                 pods => format!(" and {} like it", pods - 1),
             };
-            text += &format!("; {}{others}: {}", blocked.pod, blocked.message);
+            text += &["; ", &blocked.pod, &others, ": ", &blocked.message].concat();
         }
         if record.blocked.len() > NAMED {
-            text += &format!("; and {} other kinds of pods", record.blocked.len() - NAMED);
+            let others = record.blocked.len() - NAMED;
+            text += &["; and ", &others.to_string(), " other kinds of pods"].concat();
         }
         record.message = text;
         record

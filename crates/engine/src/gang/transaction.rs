@@ -19,6 +19,8 @@ pub(crate) struct Transaction {
     orders: Map<Str, Vec<Arc<PodInfo>>>,
     /// Nominations that do not count meanwhile.
     nominations: Vec<(Arc<PodInfo>, Str)>,
+    /// Where the next search among a share of the nodes would have begun.
+    first: usize,
 }
 
 impl Transaction {
@@ -35,7 +37,7 @@ impl Transaction {
 impl Engine {
     /// Begins: room that is kept for any of these pods is theirs.
     pub(crate) fn begin<'p>(&mut self, pods: impl Iterator<Item = &'p Arc<PodInfo>>) -> Transaction {
-        let mut transaction = Transaction::default();
+        let mut transaction = Transaction { first: self.first_to_visit(), ..Transaction::default() };
         if self.nominator.max_priority().is_some() {
             transaction.nominations.extend(pods.filter_map(|pod| self.nominator.take(&pod.uid)));
         }
@@ -86,6 +88,7 @@ impl Engine {
         for (pod, node) in transaction.nominations {
             self.nominator.add(pod, node);
         }
+        self.visit_from(transaction.first);
     }
 
     /// Keeps what was placed: the pods are assumed from now on, and their nominations are at an end. Nothing may have been taken off.

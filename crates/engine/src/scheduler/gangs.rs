@@ -19,6 +19,16 @@ const PREEMPTION: &str = "DefaultPreemption";
 /// Kinds of pods whose hints are asked; a gang of more is woken by whatever may help anybody.
 const MANY_KINDS: usize = 64;
 
+/// A gang that was tried.
+pub(super) struct Tried<'a> {
+    /// The pod that stood for it.
+    pub(super) leader: QueuedPod,
+    pub(super) key: &'a Arc<GroupKey>,
+    pub(super) want: &'a Want,
+    pub(super) profile: &'a Profile,
+    pub(super) settings: &'a GangSettings,
+}
+
 impl Scheduler {
     /// What holds for gangs in the pod's profile.
     pub(super) fn gang_settings(&self, pod: &PodInfo) -> Option<Arc<GangSettings>> {
@@ -193,7 +203,7 @@ impl Scheduler {
         let on = |pod: &PodInfo| self.engine.cluster().pod(&pod.uid).map(|cached| cached.node.clone());
         let mut nodes: Vec<Str> = placed().filter(|_| needs_nodes).filter_map(|member| on(&member.pod)).collect();
         nodes.sort_unstable();
-        let has = |_: &()| {
+        let has = || {
             let mut sum = loadline_model::Resources::default();
             placed().for_each(|member| sum.add(&member.pod.requests.usage));
             sum
@@ -205,7 +215,7 @@ impl Scheduler {
             required_topology: object.required_topology.clone(),
             preferred_topology: object.preferred_topology.clone(),
             nodes,
-            min_resources: object.min_resources.clone().map(|wanted| (wanted, has(&()))),
+            min_resources: object.min_resources.clone().map(|wanted| (wanted, has())),
         })
     }
 
@@ -234,14 +244,16 @@ impl Scheduler {
             return (Attempt { cycle, number, gang: None }, effects);
         };
         let mut transaction = self.engine.begin(want.members.iter());
-        let attempt = match self.engine.plan(&want, &mut transaction) {
+        let planned = self.engine.plan(&want, &mut transaction);
+        let tried = Tried { leader, key, want: &want, profile: &profile, settings: &settings };
+        let attempt = match planned {
             Ok(outcome) => {
                 self.engine.keep(transaction);
-                self.commit_gang(leader, key, outcome, &want, &settings, now, &mut effects)
+                self.commit_gang(tried, outcome, now, &mut effects)
             }
             Err(outcome) => {
                 self.engine.roll_back(transaction);
-                self.gang_failed(leader, key, &outcome, &want, (&profile, &settings), now, &mut effects)
+                self.gang_failed(tried, &outcome, now, &mut effects)
             }
         };
         self.settle_gangs(now);
@@ -249,16 +261,8 @@ impl Scheduler {
         (attempt, effects)
     }
 
-    fn gang_failed(
-        &mut self,
-        leader: QueuedPod,
-        key: &Arc<GroupKey>,
-        outcome: &Outcome,
-        want: &Want,
-        (profile, settings): (&Arc<Profile>, &GangSettings),
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) -> Attempt {
+    fn gang_failed(&mut self, tried: Tried<'_>, outcome: &Outcome, now: Time, effects: &mut Vec<Effect>) -> Attempt {
+        let Tried { leader, key, want, profile, settings } = tried;
         let (pod, number) = (leader.pod.clone(), leader.attempts);
         let Some(group) = self.gangs.get(key) else {
             let cycle = Cycle::failed(&pod, 0, Result_::Unschedulable, String::new());
@@ -270,8 +274,8 @@ impl Scheduler {
         let leaving = self.leaving_for(want, priority);
         if leaving > 0 {
             record.state = GangState::Preempting;
-            record.message += &format!("; waits for {leaving} pods that were asked to go");
-        } else if self.may_preempt(profile, want) {
+            record.message += &["; waits for ", &leaving.to_string(), " pods that were asked to go"].concat();
+        } else if may_preempt(profile, want) {
             self.preempt_for_gang(key, want, priority, settings, &mut record, effects);
         }
         if record.state != GangState::Preempting && !self.has_room_kept(key) {
@@ -391,11 +395,6 @@ impl Scheduler {
         }
     }
 
-    fn may_preempt(&self, profile: &Profile, want: &Want) -> bool {
-        profile.post_filter.iter().any(|plugin| profile.name(*plugin) == PREEMPTION)
-            && want.members.iter().all(|pod| pod.preemption_policy != PreemptionPolicy::Never)
-    }
-
     /// How many pods are on their way out of nodes that members are nominated to.
     fn leaving_for(&self, want: &Want, priority: i32) -> usize {
         let nominator = self.engine.nominator();
@@ -424,7 +423,7 @@ impl Scheduler {
         }
         let count: usize = by_node.values().map(Vec::len).sum();
         record.state = GangState::Preempting;
-        record.message += &format!("; {count} pods are asked to make room for it");
+        record.message += &["; ", &count.to_string(), " pods are asked to make room for it"].concat();
         for (pod, node) in &found.nominated {
             let lower: Vec<Arc<PodInfo>> = self.engine.nominator().pods_on(node).to_vec();
             for other in lower.into_iter().filter(|other| other.priority < priority) {
@@ -531,4 +530,9 @@ impl Scheduler {
             self.kept_room.as_ref().filter(|kept| *kept.key == *key).map(|kept| seconds(kept.until));
         record
     }
+}
+
+fn may_preempt(profile: &Profile, want: &Want) -> bool {
+    profile.post_filter.iter().any(|plugin| profile.name(*plugin) == PREEMPTION)
+        && want.members.iter().all(|pod| pod.preemption_policy != PreemptionPolicy::Never)
 }

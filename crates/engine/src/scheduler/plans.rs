@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, GangState, Outcome as Result_};
-use loadline_framework::{Code, GangSettings, Status};
+use loadline_framework::{Code, Status};
 use loadline_model::{GroupKey, PodKey, Str, Time};
 
 use super::binding::{Binding, Stage};
+use super::gangs::Tried;
 use super::{Attempt, GangAttempt, Scheduler};
 use crate::cycle::Cycle;
 use crate::effect::Effect;
 use crate::extended::Binder;
-use crate::gang::{Outcome, Stand, Want};
+use crate::gang::{Outcome, Stand};
 use crate::happened::Ended;
 use crate::queue::{QueuedPod, Rejectors};
 
@@ -62,14 +63,12 @@ impl Scheduler {
     /// Sends the members of a plan on their way. Their pods are assumed on their nodes.
     pub(super) fn commit_gang(
         &mut self,
-        leader: QueuedPod,
-        key: &Arc<GroupKey>,
+        tried: Tried<'_>,
         outcome: Outcome,
-        want: &Want,
-        settings: &GangSettings,
         now: Time,
         effects: &mut Vec<Effect>,
     ) -> Attempt {
+        let Tried { leader, key, want, settings, .. } = tried;
         let (pod, number) = (leader.pod.clone(), leader.attempts);
         let timeout = self.gangs.get(key).and_then(|group| group.object.as_ref()?.timeout).filter(|time| *time > 0);
         let until = now.saturating_add(timeout.unwrap_or(settings.wait));
@@ -135,7 +134,7 @@ impl Scheduler {
             }
         }
         let cycle = first.unwrap_or_else(|| Cycle::failed(&pod, 0, Result_::Error, String::new()));
-        let mut record = self.gangs.get(key).map(crate::gang::Group::record).unwrap_or_else(unknown);
+        let mut record = self.gangs.get(key).map_or_else(unknown, crate::gang::Group::record);
         record.domain = outcome.domain.map(|(key, value)| format!("{key}={value}"));
         Attempt { cycle, number, gang: Some(Box::new(GangAttempt { key: key.clone(), placed, record })) }
     }

@@ -11,13 +11,17 @@ impl GangPreemption for Preemption {
     fn choose(&self, cluster: &mut dyn GangWhatIf) -> Option<Vec<usize>> {
         let gangs: Vec<usize> = (0..cluster.units().len()).filter(|unit| cluster.units()[*unit].is_gang).collect();
         let others: Vec<usize> = (0..cluster.units().len()).filter(|unit| !cluster.units()[*unit].is_gang).collect();
-        others.iter().for_each(|unit| cluster.remove(*unit));
+        for unit in &others {
+            cluster.remove(*unit);
+        }
         let mut gone = others;
         if gone.is_empty() || !cluster.plan() {
             if gangs.is_empty() {
                 return None;
             }
-            gangs.iter().for_each(|unit| cluster.remove(*unit));
+            for unit in &gangs {
+                cluster.remove(*unit);
+            }
             gone.extend(gangs);
             if !cluster.plan() {
                 return None;

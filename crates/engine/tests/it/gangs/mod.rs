@@ -12,7 +12,9 @@ use loadline_engine::queue::QueueName;
 use loadline_framework::record::GangState;
 use loadline_model::{GroupApi, GroupKey, PodGroupInfo, PodInfo};
 
-use self::world::{World, gang, key, member, names};
+use loadline_parity::profiles;
+
+use self::world::{World, config, gang, key, member, names};
 use crate::preemption::pod;
 
 #[test]
@@ -194,7 +196,9 @@ fn a_broken_gang_is_repaired_before_a_fresh_one_is_begun() {
 fn a_scheduler_that_begins_anew_knows_the_gang_again() {
     let mut world = World::new("");
     let nodes = [("n0", 2000), ("n1", 2000)];
-    nodes.iter().for_each(|(name, milli_cpu)| world.node(name, *milli_cpu));
+    for (name, milli_cpu) in nodes {
+        world.node(name, milli_cpu);
+    }
     world.whole("a", 4, 1000);
     world.whole("b", 4, 1000);
     world.run();
@@ -221,4 +225,56 @@ fn a_member_that_names_another_group_leaves_the_first() {
     world.add(Arc::new(PodInfo { uid: "a-0".into(), ..PodInfo::clone(&moved) }));
     assert_eq!(world.settle(), ["b-0".to_owned()].into());
     assert_eq!(world.record("a").have, 0);
+}
+
+#[test]
+fn profiles_that_change_hold_members_and_let_them_go() {
+    let plain = || profiles("").expect("the configuration is valid");
+    let with = || profiles(&config("")).expect("the configuration is valid");
+    let mut world = World::new("");
+    world.node("n", 2000);
+    world.apply(Event::PodGroup(gang("a", 2)));
+    world.members("a", 1, 1000);
+    world.run();
+    world.scheduler.set_profiles(plain(), world.now);
+    world.is_sound();
+    assert_eq!(world.settle(), names("a", 1), "it is a pod like any other now");
+    world.add(pod("other", 2000, 0, None));
+    world.add(member("a", 1, 9000, 0));
+    world.run();
+    world.scheduler.set_profiles(with(), world.now);
+    world.is_sound();
+    assert_eq!((world.record("a").placed, world.record("a").waiting), (1, 1));
+    assert!(
+        world.scheduler.queue().get("a-1").is_some_and(|(_, queued)| queued.gang.is_some()),
+        "it stands for its gang"
+    );
+    world.wait(20);
+    assert_eq!(world.state("a"), GangState::WaitsForRoom);
+}
+
+#[test]
+fn a_try_that_fails_leaves_no_trace() {
+    let mut world = World::new("");
+    for name in ["n0", "n1", "n2"] {
+        world.node(name, 2000);
+        world.add(pod(&format!("on-{name}"), 500, -1, Some(name)));
+        world.add(pod(&format!("also-on-{name}"), 100, -1, Some(name)));
+    }
+    let state = |world: &World| {
+        let cluster = world.scheduler.engine().cluster();
+        ["n0", "n1", "n2"].map(|name| {
+            let info = cluster.node(name).expect("it is there");
+            let pods: Vec<String> = info.pods.iter().map(|pod| pod.name.to_string()).collect();
+            (pods, info.load.clone())
+        })
+    };
+    let before = state(&world);
+    world.whole("a", 9, 1000);
+    world.add(member("a", 9, 1000, 0));
+    let attempts = world.run();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(world.record("a").fits, Some(3));
+    assert_eq!(state(&world), before, "the order of pods on a node counts for preemption");
+    assert!(world.delete_victims().is_empty());
 }

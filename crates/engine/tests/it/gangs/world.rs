@@ -108,9 +108,15 @@ impl World {
     /// A scheduler that begins anew and is told what the API has.
     pub(crate) fn restarted(&self, groups: &[PodGroupInfo], nodes: &[(&str, i64)]) -> Self {
         let mut world = Self { now: self.now, pods: BTreeMap::new(), ..Self::new("") };
-        nodes.iter().for_each(|(name, milli_cpu)| world.node(name, *milli_cpu));
-        groups.iter().for_each(|group| world.apply(Event::PodGroup(group.clone())));
-        self.pods.values().for_each(|pod| world.add(pod.clone()));
+        for (name, milli_cpu) in nodes {
+            world.node(name, *milli_cpu);
+        }
+        for group in groups {
+            world.apply(Event::PodGroup(group.clone()));
+        }
+        for pod in self.pods.values() {
+            world.add(pod.clone());
+        }
         world
     }
 
