@@ -10,7 +10,7 @@ use loadline_framework::record::{
 use loadline_model::quantity::Quantity;
 
 use super::table::{Column, Table, clean};
-use super::{TOP, count, first_few, name_of, shown_of, style_of};
+use super::{TOP, count, first_few, gangs, name_of, shown_of, style_of};
 use crate::output::View;
 
 /// Nodes named behind a reason.
@@ -37,6 +37,9 @@ pub(crate) fn render(decision: &Decision, summary: Option<&DecisionSummary>, vie
             text += &summary.map_or_else(String::new, |summary| kept(decision, summary, view));
         }
         None => {}
+    }
+    if let Some(gang) = &decision.gang {
+        text += &gangs::blocked(gang, view);
     }
     if let Some(preemption) = &decision.preemption {
         text += &preempts(preemption, view);
@@ -67,6 +70,9 @@ fn facts(decision: &Decision, summary: Option<&DecisionSummary>) -> Table {
     }
     if !decision.message.is_empty() {
         fact("message", decision.message.clone());
+    }
+    if let Some(gang) = &decision.gang {
+        fact("gang", gangs::in_short(gang));
     }
     if let Some(pods) = decision.count.filter(|pods| *pods > 1) {
         fact("stands for", format!("{} that are alike", count(u64::from(pods), "pod")));

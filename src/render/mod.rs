@@ -3,6 +3,7 @@
 pub(crate) mod amount;
 pub(crate) mod decision;
 pub(crate) mod explain;
+mod gangs;
 pub(crate) mod lines;
 pub(crate) mod pending;
 pub(crate) mod placements;

@@ -1,6 +1,7 @@
 //! A plan of the Rescheduler: the moves, who stays and why, and the balance before and after.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 
 use loadline_rescheduler::{Balance, NodeBalance, Plan, Skipped};
 
@@ -144,12 +145,13 @@ fn chart(plan: &Plan, all: bool, view: View) -> String {
         "MEMORY",
         "%",
     );
-    text += &format!("{head}{}{head:#}\n", line.trim_end());
+    // Memory takes everything.
+    let _ = writeln!(text, "{head}{}{head:#}", line.trim_end());
     for node in nodes {
         let name = super::table::clean(&node.name);
         let beside_name = if beside { name.as_str() } else { "" };
         if !beside {
-            text += &format!("  {name}\n");
+            let _ = writeln!(text, "  {name}");
         }
         let cpu = bars(node.cpu_before, node.cpu_after, bar);
         let memory = bars(node.memory_before, node.memory_after, bar);

@@ -6,7 +6,7 @@ use loadline_simulator::report::{Circling, PreemptedPod, Report};
 
 use super::decision::section;
 use super::table::{Column, Table};
-use super::{TOP, count, pending, placements, shown_of, uses};
+use super::{TOP, count, gangs, pending, placements, shown_of, uses};
 use crate::output::View;
 
 /// What to show in full.
@@ -26,6 +26,7 @@ pub(crate) fn render(report: &Report, shown: Shown, view: View) -> String {
     } else {
         placements::by_workload(report, view)
     };
+    text += &gangs::render(&report.gangs, view);
     text += &pending::render(&report.pending, view);
     text += &preempted(&report.preempted, view);
     text += &circling(&report.circling, view);

@@ -76,6 +76,7 @@ fn decision(name: &str, result: Outcome) -> Decision {
         truncated: false,
         preemption: None,
         remedy: Vec::new(),
+        gang: None,
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn unplaced() -> Decision {
                 text: "needs a toleration for dedicated=db:NoSchedule on node-b".to_owned(),
                 change: json!({}), ..Remedy::default() },
         ],
+        gang: None,
         preemption: Some(Preemption {
             nominated_node: "node-a".to_owned(),
             victims: vec!["shop/batch-1".to_owned(), "shop/batch-2".to_owned()],
@@ -263,6 +265,7 @@ pub(crate) fn report() -> Report {
         not_ours: 1,
         other_schedulers: [("other".to_owned(), 1)].into(),
         vacated: 3,
+        gangs: Vec::new(),
         nodes: nodes.collect(),
     }
 }

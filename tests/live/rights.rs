@@ -17,6 +17,7 @@ use crate::support::{
 };
 
 const USER: &str = "system:serviceaccount:kube-system:loadline-scheduler";
+const POD_GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/components/gangs/podgroups.yaml");
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/overlays/second-scheduler");
 
 /// API group, resource with subresource, verb.
@@ -126,8 +127,15 @@ fn audit(policy: &Path, log: &Path) -> [String; 2] {
 fn the_rights_are_those_that_are_used() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
-    let flags = audit(&policy, &log);
-    let server = ControlPlane::start_with(&flags.each_ref().map(String::as_str)).expect("the control plane starts");
+    let mut flags = audit(&policy, &log).to_vec();
+    // Both kinds of PodGroups are followed where the API server has them.
+    flags.extend(
+        ["--runtime-config=scheduling.k8s.io/v1alpha2=true", "--feature-gates=GenericWorkload=true"].map(str::to_owned),
+    );
+    let server = ControlPlane::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+        .expect("the control plane starts");
+    kubectl(&server, &["apply", "-f", POD_GROUPS], "");
+    kubectl(&server, &["wait", "--for=condition=Established", "crd/podgroups.scheduling.x-k8s.io"], "");
     kubectl(&server, &["apply", "-k", OVERLAY], "");
     let kubeconfig = service_account(&server);
     let config = folder.path().join("config.yaml");

@@ -174,6 +174,7 @@ impl Intake {
                 Object::Pod(pod) => self.admission.admit(pod)?,
                 Object::PersistentVolumeClaim(claim) => self.admission.admit_claim(claim),
                 Object::Job(job) => admit_job(job),
+                Object::CorePodGroup(group) => self.admission.admit_group(group)?,
                 _ => {}
             }
         }

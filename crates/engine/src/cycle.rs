@@ -11,7 +11,8 @@ use loadline_model::{Map, PodInfo, Str};
 use smallvec::SmallVec;
 
 use crate::Engine;
-use crate::class::{Member, Sources};
+use crate::choice::{Within, tie_break};
+use crate::class::Sources;
 use crate::diagnosis::{Diagnosis, count_by_reason, count_single, node_name};
 use crate::evaluate::{Early, Evaluation, Kept, Request, nodes_to_find};
 use crate::experiment::Experiment;
@@ -64,7 +65,7 @@ impl Cycle {
         self.outcome == Outcome::Unschedulable && self.evaluation.is_some()
     }
 
-    fn failed(pod: &Arc<PodInfo>, profile: usize, outcome: Outcome, message: String) -> Self {
+    pub(crate) fn failed(pod: &Arc<PodInfo>, profile: usize, outcome: Outcome, message: String) -> Self {
         Self {
             pod: pod.clone(),
             profile,
@@ -94,6 +95,19 @@ pub enum Depth {
     Explain,
 }
 
+/// What a cycle is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) attempt: u32,
+    pub(crate) depth: Depth,
+    /// Whether the pod stands alone: nobody else preempts for it.
+    pub(crate) alone: bool,
+    /// The only nodes that may be taken.
+    pub(crate) within: Option<&'a Within>,
+    /// The node to look at first, in place of the one that the pod is nominated to.
+    pub(crate) prefer: Option<&'a Str>,
+}
+
 /// Runs code of plugins, so that a panic fails one pod and not the scheduler. The error says what the panic said.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
@@ -106,6 +120,22 @@ pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 impl Engine {
     /// Runs a cycle for `pod`. `attempt` counts the pod's attempts from 1 and goes into the tie-break.
     pub fn decide(&mut self, pod: &Arc<PodInfo>, attempt: u32, depth: Depth) -> Cycle {
+        let cycle = self.ask(pod, Ask { attempt, depth, alone: true, within: None, prefer: None });
+        if depth == Depth::Decide && self.records.is_on() {
+            self.keep_summary(&cycle, attempt);
+        }
+        cycle
+    }
+
+    /// Keeps what a cycle decided.
+    pub(crate) fn keep_summary(&mut self, cycle: &Cycle, attempt: u32) {
+        let Some(profile) = self.profiles.profiles.get(cycle.profile).cloned() else { return };
+        let summary = self.summary(cycle, &profile, attempt);
+        self.records.push(summary);
+    }
+
+    /// A cycle, of which nothing is kept.
+    pub(crate) fn ask(&mut self, pod: &Arc<PodInfo>, ask: Ask<'_>) -> Cycle {
         let found = self.profiles.profiles.iter().position(|p| p.scheduler_name == pod.scheduler_name);
         let Some(index) = found else {
             let message = format!("no profile for scheduler name \"{}\"", pod.scheduler_name);
@@ -120,17 +150,13 @@ impl Engine {
         self.know_nominated_terms();
         // The pod must not make room for itself.
         self.nominator.set_aside(&pod.uid);
-        let decided = guarded(|| self.decide_without_own(pod, attempt, depth, index, &profile));
+        let decided = guarded(|| self.decide_without_own(pod, ask, index, &profile));
         let cycle = decided.unwrap_or_else(|panic| {
             // Nobody knows what it left half done: everything but the cluster itself is built anew.
             self.drop_kept();
             Cycle::failed(pod, index, Outcome::Error, panic)
         });
         self.nominator.put_back();
-        if depth == Depth::Decide && self.records.is_on() {
-            let summary = self.summary(&cycle, &profile, attempt);
-            self.records.push(summary);
-        }
         cycle
     }
 
@@ -153,7 +179,7 @@ impl Engine {
         self.nominations_known = Some(now);
     }
 
-    fn summary(&self, cycle: &Cycle, profile: &Profile, attempt: u32) -> Summary {
+    pub(crate) fn summary(&self, cycle: &Cycle, profile: &Profile, attempt: u32) -> Summary {
         /// Best nodes that are kept.
         const TOP: usize = 5;
         let order = self.cluster.order().by_name();
@@ -192,23 +218,18 @@ impl Engine {
         }
     }
 
-    fn decide_without_own(
-        &mut self,
-        pod: &Arc<PodInfo>,
-        attempt: u32,
-        depth: Depth,
-        index: usize,
-        profile: &Arc<Profile>,
-    ) -> Cycle {
+    fn decide_without_own(&mut self, pod: &Arc<PodInfo>, ask: Ask<'_>, index: usize, profile: &Arc<Profile>) -> Cycle {
+        let Ask { attempt, depth, within, .. } = ask;
         let request = Request { profile, profile_index: index, pod };
         let opened = match self.kept.pre_filter(&request, &mut self.cluster) {
             Ok(opened) => opened,
-            Err(early) => return self.ended_early(pod, index, profile, early, depth),
+            Err(early) => return self.ended_early(pod, index, profile, early, ask),
         };
         let pre_score_error = self.kept.pre_score_error(profile, &opened);
         let extenders = self.extenders_in_cycle(pod, depth);
         let mut extended = Extended::default();
-        let nominated = self.nominator.node_for(pod).and_then(|name| self.cluster.slot(name));
+        let nominated = ask.prefer.or_else(|| self.nominator.node_for(pod)).and_then(|name| self.cluster.slot(name));
+        let nominated = nominated.filter(|slot| within.is_none_or(|within| within.has(*slot)));
         let mut first = None;
         let mut refused = None;
         if let Some(slot) = nominated {
@@ -232,6 +253,7 @@ impl Engine {
             let mut slots = narrowed.slots.clone();
             // A nominated node that passes is taken although PreFilter left it out.
             slots.extend(first.filter(|slot| !slots.contains(slot)));
+            slots.retain(|slot| within.is_none_or(|within| within.has(*slot)));
             let limit = nodes_to_find(profile, slots.len());
             let mut direct = self.kept.some_nodes(&request, opened, slots.into_iter(), limit, self.sources());
             if let (Some((slot, filter, verdict, plugin)), Some(narrowed)) = (refused, &mut direct.narrowed) {
@@ -248,6 +270,7 @@ impl Engine {
             let order = self.cluster.order().visiting();
             let start = self.next_start % order.len();
             let slots = order[start..].iter().chain(&order[..start]).copied();
+            let slots = slots.filter(|slot| within.is_none_or(|within| within.has(*slot)));
             let direct = self.kept.some_nodes(&request, opened, slots, limit, self.sources());
             self.next_start = (start + direct.judged.len()) % order.len();
             Evaluation::Direct(direct)
@@ -255,6 +278,9 @@ impl Engine {
             let class = self.kept.all_nodes(&request, &opened, &self.cluster, &self.nominator);
             Evaluation::Class(class)
         };
+        if let Some(within) = within {
+            evaluation = self.only_within(evaluation, within);
+        }
         let mut feasible = self.feasible(&evaluation);
         if !extenders.is_empty() && (feasible > 0 || !extended.said.is_empty()) {
             let filtered = filter_with(&extenders, extended, evaluation, pod, &self.kept, self.sources());
@@ -265,7 +291,7 @@ impl Engine {
             feasible = self.feasible(&evaluation);
         }
         if feasible == 0 {
-            let mut cycle = self.not_found(pod, index, profile, evaluation, depth);
+            let mut cycle = self.not_found(pod, index, profile, evaluation, ask);
             cycle.nominated_first = refused.map(|(slot, ..)| slot);
             return cycle;
         }
@@ -299,7 +325,7 @@ impl Engine {
         Cycle { tie_broken_by, unscored, ..found }
     }
 
-    fn feasible(&self, evaluation: &Evaluation) -> usize {
+    pub(crate) fn feasible(&self, evaluation: &Evaluation) -> usize {
         match evaluation {
             Evaluation::Early(_) => 0,
             Evaluation::Class(class) => self.kept.classes.get(*class).feasible(),
@@ -338,72 +364,6 @@ impl Engine {
         }
     }
 
-    /// The node with the largest total; of several the one that plugins have the least against, and of those the one that
-    /// the hash `tie` picks. With the plugin that told some of them apart.
-    fn choose(&self, evaluation: &Evaluation, profile: &Profile, tie: u64) -> Option<(Slot, Option<&'static str>)> {
-        let pick = |tied: usize| (tie % tied as u64) as usize;
-        let breakers = self.tie_breakers(evaluation);
-        let mut tied: Vec<Slot> = match evaluation {
-            Evaluation::Early(_) => return None,
-            Evaluation::Class(class) => {
-                let class = self.kept.classes.get(*class);
-                let by_name = self.cluster.order().by_name();
-                if breakers.is_empty() {
-                    return Some((by_name[class.best(pick)?], None));
-                }
-                class.tied().into_iter().map(|rank| by_name[rank]).collect()
-            }
-            Evaluation::Direct(direct) => {
-                let totals = direct.totals();
-                let best = totals.iter().copied().max()?;
-                let mut tied: Vec<Slot> =
-                    direct.feasible().zip(&totals).filter(|(_, total)| **total == best).map(|(slot, _)| slot).collect();
-                tied.sort_unstable_by_key(|slot| self.cluster.order().rank(*slot));
-                tied
-            }
-        };
-        let mut told_apart_by = None;
-        for member in breakers {
-            let before = tied.len();
-            let column = self.kept.columns.get(member.column);
-            column.runner.least_burdened(&column.state, &self.cluster, &mut tied);
-            if tied.len() < before {
-                told_apart_by.get_or_insert(profile.name(member.plugin));
-            }
-        }
-        Some((*tied.get(pick(tied.len().max(1)))?, told_apart_by))
-    }
-
-    /// The plugins that scored and tell nodes with equal totals apart, in the profile's order.
-    pub(crate) fn tie_breakers(&self, evaluation: &Evaluation) -> SmallVec<[Member; 2]> {
-        let breaks = |member: &Member| {
-            let column = self.kept.columns.get(member.column);
-            column.runner.breaks_ties() && column.scores()
-        };
-        match evaluation {
-            Evaluation::Early(_) => SmallVec::new(),
-            Evaluation::Class(class) => self.kept.classes.get(*class).scorers().filter(breaks).collect(),
-            Evaluation::Direct(direct) => direct.scored.iter().map(|(member, _)| *member).filter(breaks).collect(),
-        }
-    }
-
-    pub(crate) fn invalid_score(&self, evaluation: &Evaluation) -> Option<(usize, i64)> {
-        match evaluation {
-            Evaluation::Early(_) => None,
-            Evaluation::Class(class) => {
-                self.kept.classes.get(*class).invalid_score().map(|invalid| (invalid.plugin, invalid.score))
-            }
-            Evaluation::Direct(direct) => {
-                let of_all = direct.scored.iter().flat_map(|(member, scores)| {
-                    direct.feasible().zip(scores).map(|(slot, score)| (slot, member.plugin, score.normalized))
-                });
-                let wrong = of_all.filter(|(.., score)| !(0..=100).contains(score));
-                let first = wrong.min_by_key(|(slot, ..)| self.cluster.order().rank(*slot));
-                first.map(|(_, plugin, score)| (plugin, score))
-            }
-        }
-    }
-
     fn found(
         &self,
         pod: &Arc<PodInfo>,
@@ -433,13 +393,13 @@ impl Engine {
         }
     }
 
-    fn ended_early(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, early: Early, depth: Depth) -> Cycle {
+    fn ended_early(&self, pod: &Arc<PodInfo>, index: usize, profile: &Profile, early: Early, ask: Ask<'_>) -> Cycle {
         if !early.status.is_rejected() {
             let plugin = early.plugins.first().copied().unwrap_or_default();
             let message = format!("running PreFilter plugin \"{plugin}\": {}", early.status.message());
             return Cycle::failed(pod, index, Outcome::Error, message);
         }
-        self.not_found(pod, index, profile, Evaluation::Early(early), depth)
+        self.not_found(pod, index, profile, Evaluation::Early(early), ask)
     }
 
     fn not_found(
@@ -448,7 +408,7 @@ impl Engine {
         index: usize,
         profile: &Profile,
         evaluation: Evaluation,
-        depth: Depth,
+        ask: Ask<'_>,
     ) -> Cycle {
         let diagnosis = match &evaluation {
             Evaluation::Early(early) => Diagnosis::of_early(early),
@@ -457,8 +417,12 @@ impl Engine {
         };
         let mut cycle = Cycle::failed(pod, index, Outcome::Unschedulable, String::new());
         cycle.rejected_by.clone_from(&diagnosis.plugins);
+        if !ask.alone {
+            cycle.message = diagnosis.message(self.cluster.node_count(), "");
+            return cycle;
+        }
         let mut experiment = self.experiment_on(pod, profile, &evaluation);
-        if depth == Depth::Decide {
+        if ask.depth == Depth::Decide {
             let preempts = |extender: &&SharedExtender| extender.supports_preemption() && extender.is_interested(pod);
             experiment.extenders = self.profiles.extenders.iter().filter(preempts).cloned().collect();
         }
@@ -557,16 +521,4 @@ fn run_post_filter(profile: &Profile, pod: &Arc<PodInfo>, experiment: &Experimen
         }
     }
     Status { code: Code::Unschedulable, reasons }
-}
-
-/// The number that chooses among nodes with equal totals: a function of seed, pod and attempt alone, so that a decision
-/// can be repeated. FNV-1a over the uid, then splitmix64.
-pub(crate) fn tie_break(seed: u64, uid: &str, attempt: u32) -> u64 {
-    let hash = uid
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mut x = hash ^ seed.rotate_left(32) ^ u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

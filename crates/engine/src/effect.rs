@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::scheduler::Reservation;
+use loadline_framework::record::GangRecord;
 use loadline_framework::{SharedExtender, UsageSample, UsageSource};
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, PodKey, ServiceSelector, Str, Time, WorkloadKind,
-    WorkloadSelector,
+    DeviceClass, DisruptionBudget, GroupKey, Namespace, NodeSpec, PodGroupInfo, PodInfo, PodKey, ServiceSelector, Str,
+    Time, WorkloadKind, WorkloadSelector,
 };
 
 /// Something to be done.
@@ -53,6 +54,17 @@ pub enum Effect {
         /// Text.
         note: String,
     },
+    /// Something to be told of a gang: as an event of its PodGroup, and in the PodGroup's status.
+    TellGroup {
+        /// The PodGroup.
+        group: Arc<PodGroupInfo>,
+        /// `Scheduled`, `FailedScheduling`, `Preempted`, `Timeout` or `BindFailed`.
+        reason: &'static str,
+        /// Whether it is a warning.
+        warning: bool,
+        /// How far the gang is; its message is the text of the event.
+        gang: Box<GangRecord>,
+    },
 }
 
 /// Something that happened outside.
@@ -88,6 +100,14 @@ pub enum Event {
     DeviceClass(DeviceClass),
     /// One is gone.
     DeviceClassGone(Str),
+    /// A PodGroup is there, or changed.
+    PodGroup(PodGroupInfo),
+    /// A PodGroup is gone.
+    PodGroupGone(Arc<GroupKey>),
+    /// A pod of a group ran to its end: it counts towards the group's minimum, whatever is heard of the pod besides.
+    MemberFinished(Arc<PodInfo>),
+    /// One of those is gone.
+    FinishedMemberGone(PodKey),
     /// Room is to be held for a pod that is about to be moved.
     Reservation(Reservation),
     /// It is not, by the reservation's name.

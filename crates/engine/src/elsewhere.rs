@@ -7,7 +7,8 @@ use loadline_framework::{Cluster, Slot};
 use loadline_model::{DisruptionBudget, PodInfo, Str};
 use smallvec::SmallVec;
 
-use crate::cycle::{guarded, tie_break};
+use crate::choice::tie_break;
+use crate::cycle::guarded;
 use crate::diagnosis::Diagnosis;
 use crate::evaluate::{Evaluation, Kept, Request, nodes_to_find};
 use crate::records::Records;
@@ -32,6 +33,7 @@ impl Engine {
             nominations_known: self.nominations_known,
             next_start: self.next_start,
             records: Records::new(0),
+            epoch: 0,
             cache: Arc::<NodeCache>::default(),
             keeping: self.keeping,
         }
@@ -121,17 +123,18 @@ impl Engine {
             Evaluation::Class(self.kept.all_nodes(&request, &opened, &self.cluster, &self.nominator))
         };
         let unscored = fails || self.invalid_score(&evaluation).is_some();
-        let chosen = self.choose_apart(&evaluation, pod, apart, unscored);
+        // Who has rivals and no scores fails the pod's cycle, and those that are left out are rivals in the real one.
+        let chosen =
+            if unscored && self.feasible(&evaluation) > 1 { None } else { self.choose_apart(&evaluation, pod, apart) };
         (chosen, evaluation)
     }
 
-    /// The feasible node with the largest total that is not one of `apart`. Without scores there is one only if it has no rival.
-    fn choose_apart(&self, evaluation: &Evaluation, pod: &PodInfo, apart: &[Str], unscored: bool) -> Option<Slot> {
+    /// The feasible node with the largest total that is not one of `apart`.
+    fn choose_apart(&self, evaluation: &Evaluation, pod: &PodInfo, apart: &[Str]) -> Option<Slot> {
         let apart: SmallVec<[Slot; 4]> = apart.iter().filter_map(|name| self.cluster.slot(name)).collect();
         let by_name = self.cluster.order().by_name();
         let mut best: (i64, Vec<Slot>) = (i64::MIN, Vec::new());
         let mut offer = |slot: Slot, total: i64| {
-            let total = if unscored { 0 } else { total };
             if total < best.0 || apart.contains(&slot) {
                 return;
             }
@@ -149,13 +152,12 @@ impl Engine {
             Evaluation::Direct(direct) => {
                 let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();
                 totals.sort_unstable_by_key(|(slot, total)| (Reverse(*total), self.cluster.order().rank(*slot)));
-                totals.into_iter().for_each(|(slot, total)| offer(slot, total));
+                for (slot, total) in totals {
+                    offer(slot, total);
+                }
             }
         }
         let mut tied = best.1;
-        if unscored {
-            return tied.first().copied().filter(|_| tied.len() == 1);
-        }
         for member in self.tie_breakers(evaluation) {
             let column = self.kept.columns.get(member.column);
             column.runner.least_burdened(&column.state, &self.cluster, &mut tied);

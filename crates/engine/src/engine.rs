@@ -52,6 +52,8 @@ pub struct Engine {
     /// Where the next search among a share of the nodes begins.
     pub(crate) next_start: usize,
     pub(crate) records: Records,
+    /// How often everything that is kept was dropped.
+    pub(crate) epoch: u64,
     pub(crate) cache: Arc<NodeCache>,
     pub(crate) keeping: bool,
 }
@@ -81,6 +83,7 @@ impl Engine {
             pool,
             nominations_known: None,
             next_start: 0,
+            epoch: 0,
             cache: Arc::default(),
             keeping: true,
         }
@@ -99,6 +102,11 @@ impl Engine {
     /// The profiles that are in force.
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
+    }
+
+    /// Number of the profile that schedules a pod.
+    pub(crate) fn profile_index(&self, pod: &PodInfo) -> Option<usize> {
+        self.profiles.profiles.iter().position(|profile| profile.scheduler_name == pod.scheduler_name)
     }
 
     /// Seed of the tie-break.
@@ -159,6 +167,7 @@ impl Engine {
 
     /// Drops everything that was kept between decisions.
     pub fn drop_kept(&mut self) {
+        self.epoch += 1;
         self.kept = Kept::new(self.pool.clone());
         self.cluster.forget_derived();
         self.nominations_known = None;
@@ -311,7 +320,7 @@ impl Engine {
         self.kept.columns.hits()
     }
 
-    fn publish(&self, name: &str) {
+    pub(crate) fn publish(&self, name: &str) {
         if let Some(node) = self.cluster.node(name) {
             self.cache.put(node.clone());
         }

@@ -184,7 +184,7 @@ pub(crate) struct Request<'a> {
 
 /// The columns of one pod: for each plugin of the profile, if it has something to say.
 pub(crate) struct Opened {
-    columns: SmallVec<[Option<ColumnId>; 16]>,
+    pub(crate) columns: SmallVec<[Option<ColumnId>; 16]>,
     pub(crate) narrowed: Option<Narrowed>,
 }
 

@@ -67,6 +67,7 @@ impl Summary {
             truncated: true,
             preemption: None,
             remedy: Vec::new(),
+            gang: None,
         };
         let rejections = self.rejections.iter().map(|(plugin, reason, nodes)| RejectionCount {
             plugin: (*plugin).to_owned(),

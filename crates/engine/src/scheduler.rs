@@ -1,25 +1,31 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
 mod binding;
+mod gang_room;
+mod gangs;
 mod leaving;
+mod plans;
 mod refusals;
 mod reservations;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loadline_framework::record::Outcome;
+use loadline_framework::record::{GangRecord, Outcome};
 use loadline_framework::{Action, ClusterEvent, EventObject, Profiles, Resource};
-use loadline_model::{DeviceClass, Map, NodeSpec, PodInfo, PodKey, Str, Time, note_devices};
+use loadline_model::{DeviceClass, GroupKey, Map, NodeSpec, PodInfo, PodKey, Str, Time, note_devices};
 
 use crate::cycle::{Cycle, Depth};
 use crate::effect::{Effect, Event};
 use crate::engine::{Engine, Settings};
+use crate::gang::{Gangs, KeptRoom, Stand};
 use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
 use binding::Stage;
 use leaving::Leaving;
+pub use plans::PlacedMember;
+pub(crate) use plans::Plan;
 use refusals::Refusals;
 use reservations::Reservations;
 pub use reservations::{Reservation, ReservationState};
@@ -34,6 +40,19 @@ pub struct Attempt {
     pub cycle: Cycle,
     /// Which attempt of the pod it was, from 1.
     pub number: u32,
+    /// What was decided of the gang that the pod stood for.
+    pub gang: Option<Box<GangAttempt>>,
+}
+
+/// An attempt to place a gang.
+#[derive(Debug)]
+pub struct GangAttempt {
+    /// The gang.
+    pub key: Arc<GroupKey>,
+    /// The members that found nodes, in the order in which they were placed; none when the gang did not fit.
+    pub placed: Vec<PlacedMember>,
+    /// How far the gang is.
+    pub record: GangRecord,
 }
 
 /// Decisions of which one node was judged anew, with nothing that was kept.
@@ -56,6 +75,17 @@ pub struct Scheduler {
     waiting: BTreeSet<PodKey>,
     /// Pending pods as last heard of, whoever schedules them.
     pub(crate) pending: Map<PodKey, Arc<PodInfo>>,
+    pub(crate) gangs: Gangs,
+    /// Plans on their way.
+    plans: BTreeMap<Arc<GroupKey>, Plan>,
+    /// Room that is kept for the first gang in line.
+    kept_room: Option<KeptRoom>,
+    /// None is kept before this time.
+    keep_from: Time,
+    /// Groups that something happened to which the queue has not followed yet.
+    touched: BTreeSet<Arc<GroupKey>>,
+    /// What events brought about that is to be done: whoever tells of an event waits for no effect.
+    deferred: Vec<Effect>,
     refusals: Refusals,
     leaving: Leaving,
     reservations: Reservations,
@@ -78,6 +108,12 @@ impl Scheduler {
             bindings: Map::default(),
             waiting: BTreeSet::new(),
             pending: Map::default(),
+            gangs: Gangs::default(),
+            plans: BTreeMap::new(),
+            kept_room: None,
+            keep_from: Time::MIN,
+            touched: BTreeSet::new(),
+            deferred: Vec::new(),
             refusals: Refusals::default(),
             leaving: Leaving::default(),
             reservations: Reservations::default(),
@@ -147,6 +183,7 @@ impl Scheduler {
         for pod in new {
             self.queue.add(pod, &mut self.engine.nominator, now);
         }
+        self.regroup(now);
         left
     }
 
@@ -192,7 +229,24 @@ impl Scheduler {
             Event::ReservationGone(name) => self.end_reservation(&name, now),
             // It changes scores alone, so it wakes nobody.
             Event::Usage(source, at, samples) => self.engine.hear_usage(&source, at, samples),
+            Event::PodGroup(group) => {
+                let key = group.key.clone();
+                if self.gangs.set_object(group) {
+                    self.touched.insert(key);
+                }
+            }
+            Event::PodGroupGone(key) => {
+                self.gangs.remove_object(&key);
+                self.touched.insert(key);
+            }
+            Event::MemberFinished(pod) => self.member_is(&pod, Some(Stand::Finished)),
+            Event::FinishedMemberGone(uid) => {
+                if self.gangs.stand_of(&uid) == Some(Stand::Finished) {
+                    self.touched.extend(self.gangs.remove(&uid));
+                }
+            }
         }
+        self.settle_gangs(now);
     }
 
     fn apply_node(&mut self, node: &Arc<NodeSpec>, now: Time) {
@@ -231,6 +285,9 @@ impl Scheduler {
 
     fn apply_pod(&mut self, mut pod: Arc<PodInfo>, now: Time) {
         if pod.finished {
+            if pod.pod_group.is_some() {
+                self.member_is(&pod, Some(Stand::Finished));
+            }
             self.pod_gone(&pod.uid, now);
             return;
         }
@@ -252,13 +309,18 @@ impl Scheduler {
             }
             if self.engine.profiles().get(&pod.scheduler_name).is_none() {
                 self.queue.delete(&pod.uid, &mut self.engine.nominator);
+                self.member_gone(&pod.uid);
                 return;
             }
             if pod.is_terminating() {
+                self.member_gone(&pod.uid);
                 // Not decided any more, but the room that is kept for it is kept until it is gone.
                 self.queue.delete(&pod.uid, &mut self.engine.nominator);
                 self.engine.nominator.add_by_status(&pod);
                 return;
+            }
+            if pod.pod_group.is_some() || self.gangs.of(&pod.uid).is_some() {
+                self.enlist(&pod, now);
             }
             let nominator = &mut self.engine.nominator;
             let action = if old.is_some() { Action::UPDATE } else { Action::ADD };
@@ -282,8 +344,11 @@ impl Scheduler {
         match self.bindings.get_mut(&pod.uid) {
             // The watch was faster than the answer, which still says whether it was this binding that placed the pod.
             Some(Binding { stage: Stage::Bind { seen_on, .. }, .. }) => *seen_on = Some(node.clone()),
-            Some(_) => self.placed_elsewhere(&pod.uid),
+            Some(_) => self.placed_elsewhere(&pod.uid, now),
             None => {}
+        }
+        if pod.pod_group.is_some() || self.gangs.of(&pod.uid).is_some() {
+            self.member_is(&pod, (!pod.is_terminating()).then_some(Stand::Placed));
         }
         self.queue.delete(&pod.uid, &mut self.engine.nominator);
         let old = self.engine.set_placed_pod(pod.clone(), &node);
@@ -305,6 +370,7 @@ impl Scheduler {
         self.leaving.forget(uid);
         self.is_leaving(uid);
         let waited = self.pending.remove(uid);
+        self.member_gone(uid);
         if waited.is_some() {
             self.unclaim(uid);
         }
@@ -335,10 +401,11 @@ impl Scheduler {
     }
 
     /// Somebody else placed a pod that was on its way to a node.
-    fn placed_elsewhere(&mut self, uid: &str) {
+    fn placed_elsewhere(&mut self, uid: &str, now: Time) {
         if let Some(binding) = self.bindings.remove(uid) {
             binding.unreserve();
             self.queue.done(uid);
+            self.left_plan(&binding, true, now);
         }
     }
 
@@ -347,6 +414,8 @@ impl Scheduler {
         if let Some(binding) = self.bindings.remove(uid) {
             self.queue.done(uid);
             self.give_back(&binding, now);
+            self.member_gone(uid);
+            self.left_plan(&binding, false, now);
         }
     }
 
@@ -356,9 +425,11 @@ impl Scheduler {
         let waiting = waiting.filter_map(|binding| match &binding.stage {
             Stage::Permit { until } => until.iter().map(|(_, at)| *at).min(),
             Stage::PreBind { at, .. } => Some(*at),
-            Stage::Reserve | Stage::Bind { .. } => None,
+            Stage::Again { at } => Some(*at),
+            Stage::Reserve | Stage::Ready | Stage::Bind { .. } => None,
         });
-        self.queue.next_wakeup(now).into_iter().chain(waiting).chain(self.refusals.next_end()).min()
+        let gangs = self.next_gang_time().map(|at| at.max(now));
+        self.queue.next_wakeup(now).into_iter().chain(waiting).chain(gangs).chain(self.refusals.next_end()).min()
     }
 
     /// Does what is due: backoffs of pods and nodes that are over, pods that waited too long, steps of PreBind, ends of Permit.
@@ -373,6 +444,7 @@ impl Scheduler {
                 self.advance(&uid, now, &mut effects);
             }
         }
+        self.tick_gangs(now, &mut effects);
         effects
     }
 
@@ -381,7 +453,10 @@ impl Scheduler {
         self.happened.clear();
         let mut queued = self.queue.pop()?;
         queued.began = now;
-        let mut effects = Vec::new();
+        if let Some(key) = queued.gang.as_ref().map(|head| head.key.clone()) {
+            return Some(self.schedule_gang(queued, &key, now));
+        }
+        let mut effects = std::mem::take(&mut self.deferred);
         let number = queued.attempts;
         let cycle = self.engine.decide(&queued.pod, number, Depth::Decide);
         self.check(&cycle);
@@ -389,7 +464,7 @@ impl Scheduler {
             Some(node) => self.commit(queued, &node, now, &mut effects),
             None => self.failed(queued, &cycle, now, &mut effects),
         }
-        Some((Attempt { cycle, number }, effects))
+        Some((Attempt { cycle, number, gang: None }, effects))
     }
 
     /// Has a random verdict computed anew from time to time. What was kept is dropped when it was wrong.

@@ -40,6 +40,7 @@ impl Engine {
                 _ => None,
             },
             remedy: smallest_first(remedies),
+            gang: None,
         }
     }
 

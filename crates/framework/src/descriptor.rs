@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::erased::NodeRunner;
 use crate::event::ClusterEvent;
+use crate::gang::GangSettings;
 use crate::plugin::{
     Bind, NodePlugin, Permit, PostBind, PostFilter, PreBind, PreEnqueue, QueueSort, QueueingHints, Reserve,
 };
@@ -193,6 +194,8 @@ pub struct Plugin {
     pub hints: Option<Arc<dyn QueueingHints>>,
     /// What it wants to know about the real use of nodes: whoever runs the engine asks these sources.
     pub usage: Vec<Arc<UsageSource>>,
+    /// Has the profile's pods that name a group placed with it.
+    pub gangs: Option<Arc<GangSettings>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -264,6 +267,12 @@ impl Plugin {
     /// Adds queueing hints.
     pub fn with_hints(mut self, part: impl QueueingHints + 'static) -> Self {
         self.hints = Some(Arc::new(part));
+        self
+    }
+
+    /// Has pods that name a group placed with it.
+    pub fn with_gangs(mut self, settings: GangSettings) -> Self {
+        self.gangs = Some(Arc::new(settings));
         self
     }
 

@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod erased;
 pub mod event;
 pub mod extender;
+pub mod gang;
 pub mod log;
 pub mod plugin;
 pub mod profile;
@@ -31,6 +32,7 @@ pub use event::{Action, ClusterEvent, EventObject, Hint, Resource};
 pub use extender::{
     Extender, ExtenderFilter, HostPriority, NodeMetaVictims, NodeVictims, SharedExtender, in_asking_order,
 };
+pub use gang::{COSCHEDULING, GangPreemption, GangSettings, GangWhatIf, VictimUnit};
 pub use log::ChangeLog;
 pub use plugin::{
     Bind, Bounds, IGNORED, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind,

@@ -7,6 +7,7 @@ use loadline_model::{PodInfo, Str};
 
 use crate::descriptor::{Descriptor, Plugin};
 use crate::extender::SharedExtender;
+use crate::gang::GangSettings;
 use crate::status::Status;
 use crate::usage::UsageSource;
 
@@ -66,6 +67,11 @@ impl Profile {
     /// Name of the plugin at an index.
     pub fn name(&self, plugin: usize) -> &'static str {
         self.plugins[plugin].descriptor.name
+    }
+
+    /// What holds for gangs; `None` when pods that name a group are placed like any others.
+    pub fn gangs(&self) -> Option<&Arc<GangSettings>> {
+        self.plugins.iter().find_map(|plugin| plugin.plugin.gangs.as_ref())
     }
 
     /// The plugin that keeps a pod out of the queue (PreEnqueue), with its status.

@@ -74,6 +74,92 @@ pub struct Decision {
     /// may be behind it. The smallest first where they can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedy: Vec<Remedy>,
+    /// The gang that the pod is placed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gang: Option<GangRecord>,
+}
+
+/// A gang: pods that are placed together or not at all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GangRecord {
+    /// `apiVersion` of its PodGroup.
+    pub api_version: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the PodGroup.
+    pub name: String,
+    /// How far it is.
+    pub state: GangState,
+    /// Pods that must be placed together; absent while its PodGroup is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<u32>,
+    /// Pods that count towards it: those that could be placed, are placed, or have finished.
+    pub have: u32,
+    /// Pods on nodes.
+    pub placed: u32,
+    /// Pods that ran to their end.
+    pub finished: u32,
+    /// Pods that could be placed but for the gang.
+    pub waiting: u32,
+    /// Pods that something else keeps out of the queue.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gated: u32,
+    /// How many of those that wait would find a node in the best plan; absent when none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fits: Option<u32>,
+    /// Label key and value of the nodes that the plan keeps to, `key=value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Pods that find no node in that plan, those that are alike together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<BlockedMembers>,
+    /// What keeps it, in words; empty when nothing does.
+    pub message: String,
+    /// In how many seconds it is tried again without any event; absent when only an event has it tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_seconds: Option<f64>,
+    /// For how many seconds more room is kept for it; absent when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_seconds: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How far a gang is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GangState {
+    /// Its PodGroup is not there.
+    WaitsForGroup,
+    /// There are not enough pods.
+    WaitsForPods,
+    /// It can be tried.
+    Ready,
+    /// There is no room for it.
+    WaitsForRoom,
+    /// There is no room for it yet, and pods were asked to go.
+    Preempting,
+    /// It is planned, and on its way to its nodes.
+    Underway,
+    /// Its minimum is placed.
+    Placed,
+}
+
+/// Pods of a gang that find no node, alike to every plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockedMembers {
+    /// One of them, `namespace/name`.
+    pub pod: String,
+    /// How many they are.
+    pub pods: u32,
+    /// Who turned them down.
+    pub rejected_by: Vec<String>,
+    /// On how many nodes for which reason, in kube-scheduler's words.
+    pub message: String,
 }
 
 /// One node in a decision.

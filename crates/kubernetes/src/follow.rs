@@ -173,6 +173,18 @@ impl<R: Resource> Follower<R> {
                 sleep(NOT_SERVED).await;
                 continue;
             }
+            // Who may not see a resource does without it; what depends on it waits and says so.
+            if error.is_code(403) && R::MAY_BE_FORBIDDEN {
+                if !self.is_failing {
+                    warn!(resource = R::NAME, "not allowed to list them: pods that name one wait for it");
+                    self.is_failing = true;
+                }
+                if self.send(Message::Synced(R::NAME)).await.is_err() {
+                    return;
+                }
+                sleep(NOT_SERVED).await;
+                continue;
+            }
             // The first failure in a row is told; those that follow are the same story.
             if self.is_failing {
                 debug!(resource = R::NAME, %error, "can not list or watch; trying again");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loadline_api::convert::Converter;
 use loadline_api::wire;
 use loadline_engine::Event;
-use loadline_model::{PodKey, Str, WorkloadKind};
+use loadline_model::{GroupApi, GroupKey, PodKey, Str, WorkloadKind};
 use serde::de::DeserializeOwned;
 
 use crate::originals::ShelfKey;
@@ -31,6 +31,9 @@ pub(crate) trait Resource: 'static {
     /// Whether an API server of the supported versions may not serve it.
     const MAY_BE_ABSENT: bool = false;
 
+    /// Whether a role that was written for another scheduler may not speak of it.
+    const MAY_BE_FORBIDDEN: bool = false;
+
     /// Metadata of an object.
     fn metadata(object: &Self::Wire) -> &wire::ObjectMeta;
     /// The object's identity.
@@ -54,9 +57,13 @@ fn name(metadata: &wire::ObjectMeta) -> Name {
     (metadata.namespace.as_str().into(), metadata.name.as_str().into())
 }
 
+fn group_gone(api: GroupApi, namespace: Str, name: Str) -> Event {
+    Event::PodGroupGone(Arc::new(GroupKey { namespace, name, api }))
+}
+
 macro_rules! resources {
     ($($type:ident: $wire:ident, $path:literal, $selection:expr, $name:literal, $key_type:ty, $key:expr, $seen:expr, $gone:expr
-        $(, may be absent: $absent:literal)?;)*) => {
+        $(, may be absent: $absent:literal $(, may be forbidden: $forbidden:literal)?)?;)*) => {
         $(
             #[doc = concat!("`", $path, "`")]
             #[derive(Debug)]
@@ -68,7 +75,8 @@ macro_rules! resources {
                 const NAME: &'static str = $name;
                 const PATH: &'static str = $path;
                 const SELECTION: &'static str = $selection;
-                $(const MAY_BE_ABSENT: bool = $absent;)?
+                $(const MAY_BE_ABSENT: bool = $absent;
+                $(const MAY_BE_FORBIDDEN: bool = $forbidden;)?)?
 
                 fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
                     &object.metadata
@@ -128,6 +136,12 @@ resources! {
         |(namespace, name)| Event::DisruptionBudgetGone(namespace, name);
     DeviceClasses: DeviceClass, "/apis/resource.k8s.io/v1/deviceclasses", "", "deviceclasses", Str, |of| of.name.as_str().into(),
         |converter, class| Event::DeviceClass(converter.device_class(class)), Event::DeviceClassGone, may be absent: true;
+    PodGroups: PodGroup, "/apis/scheduling.x-k8s.io/v1alpha1/podgroups", "", "podgroups.scheduling.x-k8s.io", Name, name,
+        |converter, group| Event::PodGroup(converter.pod_group(group)),
+        |(namespace, name)| group_gone(GroupApi::Crd, namespace, name), may be absent: true, may be forbidden: true;
+    CorePodGroups: CorePodGroup, "/apis/scheduling.k8s.io/v1alpha2/podgroups", "", "podgroups.scheduling.k8s.io", Name, name,
+        |converter, group| Event::PodGroup(converter.core_pod_group(group)),
+        |(namespace, name)| group_gone(GroupApi::Core, namespace, name), may be absent: true, may be forbidden: true;
 }
 
 /// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the

@@ -92,6 +92,9 @@ impl Writer {
                 let under_way = self.preemptions.begin();
                 self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims, under_way));
             }
+            Effect::TellGroup { group, reason, gang, .. } => {
+                tracing::debug!(group = %group.key, reason, message = gang.message, "gang");
+            }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
                 self.recorder.record(Note {

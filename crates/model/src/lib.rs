@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod duration;
+pub mod group;
 pub mod labels;
 pub mod log;
 pub mod movable;
@@ -20,6 +21,7 @@ pub mod str;
 pub mod taint;
 
 pub use cluster::{DeviceClass, DisruptionBudget, Namespace, Owner, ServiceSelector, WorkloadKind, WorkloadSelector};
+pub use group::{GROUP_LABELS, GroupApi, GroupKey, PREFERRED_TOPOLOGY, PodGroupInfo, REQUIRED_TOPOLOGY};
 pub use labels::Labels;
 pub use movable::{ContainerHealth, Marks, PodHealth, WorkloadStatus};
 pub use node::{Image, NodeInfo, NodeLoad, NodeSpec};

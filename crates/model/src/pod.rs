@@ -5,8 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::{
-    DeviceClass, Labels, Marks, NodeSelector, NodeSelectorTerm, Owner, PodHealth, Resources, Selector, Str, Time,
-    Toleration,
+    DeviceClass, GroupKey, Labels, Marks, NodeSelector, NodeSelectorTerm, Owner, PodHealth, Resources, Selector, Str,
+    Time, Toleration,
 };
 
 /// What the cache knows a pod by: its uid.
@@ -291,8 +291,8 @@ pub struct PodInfo {
     /// `spec.hostNetwork` and `spec.hostUsers: false`, and container restart rules: node features that the pod needs,
     /// by their names in `status.declaredFeatures`, sorted.
     pub required_features: Box<[Str]>,
-    /// `spec.schedulingGroup.podGroupName`.
-    pub pod_group: Option<Str>,
+    /// The group that it names, shared: by `spec.schedulingGroup`, or else by label.
+    pub pod_group: Option<Arc<GroupKey>>,
 }
 
 impl PodInfo {

@@ -2,6 +2,7 @@
 //!
 //! Invariants: a plugin holds its arguments and nothing mutable; nothing here knows the engine, a client or a clock.
 
+pub mod coscheduling;
 pub mod default_binder;
 pub mod default_preemption;
 pub mod dynamic_resources;
@@ -67,8 +68,13 @@ static ALL: [&Descriptor; 23] = [
 ];
 
 /// Plugins that kube-scheduler does not have. None is in the default profile.
-static OURS: [&Descriptor; 4] =
-    [&real_usage::MEMORY, &real_usage::CPU, &real_usage_allocated::DESCRIPTOR, &rescheduler::DESCRIPTOR];
+static OURS: [&Descriptor; 5] = [
+    &real_usage::MEMORY,
+    &real_usage::CPU,
+    &real_usage_allocated::DESCRIPTOR,
+    &coscheduling::DESCRIPTOR,
+    &rescheduler::DESCRIPTOR,
+];
 
 /// The registry with all built-in plugins, in the order of the default profile.
 pub fn registry() -> Registry {

@@ -66,7 +66,8 @@ pub struct Balance {
     pub memory: Spread,
     /// The larger difference of the two, percent points.
     pub difference: f64,
-    /// 100 when all nodes are used alike, less two for each point of the mean standard deviation; at least 0.
+    /// 100 when all nodes are used alike, less two for each point of the standard deviation (the root of the mean of both
+    /// variances); at least 0.
     pub score: f64,
 }
 
@@ -210,12 +211,13 @@ impl Ledger {
     /// The figures.
     pub fn balance(&self) -> Balance {
         let [cpu, memory] = Resource::ALL.map(|resource| self.spread(resource));
-        let deviation = f64::midpoint(cpu.deviation, memory.deviation);
+        // Of the variances, so that it moves with what LoadBalancing lowers.
+        let variance = f64::midpoint(cpu.deviation * cpu.deviation, memory.deviation * memory.deviation);
         Balance {
             cpu,
             memory,
             difference: cpu.difference.max(memory.difference),
-            score: rounded((100.0 - 2.0 * deviation).max(0.0)),
+            score: rounded((100.0 - 2.0 * variance.sqrt()).max(0.0)),
         }
     }
 

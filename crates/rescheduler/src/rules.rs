@@ -10,13 +10,9 @@ use crate::refusal::Refusal;
 
 /// Kubernetes' own priority classes begin here.
 const SYSTEM_CRITICAL: i32 = 2_000_000_000;
-/// Labels by which members of a gang are known besides `spec.schedulingGroup`.
-const GANG_LABELS: [&str; 3] =
-    ["scheduling.x-k8s.io/pod-group", "pod-group.scheduling.sigs.k8s.io", "pod-group.scheduling.sigs.k8s.io/name"];
-
 /// Whether a pod belongs to a group that is placed as a whole.
 pub(crate) fn is_of_gang(pod: &PodInfo) -> bool {
-    pod.pod_group.is_some() || GANG_LABELS.iter().any(|label| pod.labels.get(label).is_some())
+    pod.pod_group.is_some()
 }
 
 /// Whether a pod has a priority of the system's own classes.

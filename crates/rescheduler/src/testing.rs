@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loadline_engine::{Engine, Settings};
 use loadline_framework::Profiles;
-use loadline_model::{Labels, Map, NodeSpec, Owner, PodInfo, PodRequests, Resources, Str, Time};
+use loadline_model::{GroupApi, GroupKey, Labels, Map, NodeSpec, Owner, PodInfo, PodRequests, Resources, Str, Time};
 
 use crate::options::{Limits, Options};
 use crate::owners::Situation;
@@ -14,6 +14,11 @@ use crate::plan::Plan;
 pub(crate) const GI: i64 = 1 << 30;
 /// A time at which no pod is young.
 pub(crate) const NOW: Time = 1_000_000_000_000_000;
+
+/// A pod group of the namespace `default`.
+pub(crate) fn group(name: &str) -> Arc<GroupKey> {
+    Arc::new(GroupKey { namespace: "default".into(), name: name.into(), api: GroupApi::Crd })
+}
 
 /// Labels from pairs.
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> Arc<Labels> {

@@ -9,7 +9,7 @@ use loadline_api::wire::Object;
 use loadline_engine::{Engine, Event, Settings};
 use loadline_framework::Profiles;
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodInfo, ServiceSelector, Set, WorkloadSelector,
+    DeviceClass, DisruptionBudget, Namespace, NodeSpec, PodGroupInfo, PodInfo, ServiceSelector, Set, WorkloadSelector,
     WorkloadStatus, note_devices,
 };
 
@@ -24,6 +24,7 @@ pub struct Cluster {
     pub(crate) services: Vec<ServiceSelector>,
     pub(crate) workloads: Vec<WorkloadSelector>,
     pub(crate) budgets: Vec<DisruptionBudget>,
+    pub(crate) groups: Vec<PodGroupInfo>,
     /// How workloads stand, for whoever would move their pods.
     pub(crate) statuses: Vec<WorkloadStatus>,
     /// Values of PriorityClasses, by name.
@@ -57,6 +58,7 @@ pub(crate) struct Builder {
     statuses: Placed<WorkloadStatus>,
     priorities: BTreeMap<String, i32>,
     device_classes: Vec<DeviceClass>,
+    groups: Placed<PodGroupInfo>,
 }
 
 impl Builder {
@@ -101,6 +103,8 @@ impl Builder {
             | Object::ResourceClaim(_)
             | Object::ResourceClaimTemplate(_)
             | Object::ResourceSlice(_) => {}
+            Object::PodGroup(group) => self.groups.push((place, converter.pod_group(group))),
+            Object::CorePodGroup(group) => self.groups.push((place, converter.core_pod_group(group))),
         }
     }
 
@@ -127,6 +131,7 @@ impl Builder {
             services: in_order(self.services),
             workloads: in_order(self.workloads),
             budgets: in_order(self.budgets),
+            groups: in_order(self.groups),
             statuses: in_order(self.statuses),
             priorities: self.priorities,
             vacated: 0,
@@ -192,6 +197,11 @@ impl Cluster {
         self.pods.iter().filter(|pod| !pod.finished && pod.node_name.is_some())
     }
 
+    /// Pods of groups that ran to their end: they count towards the minimum.
+    fn finished_members(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.pods.iter().filter(|pod| pod.finished && pod.pod_group.is_some())
+    }
+
     /// Nodes that pods are on and that are not in the input, with the number of pods.
     pub(crate) fn unknown_nodes(&self) -> BTreeMap<&str, u64> {
         let known: Set<&str> = self.nodes.iter().map(|node| &*node.name).collect();
@@ -229,6 +239,11 @@ impl Cluster {
                 // The pods have been told which of their requests they stand for.
                 | Event::DeviceClass(_)
                 | Event::DeviceClassGone(_)
+                // What an engine alone knows nothing of.
+                | Event::PodGroup(_)
+                | Event::PodGroupGone(_)
+                | Event::MemberFinished(_)
+                | Event::FinishedMemberGone(_)
                 | Event::Reservation(_)
                 | Event::ReservationGone(_) => {}
                 Event::Usage(source, at, samples) => {
@@ -248,8 +263,10 @@ impl Cluster {
             .chain(self.services.iter().cloned().map(Event::Service))
             .chain(self.workloads.iter().cloned().map(Event::Workload))
             .chain(self.budgets.iter().cloned().map(Event::DisruptionBudget))
+            .chain(self.groups.iter().cloned().map(Event::PodGroup))
             .chain(self.nodes.iter().cloned().map(Event::Node))
             .chain(self.placed().cloned().map(Event::Pod))
+            .chain(self.finished_members().cloned().map(Event::MemberFinished))
             .chain(self.measured.iter().cloned())
     }
 }

@@ -12,6 +12,7 @@ use loadline_model::PodInfo;
 
 use crate::Progress;
 use crate::cluster::{Cluster, is_pending};
+use crate::gangs::Outlook;
 
 /// What to explain.
 #[derive(Clone, Debug, Default)]
@@ -73,12 +74,14 @@ pub fn explain(
     let subjects = subjects(cluster, profiles, options, &mut summary)?;
     let settings =
         Settings { seed: options.seed, parallelism: options.parallelism, record_bytes: 0, ..Settings::default() };
+    let outlook = Outlook::new(cluster, profiles, &settings);
     let mut engine = cluster.engine(profiles.clone(), settings);
     nominate_pending(cluster, profiles, &mut engine);
     let total = subjects.len() as u64;
     for (done, subject) in subjects.into_iter().enumerate() {
         progress(Progress::Deciding { done: done as u64, total });
         let mut decision = judge(&mut engine, &subject.pod);
+        outlook.amend(&subject.pod.uid, &mut decision);
         engine.trim();
         summary.pods += u64::from(subject.count);
         summary.feasible += if decision.result == Outcome::Feasible { u64::from(subject.count) } else { 0 };
@@ -135,6 +138,7 @@ fn gated(pod: &PodInfo, plugin: &str, status: &Status) -> Decision {
         truncated: false,
         preemption: None,
         remedy: Vec::new(),
+        gang: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod explain;
+mod gangs;
 mod load;
 pub mod report;
 mod simulate;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadline_framework::record::{DecidedBy, Outcome};
+use loadline_framework::record::{DecidedBy, GangRecord, Outcome};
 use loadline_model::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub struct Report {
     /// Pods that `--replace` took from their nodes: what was requested before is without them.
     #[serde(default)]
     pub vacated: u64,
+    /// Gangs at the end, by namespace and name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gangs: Vec<GangRecord>,
     /// Every node, by name.
     pub nodes: Vec<NodeUse>,
 }

@@ -7,13 +7,14 @@ use loadline_api::defaults::TOPOLOGY_LABELS;
 use loadline_api::expand::new_name;
 use loadline_engine::queue::QueueName;
 use loadline_engine::{Attempt, Effect, Event, Scheduler, Settings};
-use loadline_framework::Profiles;
-use loadline_framework::record::{API_VERSION, Decision, Outcome};
+use loadline_framework::record::{API_VERSION, Decision, GangRecord, GangState, Outcome};
+use loadline_framework::{COSCHEDULING, Profiles};
 use loadline_model::{Labels, Map, NodeInfo, PodInfo, PodKey, Set, Str, Time};
 
 use crate::Progress;
 use crate::cluster::Cluster;
 use crate::explain::{judge, judge_from, meant};
+use crate::gangs::amend;
 use crate::report::{Circling, NodeUse, PendingPod, Placement, PreemptedPod, Report, Usage, seconds};
 
 /// When pods are gone whose deletion had begun in the input: kube's default grace period.
@@ -231,6 +232,23 @@ impl Simulation<'_> {
         } else {
             self.idle.insert(cycle.pod.uid.clone());
         }
+        let members = attempt.gang.as_ref().map_or(&[][..], |gang| &gang.placed);
+        for member in members {
+            self.histories.entry(member.pod.uid.clone()).or_default().last = Some((Outcome::Feasible, String::new()));
+            self.placements.push(Placement {
+                namespace: member.pod.namespace.to_string(),
+                name: member.pod.name.to_string(),
+                owner: owner(&member.pod),
+                node: member.node.to_string(),
+                decided_by: member.decided_by,
+                feasible: member.feasible,
+                attempts: member.attempts,
+                at_seconds: seconds(self.now),
+            });
+        }
+        if attempt.gang.is_some() {
+            return;
+        }
         if let (Some(node), Some(decided_by)) = (&cycle.node, cycle.decided_by) {
             self.placements.push(Placement {
                 namespace: cycle.pod.namespace.to_string(),
@@ -252,7 +270,7 @@ impl Simulation<'_> {
                 Effect::PatchStatus { pod, nominated_node_name: Some(wanted), .. } => self.nominate(&pod.uid, wanted),
                 Effect::DeleteVictims { preemptor, node, victims } => self.delete_victims(&preemptor, &node, &victims),
                 // Conditions and events are for people; the report has what they say.
-                Effect::PatchStatus { .. } | Effect::RecordEvent { .. } => {}
+                Effect::PatchStatus { .. } | Effect::RecordEvent { .. } | Effect::TellGroup { .. } => {}
             }
         }
     }
@@ -388,7 +406,11 @@ impl Simulation<'_> {
             if self.scheduler.engine().profiles().get(&pod.scheduler_name).is_none() {
                 return Err(SimulateError::NotOurs(name, pod.scheduler_name.to_string()));
             }
-            decisions.push(judge(self.scheduler.engine_mut(), &pod));
+            let mut decision = judge(self.scheduler.engine_mut(), &pod);
+            if let Some(record) = self.scheduler.gang_of(&pod.uid, self.now) {
+                amend(&mut decision, record, None);
+            }
+            decisions.push(decision);
         }
         Ok(decisions)
     }
@@ -400,10 +422,12 @@ impl Simulation<'_> {
         let pending = waiting.iter().map(|pending| {
             let pod = &pending.queued.pod;
             let last = self.histories.get(&pod.uid).and_then(|history| history.last.clone());
+            let gang = self.scheduler.gang_of(&pod.uid, self.now);
             let gated = (pending.queue == QueueName::Gated)
                 .then(|| engine.profiles().get(&pod.scheduler_name).and_then(|profile| profile.gate(pod)))
                 .flatten();
             let (result, message, gated_by) = match (gated, last) {
+                (None, _) if let Some(gang) = &gang => of_gang(gang),
                 (Some((plugin, status)), _) => (Outcome::Gated, status.message(), plugin.to_owned()),
                 (None, Some((outcome, message))) => (outcome, message, String::new()),
                 (None, None) => {
@@ -424,6 +448,8 @@ impl Simulation<'_> {
         let pending: Vec<PendingPod> = pending.collect();
         let circling = if at_rest { Vec::new() } else { self.circling(&waiting) };
         let after = usages(engine.cluster().node_infos());
+        let keys = self.scheduler.gang_keys();
+        let gangs = keys.iter().filter_map(|key| self.scheduler.gang(key, self.now)).collect();
         let nodes = engine.cluster().node_infos().map(|info| NodeUse {
             name: info.spec.name.to_string(),
             allocatable: usage(&info.spec.allocatable, info.spec.allowed_pods),
@@ -447,6 +473,7 @@ impl Simulation<'_> {
             not_ours: self.other_schedulers.values().sum(),
             other_schedulers: self.other_schedulers,
             vacated,
+            gangs,
             nodes,
         }
     }
@@ -465,6 +492,18 @@ impl Simulation<'_> {
                 Circling { pod: pod.full_name(), attempts: pending.queued.attempts, why }
             })
             .collect()
+    }
+}
+
+/// What a pod waits for that waits for its gang.
+fn of_gang(gang: &GangRecord) -> (Outcome, String, String) {
+    match gang.state {
+        GangState::WaitsForGroup | GangState::WaitsForPods => {
+            (Outcome::Gated, gang.message.clone(), COSCHEDULING.to_owned())
+        }
+        _ => {
+            (Outcome::Unschedulable, format!("gang {}/{}: {}", gang.namespace, gang.name, gang.message), String::new())
+        }
     }
 }
 

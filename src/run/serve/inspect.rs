@@ -72,11 +72,14 @@ impl Inspect for Inspector {
     }
 
     fn decisions(&self, query: DecisionQuery) -> Answer<Option<Value>> {
-        self.ask(move |scheduler, _| match &query.pod {
+        self.ask(move |scheduler, now| match &query.pod {
             Some(pod) => {
                 let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
-                let found =
-                    if query.now { judged_now(scheduler, namespace, name) } else { latest(scheduler, namespace, name) };
+                let found = if query.now {
+                    judged_now(scheduler, now, namespace, name)
+                } else {
+                    latest(scheduler, now, namespace, name)
+                };
                 found.map(|decision| list(scheduler, &[decision], None))
             }
             None => Some(newest(scheduler, &query.page())),
@@ -125,8 +128,8 @@ impl Inspect for Inspector {
 }
 
 /// The last decision on a pod; that a pod is gated is a decision too, and was none of the engine's.
-fn latest(scheduler: &mut Scheduler, namespace: &str, name: &str) -> Option<Value> {
-    if let Some(decision) = gated(scheduler, namespace, name) {
+fn latest(scheduler: &mut Scheduler, now: Time, namespace: &str, name: &str) -> Option<Value> {
+    if let Some(decision) = gated(scheduler, now, namespace, name) {
         return shown(&decision);
     }
     let summary = scheduler.engine().records().latest(namespace, name)?.clone();
@@ -134,8 +137,8 @@ fn latest(scheduler: &mut Scheduler, namespace: &str, name: &str) -> Option<Valu
 }
 
 /// What would be decided on a waiting pod now.
-fn judged_now(scheduler: &mut Scheduler, namespace: &str, name: &str) -> Option<Value> {
-    if let Some(decision) = gated(scheduler, namespace, name) {
+fn judged_now(scheduler: &mut Scheduler, now: Time, namespace: &str, name: &str) -> Option<Value> {
+    if let Some(decision) = gated(scheduler, now, namespace, name) {
         return shown(&decision);
     }
     let queued = scheduler.queue().find(namespace, name)?.queued;
@@ -143,7 +146,7 @@ fn judged_now(scheduler: &mut Scheduler, namespace: &str, name: &str) -> Option<
     shown(&scheduler.engine_mut().judge(&pod, attempt))
 }
 
-fn gated(scheduler: &Scheduler, namespace: &str, name: &str) -> Option<Decision> {
+fn gated(scheduler: &Scheduler, now: Time, namespace: &str, name: &str) -> Option<Decision> {
     let waiting = scheduler.queue().find(namespace, name)?;
     let gate = waiting.queued.gate.as_ref()?;
     Some(Decision {
@@ -161,6 +164,7 @@ fn gated(scheduler: &Scheduler, namespace: &str, name: &str) -> Option<Decision>
         truncated: false,
         preemption: None,
         remedy: Vec::new(),
+        gang: scheduler.gang_of(&waiting.queued.pod.uid, now),
     })
 }
 

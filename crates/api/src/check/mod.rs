@@ -5,6 +5,7 @@
 //! only for an object that has a problem.
 
 mod amounts;
+mod group;
 mod labels;
 mod pod;
 mod selector;
@@ -68,6 +69,8 @@ pub fn check(object: &Object, report: &mut Report<'_>) {
                 check_limits(&limits.index(index), item, report);
             }
         }
+        Object::PodGroup(group) => group::check_pod_group(group, &spec, report),
+        Object::CorePodGroup(group) => group::check_core_pod_group(group, &spec, report),
         _ => {}
     }
     check_selectors(object, &spec, report);

@@ -241,3 +241,49 @@ fn names_are_those_that_the_api_server_takes() {
     }
     assert_eq!(refused("policy/v1", "PodDisruptionBudget", "name: Web_1"), None);
 }
+
+#[test]
+fn what_is_wrong_with_a_pod_group_is_said() {
+    let text = r#"apiVersion: scheduling.x-k8s.io/v1alpha1
+kind: PodGroup
+metadata: {name: a, annotations: {loadline.dev/required-topology: "a b"}}
+spec:
+  minMember: 0
+  minResources: {cpu: -1}
+  scheduleTimeoutSeconds: -5
+  minMembers: 3
+---
+apiVersion: scheduling.k8s.io/v1alpha2
+kind: PodGroup
+metadata: {name: a}
+spec:
+  schedulingPolicy: {basic: {}, gang: {minCount: 0}}
+  disruptionMode: Some
+  schedulingConstraints: {topology: [{key: rack}, {key: /x}]}
+---
+apiVersion: scheduling.k8s.io/v1alpha2
+kind: PodGroup
+metadata: {name: b}
+spec: {schedulingPolicy: {gang: {minCount: 0}}}
+---
+apiVersion: scheduling.sigs.k8s.io/v1alpha1
+kind: PodGroup
+metadata: {name: c}
+"#;
+    assert_eq!(
+        problems(text),
+        [
+            "8: spec.minMembers: unknown field \"minMembers\"; did you mean \"minMember\"?",
+            "5: spec.minMember: expected 1 or more, found 0",
+            "6: spec.minResources.cpu: expected 0 or more, found `-1`",
+            "7: spec.scheduleTimeoutSeconds: expected 0 or more, found -5",
+            "3: metadata.annotations[loadline.dev/required-topology]: expected a label key such as app or example.com/app, found `a b`",
+            "14: spec.schedulingPolicy: expected one of basic, gang, found both",
+            "15: spec.disruptionMode: expected one of Pod, PodGroup, found `Some`",
+            "16: spec.schedulingConstraints.topology[1]: expected one constraint at most, found 2",
+            "16: spec.schedulingConstraints.topology[1].key: expected a label key such as app or example.com/app, found `/x`",
+            "21: spec.schedulingPolicy.gang.minCount: expected 1 or more, found 0",
+            "23: apiVersion: expected scheduling.x-k8s.io/v1alpha1 for a PodGroup, found `scheduling.sigs.k8s.io/v1alpha1`",
+        ]
+    );
+}

@@ -22,7 +22,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use loadline_model::{
-    Affinity, Image, Labels, Owner, PodHealth, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
+    Affinity, GroupKey, Image, Labels, Owner, PodHealth, PodRequests, Set, SpreadConstraint, Str, StrPool, Toleration,
 };
 
 pub use requests::pod_requests;
@@ -40,6 +40,7 @@ pub struct Converter {
     spreads: Shared<[SpreadConstraint]>,
     names: Shared<[Str]>,
     images: Shared<[Image]>,
+    groups: Shared<GroupKey>,
     healths: Shared<PodHealth>,
 }
 
@@ -59,6 +60,7 @@ impl Converter {
         self.spreads.shrink();
         self.names.shrink();
         self.images.shrink();
+        self.groups.shrink();
         self.healths.shrink();
         self.strings.shrink();
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use loadline_model::{HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Time, Unplaced, Volume, VolumeSource};
+use loadline_model::{
+    GROUP_LABELS, GroupApi, GroupKey, HostPort, Owner, PodInfo, PreemptionPolicy, Protocol, Str, Time, Unplaced,
+    Volume, VolumeSource,
+};
 use smallvec::SmallVec;
 
 use super::Converter;
@@ -59,13 +62,19 @@ impl Converter {
             // Whoever knows the DeviceClasses adds them.
             devices: Box::default(),
             required_features: required_features(spec),
-            pod_group: spec
-                .scheduling_group
-                .as_ref()
-                .and_then(|group| group.pod_group_name.as_deref())
-                .and_then(|name| self.some_str(name)),
+            pod_group: self.group_of(metadata, spec),
             namespace,
         }
+    }
+
+    /// The group that a pod names. Its spec says it for certain; a label is what anybody may write.
+    fn group_of(&mut self, metadata: &wire::ObjectMeta, spec: &PodSpec) -> Option<Arc<GroupKey>> {
+        let in_spec = spec.scheduling_group.as_ref().and_then(|group| group.pod_group_name.as_deref());
+        let (api, name) = match in_spec.filter(|name| !name.is_empty()) {
+            Some(name) => (GroupApi::Core, name),
+            None => (GroupApi::Crd, GROUP_LABELS.iter().find_map(|key| metadata.labels.get(*key))?.as_str()),
+        };
+        (!name.is_empty()).then(|| self.group_key(api, &metadata.namespace, name))
     }
 
     pub(super) fn owner(&mut self, owner: &OwnerReference) -> std::sync::Arc<Owner> {

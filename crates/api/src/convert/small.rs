@@ -1,10 +1,14 @@
 //! The smaller objects that plugins consult.
 
+use std::sync::Arc;
+
 use loadline_model::{
-    DeviceClass, DisruptionBudget, Namespace, Selector, ServiceSelector, WorkloadKind, WorkloadSelector,
+    DeviceClass, DisruptionBudget, GroupApi, GroupKey, Namespace, PREFERRED_TOPOLOGY, PodGroupInfo, REQUIRED_TOPOLOGY,
+    Selector, ServiceSelector, Str, WorkloadKind, WorkloadSelector, duration::SECOND,
 };
 
 use super::Converter;
+use super::requests::to_resources;
 use crate::wire;
 
 impl Converter {
@@ -62,5 +66,56 @@ impl Converter {
             disruptions_allowed: budget.status.disruptions_allowed,
             disrupted_pods: budget.status.disrupted_pods.names().map(|name| self.strings.intern(name)).collect(),
         }
+    }
+
+    /// Compiles a PodGroup of the custom resource.
+    pub fn pod_group(&mut self, group: &wire::PodGroup) -> PodGroupInfo {
+        let spec = &group.spec;
+        let amounts = spec.min_resources.iter().map(|(name, amount)| (&**name, *amount));
+        let min_resources = to_resources(amounts, &mut self.strings);
+        let mut annotated = |key: &str| group.metadata.annotations.get(key).and_then(|key| self.some_str(key));
+        PodGroupInfo {
+            min_resources: (!spec.min_resources.is_empty()).then(|| Arc::new(min_resources)),
+            timeout: spec.schedule_timeout_seconds.map(|seconds| i64::from(seconds.max(0)) * SECOND),
+            required_topology: annotated(REQUIRED_TOPOLOGY),
+            preferred_topology: annotated(PREFERRED_TOPOLOGY),
+            ..self.group(GroupApi::Crd, &group.metadata, spec.min_member)
+        }
+    }
+
+    /// Compiles a PodGroup of Kubernetes' own API. One with the policy `basic` is no gang.
+    pub fn core_pod_group(&mut self, group: &wire::CorePodGroup) -> PodGroupInfo {
+        let spec = &group.spec;
+        let constraints = spec.scheduling_constraints.as_ref();
+        let key = constraints.and_then(|constraints| constraints.topology.first()).map(|topology| &*topology.key);
+        PodGroupInfo {
+            required_topology: key.and_then(|key| self.some_str(key)),
+            priority: spec.priority,
+            disrupted_whole: spec.disruption_mode.as_deref() == Some("PodGroup"),
+            ..self.group(
+                GroupApi::Core,
+                &group.metadata,
+                spec.scheduling_policy.gang.as_ref().map_or(0, |gang| gang.min_count),
+            )
+        }
+    }
+
+    fn group(&mut self, api: GroupApi, metadata: &wire::ObjectMeta, min_member: i32) -> PodGroupInfo {
+        let key = self.group_key(api, &metadata.namespace, &metadata.name);
+        PodGroupInfo {
+            key,
+            uid: Str::from(&*metadata.uid),
+            created: metadata.creation_timestamp.map(|time| time.0),
+            ..PodGroupInfo::gang(
+                GroupKey { namespace: Str::default(), name: Str::default(), api },
+                min_member.max(0).unsigned_abs(),
+            )
+        }
+    }
+
+    /// A group's key, shared.
+    pub(super) fn group_key(&mut self, api: GroupApi, namespace: &str, name: &str) -> Arc<GroupKey> {
+        let key = GroupKey { namespace: self.str(namespace), name: self.str(name), api };
+        self.groups.share(key)
     }
 }

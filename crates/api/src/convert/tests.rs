@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use loadline_model::{
-    Effect, Operator, Protocol, Resources, Selector, TolerationOperator, UnsatisfiableAction, VolumeSource,
+    Effect, GroupApi, Operator, Protocol, Resources, Selector, TolerationOperator, UnsatisfiableAction, VolumeSource,
 };
 
 use super::*;
@@ -206,7 +206,11 @@ status:
     assert!(pod.finished && pod.preempted && !pod.is_terminating());
     assert_eq!(pod.node_selector.get("disk").unwrap(), "ssd");
     assert_eq!(
-        (pod.scheduling_gates[0].as_str(), pod.resource_claims[0].as_str(), pod.pod_group.as_ref().unwrap().as_str()),
+        (
+            pod.scheduling_gates[0].as_str(),
+            pod.resource_claims[0].as_str(),
+            pod.pod_group.as_ref().unwrap().name.as_str()
+        ),
         ("g", "gpu", "pg")
     );
     assert_eq!(
@@ -322,4 +326,58 @@ fn small_objects() {
     assert_eq!(converter.stateful_set(&yaml("{metadata: {name: s}}")).selector, Selector::Nothing);
     assert_eq!(converter.service(&yaml("{metadata: {name: s}, spec: {selector: {a: b}}}")).selector.len(), 1);
     assert_eq!(converter.namespace(&yaml("{metadata: {name: x, labels: {a: b}}}")).labels.len(), 1);
+}
+
+#[test]
+fn a_pod_names_its_group_by_its_spec_or_a_label() {
+    let mut converter = Converter::new();
+    let mut group = |labels: &str, spec: &str| {
+        let text = format!("{{metadata: {{name: p, namespace: ns, labels: {{{labels}}}}}, spec: {{{spec}}}}}");
+        let pod = converter.pod(&yaml(&text));
+        pod.pod_group.map(|key| (key.api, key.to_string()))
+    };
+    let crd = |name: &str| Some((GroupApi::Crd, format!("ns/{name}")));
+    assert_eq!(group("", ""), None);
+    assert_eq!(group("scheduling.x-k8s.io/pod-group: a", ""), crd("a"));
+    assert_eq!(group("pod-group.scheduling.sigs.k8s.io: b", ""), crd("b"));
+    assert_eq!(group("pod-group.scheduling.sigs.k8s.io/name: c", ""), crd("c"));
+    assert_eq!(group("scheduling.x-k8s.io/pod-group: a, pod-group.scheduling.sigs.k8s.io: b", ""), crd("a"));
+    assert_eq!(group("scheduling.x-k8s.io/pod-group: \"\"", ""), None);
+    let core = Some((GroupApi::Core, "ns/d".to_owned()));
+    assert_eq!(group("scheduling.x-k8s.io/pod-group: a", "schedulingGroup: {podGroupName: d}"), core);
+}
+
+#[test]
+fn groups_of_both_apis_become_one_form() {
+    let mut converter = Converter::new();
+    let found = converter.pod_group(&yaml(
+        r#"
+metadata: {name: train, namespace: ns, uid: u, annotations: {loadline.dev/required-topology: rack, loadline.dev/preferred-topology: zone}}
+spec: {minMember: 3, minResources: {cpu: 1500m, memory: 1Gi}, scheduleTimeoutSeconds: 10}
+"#,
+    ));
+    assert_eq!((found.key.to_string(), found.key.api, found.min_member), ("ns/train".into(), GroupApi::Crd, 3));
+    let resources = found.min_resources.as_ref().unwrap();
+    assert_eq!((resources.milli_cpu, resources.memory), (1500, 1 << 30));
+    assert_eq!((found.timeout, found.required_topology.as_deref()), (Some(10_000_000_000), Some("rack")));
+    assert_eq!(
+        (found.preferred_topology.as_deref(), found.priority, found.disrupted_whole),
+        (Some("zone"), None, false)
+    );
+
+    let core = converter.core_pod_group(&yaml(
+        r#"
+metadata: {name: train, namespace: ns}
+spec:
+  schedulingPolicy: {gang: {minCount: 4}}
+  schedulingConstraints: {topology: [{key: rack}]}
+  disruptionMode: PodGroup
+  priority: 7
+"#,
+    ));
+    assert_ne!(core.key, found.key, "two APIs, two groups");
+    assert_eq!((core.min_member, core.required_topology.as_deref()), (4, Some("rack")));
+    assert_eq!((core.priority, core.disrupted_whole, core.timeout), (Some(7), true, None));
+    let basic = converter.core_pod_group(&yaml("{metadata: {name: b}, spec: {schedulingPolicy: {basic: {}}}}"));
+    assert_eq!(basic.min_member, 0);
 }

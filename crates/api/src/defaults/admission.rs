@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::pod::{fill_missing, fill_stored, merge_label_keys};
 use super::{PREEMPT_LOWER_PRIORITY, fill_limit_range, runtime_class};
 use crate::wire::{
-    LimitRange, Object, Pod, PriorityClass, ResourceList, RuntimeClass, StoredObject, StringMap, Toleration,
+    CorePodGroup, LimitRange, Object, Pod, PriorityClass, ResourceList, RuntimeClass, StoredObject, StringMap,
+    Toleration,
 };
 
 /// What pods tolerate for five minutes unless they say otherwise.
@@ -137,6 +138,21 @@ impl Admission {
         {
             spec.insert("storageClassName".into(), json!(class));
         }
+    }
+
+    /// Admits a new PodGroup of Kubernetes' own API: its priority is that of its class.
+    ///
+    /// # Errors
+    /// Why the API server would refuse the group, in one line.
+    pub fn admit_group(&self, group: &mut CorePodGroup) -> Result<(), String> {
+        let name = &group.spec.priority_class_name;
+        if name.is_empty() || group.spec.priority.is_some() {
+            return Ok(());
+        }
+        let class = self.priority_classes.get(name);
+        let class = class.ok_or_else(|| format!("there is no PriorityClass {name} (spec.priorityClassName)"))?;
+        group.spec.priority = Some(class.value);
+        Ok(())
     }
 
     /// Defaults of the namespace's LimitRanges for what containers do not name.

@@ -48,7 +48,7 @@ pub fn fill_uid(object: &mut Object) {
     let kind = object.kind();
     let metadata = object.metadata_mut();
     if metadata.uid.is_empty() {
-        metadata.uid = derived_uid(kind.name(), &metadata.namespace, &metadata.name);
+        metadata.uid = derived_uid(kind.id(), &metadata.namespace, &metadata.name);
     }
 }
 

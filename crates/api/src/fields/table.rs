@@ -70,7 +70,7 @@ impl Table {
 
     /// The type of a kind's objects.
     pub(super) fn of_kind(&self, kind: Kind) -> Option<TypeId> {
-        self.kinds.get(kind.name()).copied()
+        self.kinds.get(kind.id()).copied()
     }
 
     /// The fields of a type.

@@ -3,8 +3,9 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    DaemonSet, Deployment, DeviceClass, Job, LimitRange, Namespace, Node, ObjectMeta, Pod, PodDisruptionBudget,
-    PriorityClass, ReplicaSet, ReplicationController, RuntimeClass, Service, StatefulSet, StoredObject,
+    CorePodGroup, DaemonSet, Deployment, DeviceClass, Job, LimitRange, Namespace, Node, ObjectMeta, Pod,
+    PodDisruptionBudget, PodGroup, PriorityClass, ReplicaSet, ReplicationController, RuntimeClass, Service,
+    StatefulSet, StoredObject,
 };
 use crate::doc::nearest;
 
@@ -27,7 +28,7 @@ pub enum Lookup {
 }
 
 macro_rules! kinds {
-    ($($(#[$meta:meta])* $kind:ident: $type:ty, $api_version:literal, $scope:ident;)*) => {
+    ($($(#[$meta:meta])* $kind:ident $(as $name:literal)?: $type:ty, $api_version:literal, $scope:ident;)*) => {
         /// A kind that is read.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -44,8 +45,13 @@ macro_rules! kinds {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// As in `kind:`.
+            /// As in `kind:`. Kinds of two API groups may share it.
             pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => kinds!(@name $kind $($name)?),)* }
+            }
+
+            /// A name that no other kind has.
+            pub fn id(self) -> &'static str {
                 match self { $(Self::$kind => stringify!($kind),)* }
             }
 
@@ -84,6 +90,8 @@ macro_rules! kinds {
             }
         }
     };
+    (@name $kind:ident) => { stringify!($kind) };
+    (@name $kind:ident $name:literal) => { $name };
     (@namespaced) => { true };
     (@cluster) => { false };
 }
@@ -114,6 +122,8 @@ kinds! {
     ResourceClaimTemplate: StoredObject, "resource.k8s.io/v1", namespaced;
     ResourceSlice: StoredObject, "resource.k8s.io/v1", cluster;
     DeviceClass: DeviceClass, "resource.k8s.io/v1", cluster;
+    PodGroup: PodGroup, "scheduling.x-k8s.io/v1alpha1", namespaced;
+    CorePodGroup as "PodGroup": CorePodGroup, "scheduling.k8s.io/v1alpha2", namespaced;
 }
 
 impl Kind {
@@ -122,13 +132,15 @@ impl Kind {
     /// A kind of the same name in someone else's API group (a Service of Knative) is ignored; in one of Kubernetes' own groups, which
     /// have no dot or end in `.k8s.io`, it is a wrong version.
     pub fn find(api_version: &str, kind: &str) -> Lookup {
-        let Some(&found) = Self::ALL.iter().find(|known| known.name() == kind) else {
-            return Lookup::Ignored;
-        };
-        if found.api_version() == api_version {
+        let mut named = Self::ALL.iter().copied().filter(|known| known.name() == kind);
+        if let Some(found) = named.clone().find(|known| known.api_version() == api_version) {
             return Lookup::Known(found);
         }
         let group = group_of(api_version);
+        let same_group = named.clone().find(|known| group_of(known.api_version()) == group);
+        let Some(found) = same_group.or_else(|| named.next()) else {
+            return Lookup::Ignored;
+        };
         if group.contains('.') && !group.ends_with(".k8s.io") {
             Lookup::Ignored
         } else {
@@ -174,7 +186,7 @@ mod tests {
         ("apps/v1", &["ControllerRevision"]),
         ("batch/v1", &["CronJob"]),
         ("policy/v1", &["Eviction"]),
-        ("scheduling.k8s.io/v1alpha2", &["PodGroup", "Workload"]),
+        ("scheduling.k8s.io/v1alpha2", &["Workload"]),
         ("storage.k8s.io/v1", &["VolumeAttributesClass"]),
         ("storagemigration.k8s.io/v1beta1", &["StorageVersionMigration"]),
         ("resource.k8s.io/v1beta2", &["DeviceTaintRule", "ResourcePoolStatusRequest"]),
@@ -191,6 +203,17 @@ mod tests {
             Lookup::WrongVersion("scheduling.k8s.io/v1")
         );
         assert_eq!(Kind::find("v1beta1", "Pod"), Lookup::WrongVersion("v1"));
+        assert_eq!(Kind::find("scheduling.x-k8s.io/v1alpha1", "PodGroup"), Lookup::Known(Kind::PodGroup));
+        assert_eq!(Kind::find("scheduling.k8s.io/v1alpha2", "PodGroup"), Lookup::Known(Kind::CorePodGroup));
+        assert_eq!(
+            Kind::find("scheduling.k8s.io/v1alpha1", "PodGroup"),
+            Lookup::WrongVersion("scheduling.k8s.io/v1alpha2")
+        );
+        assert_eq!(
+            Kind::find("scheduling.sigs.k8s.io/v1alpha1", "PodGroup"),
+            Lookup::WrongVersion("scheduling.x-k8s.io/v1alpha1")
+        );
+        assert_eq!(Kind::find("scheduling.volcano.sh/v1beta1", "PodGroup"), Lookup::Ignored);
         assert!(Kind::Pod.is_namespaced() && !Kind::Node.is_namespaced());
     }
 

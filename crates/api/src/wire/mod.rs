@@ -8,6 +8,7 @@
 // The API documents its fields; saying it again here would only go stale.
 #![allow(missing_docs)]
 
+mod group;
 mod kind;
 mod meta;
 mod node;
@@ -19,6 +20,10 @@ mod selector;
 mod volume;
 mod workload;
 
+pub use group::{
+    BasicSchedulingPolicy, CorePodGroup, CorePodGroupSpec, GangSchedulingPolicy, PodGroup, PodGroupCondition,
+    PodGroupSchedulingConstraints, PodGroupSchedulingPolicy, PodGroupSpec, PodGroupStatus, TopologyConstraint,
+};
 pub(crate) use kind::ReadTyped;
 pub use kind::{Kind, Lookup, Object};
 pub use meta::{ObjectMeta, OwnerReference, StringMap, Time};

@@ -7,11 +7,47 @@ use std::fs;
 use std::path::PathBuf;
 
 use k8s_openapi::api::{apps, batch, core, node, policy, resource, scheduling, storage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 /// Set, it has the test write the table.
 const WRITE: &str = "LOADLINE_WRITE_FIELDS";
+
+/// `scheduling.x-k8s.io/v1alpha1` PodGroup, as its CRD in `manifests` has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only the names of the fields are asked for")]
+struct PodGroup {
+    api_version: Option<String>,
+    kind: Option<String>,
+    metadata: ObjectMeta,
+    spec: Option<PodGroupSpec>,
+    status: Option<PodGroupStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only the names of the fields are asked for")]
+struct PodGroupSpec {
+    min_member: Option<i32>,
+    min_resources: Option<String>,
+    schedule_timeout_seconds: Option<i32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only the names of the fields are asked for")]
+struct PodGroupStatus {
+    phase: Option<String>,
+    occupied_by: Option<String>,
+    running: Option<i32>,
+    succeeded: Option<i32>,
+    failed: Option<i32>,
+    schedule_start_time: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
 
 /// What stands below a field.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -197,6 +233,8 @@ fn table() -> String {
         ("ResourceClaimTemplate", ask::<resource::v1::ResourceClaimTemplate>(&types)),
         ("ResourceSlice", ask::<resource::v1::ResourceSlice>(&types)),
         ("DeviceClass", ask::<resource::v1::DeviceClass>(&types)),
+        ("PodGroup", ask::<PodGroup>(&types)),
+        ("CorePodGroup", ask::<scheduling::v1alpha2::PodGroup>(&types)),
     ];
     let mut text = String::new();
     for (kind, name) in kinds {
@@ -228,6 +266,6 @@ fn the_table_has_the_fields_of_the_api() {
     let found = fs::read_to_string(&path).unwrap();
     assert!(found == wanted, "{} is not what the API has; {WRITE}=1 has this test write it", path.display());
     for kind in loadline_api::wire::Kind::ALL {
-        assert!(wanted.contains(&format!("kind {} ", kind.name())), "{} is not in the table", kind.name());
+        assert!(wanted.contains(&format!("kind {} ", kind.id())), "{} is not in the table", kind.id());
     }
 }

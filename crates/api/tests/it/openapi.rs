@@ -153,6 +153,11 @@ fn small_ones() {
     same_fields::<wire::DeviceClass, resource::v1::DeviceClass>(&format!(
         r#"{{{METADATA}, "spec": {{"extendedResourceName": "example.com/gpu"}}}}"#
     ));
+    same_fields::<wire::CorePodGroup, scheduling::v1alpha2::PodGroup>(&format!(
+        r#"{{{METADATA}, "spec": {{"podGroupTemplateRef": {{"workload": {{"workloadName": "w", "podGroupTemplateName": "t"}}}},
+            "schedulingPolicy": {{"basic": {{}}, "gang": {{"minCount": 3}}}}, "schedulingConstraints": {{"topology": [{{"key": "rack"}}]}},
+            "disruptionMode": "PodGroup", "priorityClassName": "high", "priority": 5}}}}"#
+    ));
     same_fields::<wire::LimitRange, core::v1::LimitRange>(&format!(
         r#"{{{METADATA}, "spec": {{"limits": [{{"type": "Container", "max": {{"cpu": "2"}}, "min": {{"cpu": "1"}}, "default": {{"cpu": "1"}},
             "defaultRequest": {{"cpu": "1"}}}}]}}}}"#

@@ -19,6 +19,11 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The beginning of the second in which the pod's backoff ends; `None` when it need not wait.
     pub(super) fn expiration(self, queued: &QueuedPod) -> Option<Time> {
+        let pause = queued.gang.as_ref().and_then(|head| head.pause).map(window_of);
+        self.of_pod(queued).max(pause)
+    }
+
+    fn of_pod(self, queued: &QueuedPod) -> Option<Time> {
         // Errors in a row count by themselves: their backoff spares the API server, it does not punish the pod.
         let count = match queued.consecutive_errors {
             0 => queued.unschedulable_count,

@@ -62,6 +62,11 @@ impl SchedulingQueue {
         self.pods.in_order().into_iter().map(|id| self.describe(id))
     }
 
+    /// When a waiting pod is tried without any further event.
+    pub(crate) fn next_try(&self, uid: &str) -> Option<Time> {
+        self.describe(self.pods.id(uid)?).next_try
+    }
+
     fn describe(&self, id: Id) -> Pending<'_> {
         let entry = &self.pods[id];
         let queued = &entry.queued;

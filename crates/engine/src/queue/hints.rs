@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use loadline_framework::{Action, ClusterEvent, EventObject, Hint, Profile, QueueingHints, Resource};
+use loadline_model::PodInfo;
 
 use super::pod::QueuedPod;
 use crate::cycle::guarded;
@@ -46,7 +47,13 @@ impl Registration {
         match &self.hints {
             // An attempt too many is better than one too few.
             Some(hints) if self.registers(event) => {
-                guarded(|| hints.hint(&queued.pod, &event, object)).unwrap_or(Hint::Queue)
+                let wakes =
+                    |pod: &PodInfo| guarded(|| hints.hint(pod, &event, object)).unwrap_or(Hint::Queue) == Hint::Queue;
+                let wakes_any = match &queued.gang {
+                    Some(head) if !head.kinds.is_empty() => head.kinds.iter().any(|pod| wakes(pod)),
+                    _ => wakes(&queued.pod),
+                };
+                if wakes_any { Hint::Queue } else { Hint::Skip }
             }
             _ => Hint::Queue,
         }

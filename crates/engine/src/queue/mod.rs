@@ -15,6 +15,7 @@ mod dump;
 mod heap;
 mod hints;
 mod in_flight;
+mod members;
 mod moves;
 mod pod;
 mod slab;
@@ -35,13 +36,15 @@ use backoff::Backoff;
 use heap::Heap;
 use hints::{HintTable, Strategy, wildcard_strategy};
 use in_flight::InFlight;
+use members::Members;
 use slab::{Entry, Id, Place, Slab};
 use unschedulable::Unschedulable;
 
 pub use changes::pod_changes;
 pub use dump::Pending;
 pub use hints::EXTENDER;
-pub use pod::{Cause, Gate, QueueName, QueuedPod, Rejectors};
+pub use members::Standing;
+pub use pod::{Cause, Gate, Head, QueueName, QueuedPod, Rejectors};
 
 /// How long a pod waits for an event before it is tried again anyway, unless set otherwise: 5 minutes.
 pub const MAX_IN_UNSCHEDULABLE: Time = 300 * backoff::WINDOW;
@@ -73,6 +76,7 @@ pub struct SchedulingQueue {
     unschedulable: Unschedulable,
     in_flight: InFlight,
     held: Map<PodKey, Gate>,
+    members: Members,
     incoming: Map<(QueueName, Cause), u64>,
     sequence: u64,
 }
@@ -102,6 +106,7 @@ impl SchedulingQueue {
             unschedulable: Unschedulable::default(),
             in_flight: InFlight::default(),
             held: Map::default(),
+            members: Members::default(),
             incoming: Map::default(),
             sequence: 0,
         }
@@ -185,6 +190,7 @@ impl SchedulingQueue {
     pub fn delete(&mut self, uid: &str, nominator: &mut Nominator) {
         nominator.take(uid);
         self.held.remove(uid);
+        self.members.remove(uid);
         if let Some(flight) = self.in_flight.get_mut(uid) {
             flight.latest = None;
         }
@@ -359,6 +365,7 @@ impl SchedulingQueue {
             gate: None,
             began: now,
             backoff_expiration: None,
+            gang: None,
             sequence: self.next_sequence(),
         };
         let id = self.pods.insert(Entry { queued, profile, place: Place::Nowhere });
@@ -427,7 +434,7 @@ fn by_priority<'a>(pods: &'a Slab, sort: &'a dyn QueueSort) -> impl Fn(Id, Id) -
     move |a, b| {
         let (a, b) = (&pods[a].queued, &pods[b].queued);
         // Whatever the plugin can not say, the order of arrival does.
-        let order = guarded(|| sort.compare((&a.pod, a.timestamp), (&b.pod, b.timestamp))).unwrap_or(Ordering::Equal);
+        let order = guarded(|| sort.compare((&a.pod, a.time()), (&b.pod, b.time()))).unwrap_or(Ordering::Equal);
         order.then(a.sequence.cmp(&b.sequence))
     }
 }

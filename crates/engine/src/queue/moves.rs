@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadline_framework::{ClusterEvent, EventObject, Profiles, Status};
+use loadline_framework::{COSCHEDULING, ClusterEvent, EventObject, Profiles, Status};
 use loadline_model::{PodInfo, Time};
 
 use super::backoff::{is_backing_off, over_at};
@@ -158,6 +158,7 @@ impl SchedulingQueue {
                 let pod = self.pods.remove(id).queued.pod;
                 nominator.take(&pod.uid);
                 self.held.remove(&pod.uid);
+                self.members.remove(&pod.uid);
                 left.push(pod);
                 continue;
             };
@@ -240,8 +241,10 @@ impl SchedulingQueue {
     /// Runs PreEnqueue on a pod that is nowhere, and notes the gate.
     fn is_gated(&mut self, id: Id) -> bool {
         let gate = self.gate(id);
+        self.members.note(&self.pods[id].queued, gate.as_ref());
         let queued = &mut self.pods[id].queued;
         if let Some(gate) = &gate
+            && gate.plugin != COSCHEDULING
             && !queued.rejectors.contains(gate.plugin)
         {
             queued.rejectors.unschedulable.push(gate.plugin);
@@ -275,7 +278,7 @@ impl SchedulingQueue {
         }
         let others = profile.pre_enqueue.iter().copied();
         let mut others = others.filter(|index| Some(profile.name(*index)) != before);
-        others.find_map(ask)
+        others.find_map(ask).or_else(|| self.members.gate(&entry.queued))
     }
 
     fn is_over(&self, id: Id, now: Time) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use loadline_framework::ClusterEvent;
-use loadline_model::{PodInfo, Time};
+use loadline_model::{GroupKey, PodInfo, Time};
 
 /// A pod with its history in the queue.
 #[derive(Clone, Debug)]
@@ -29,8 +29,30 @@ pub struct QueuedPod {
     pub began: Time,
     /// The second at whose end its backoff is over; `None` when it has none.
     pub backoff_expiration: Option<Time>,
+    /// The gang that it stands for in the queue.
+    pub gang: Option<Arc<Head>>,
     /// Grows with every entry as a new pod or after an attempt: the last word where times are equal.
     pub(super) sequence: u64,
+}
+
+/// What a pod has that stands for its gang.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The gang.
+    pub key: Arc<GroupKey>,
+    /// What counts as its time in the order of the queue.
+    pub time: Time,
+    /// Not before this time, whatever its backoff is.
+    pub pause: Option<Time>,
+    /// A pod of each kind that the gang has: an event that may help any of them wakes it.
+    pub kinds: Arc<[Arc<PodInfo>]>,
+}
+
+impl QueuedPod {
+    /// What the order of the queue goes by, besides the pod.
+    pub(super) fn time(&self) -> Time {
+        self.gang.as_ref().map_or(self.timestamp, |head| head.time)
+    }
 }
 
 /// The plugins that turned a pod down. None at all means that the attempt ended in an error.

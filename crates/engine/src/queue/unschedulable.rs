@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use loadline_framework::COSCHEDULING;
 use loadline_model::{Map, Time};
 
 use super::pod::QueuedPod;
@@ -22,7 +23,10 @@ impl Unschedulable {
     pub(super) fn insert(&mut self, id: Id, queued: &QueuedPod) {
         if let Some(gate) = &queued.gate {
             self.gated += 1;
-            self.by_plugin.entry(gate.plugin).or_default().insert(id);
+            // No event lets a member in, but its gang.
+            if gate.plugin != COSCHEDULING {
+                self.by_plugin.entry(gate.plugin).or_default().insert(id);
+            }
             return;
         }
         self.by_age.insert((queued.timestamp, queued.sequence, id));
@@ -35,7 +39,9 @@ impl Unschedulable {
     pub(super) fn remove(&mut self, id: Id, queued: &QueuedPod) {
         if let Some(gate) = &queued.gate {
             self.gated -= 1;
-            self.take(gate.plugin, id);
+            if gate.plugin != COSCHEDULING {
+                self.take(gate.plugin, id);
+            }
             return;
         }
         self.by_age.remove(&(queued.timestamp, queued.sequence, id));

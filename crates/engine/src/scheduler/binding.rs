@@ -6,6 +6,7 @@ use loadline_framework::record::Outcome;
 use loadline_framework::{Action, ClusterEvent, Code, EventObject, PreBindStep, Profile, Resource, Status};
 use loadline_model::{PodInfo, Str, Time};
 
+use super::plans::Bond;
 use super::{Scheduler, report_failure};
 use crate::cycle::guarded;
 use crate::effect::Effect;
@@ -14,15 +15,17 @@ use crate::happened::Ended;
 use crate::queue::{QueuedPod, Rejectors};
 
 /// A placed pod on its way to its node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(super) queued: QueuedPod,
     pub(super) node: Str,
     pub(super) profile: Arc<Profile>,
     pub(super) stage: Stage,
+    /// What it has with the others of its gang.
+    pub(super) gang: Option<Bond>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// In the cycle that decided: nobody has met the room as taken yet.
     Reserve,
@@ -30,6 +33,10 @@ pub(super) enum Stage {
     Permit { until: Vec<(&'static str, Time)> },
     /// PreBind plugins that are not done yet, by index; and when the first must be asked again.
     PreBind { left: Vec<usize>, at: Time },
+    /// Nothing is left to do before Bind; the others of its gang are not as far.
+    Ready,
+    /// Bind failed for a member of a gang, and is tried again at this time.
+    Again { at: Time },
     /// The Bind effect is out; and the node where the pod was seen meanwhile.
     Bind { binder: Binder, seen_on: Option<Str> },
 }
@@ -41,16 +48,26 @@ impl Scheduler {
             return;
         };
         self.engine.assume(&pod, node);
-        let mut binding = Binding { queued, node: node.clone(), profile: profile.clone(), stage: Stage::Reserve };
+        let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Reserve, gang: None };
+        self.bindings.insert(pod.uid.clone(), binding);
+        if self.reserve_and_permit(&pod.uid, now, effects) {
+            self.advance(&pod.uid, now, effects);
+        }
+    }
+
+    /// Runs Reserve and Permit for a placed pod. Whether it goes on.
+    pub(super) fn reserve_and_permit(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) -> bool {
+        let Some(mut binding) = self.bindings.remove(uid) else { return false };
+        let (pod, node, profile) = (binding.queued.pod.clone(), binding.node.clone(), binding.profile.clone());
         for plugin in &profile.reserve {
             let Some(part) = &profile.plugins[*plugin].plugin.reserve else {
                 continue;
             };
-            let status = guarded(|| part.reserve(&pod, node)).unwrap_or_else(Status::error);
+            let status = guarded(|| part.reserve(&pod, &node)).unwrap_or_else(Status::error);
             if !status.is_success() {
                 let text = format!("running Reserve plugin \"{}\": {}", profile.name(*plugin), status.message());
                 self.turned_down(&binding, profile.name(*plugin), &status, text, now, effects);
-                return;
+                return false;
             }
         }
         let mut until = Vec::new();
@@ -58,7 +75,7 @@ impl Scheduler {
             let Some(part) = &profile.plugins[*plugin].plugin.permit else {
                 continue;
             };
-            let permitted = guarded(|| part.permit(&pod, node));
+            let permitted = guarded(|| part.permit(&pod, &node));
             let (status, wait) = permitted.unwrap_or_else(|panic| (Status::error(panic), 0));
             match status.code {
                 Code::Success => {}
@@ -70,13 +87,13 @@ impl Scheduler {
                 _ => {
                     let text = format!("running Permit plugin \"{}\": {}", profile.name(*plugin), status.message());
                     self.turned_down(&binding, profile.name(*plugin), &status, text, now, effects);
-                    return;
+                    return false;
                 }
             }
         }
         binding.stage = Stage::Permit { until };
         self.bindings.insert(pod.uid.clone(), binding);
-        self.advance(&pod.uid, now, effects);
+        true
     }
 
     /// Lets a pod that waits at Permit pass one plugin.
@@ -128,6 +145,13 @@ impl Scheduler {
                 }
             }
             *left = waiting;
+            if left.is_empty()
+                && let Some(key) = binding.gang.as_ref().map(|bond| bond.key.clone())
+                && self.plans.contains_key(&key)
+            {
+                self.member_ready(binding, &key, now, effects);
+                return;
+            }
             if left.is_empty() {
                 let extenders = &self.engine.profiles().extenders;
                 let binder = Binder::first(extenders, &binding.profile, &binding.queued.pod, &binding.node);
@@ -135,11 +159,21 @@ impl Scheduler {
                 return;
             }
         }
-        self.waiting.insert(uid.into());
+        if let Stage::Again { at } = binding.stage
+            && at <= now
+        {
+            let extenders = &self.engine.profiles().extenders;
+            let binder = Binder::first(extenders, &binding.profile, &binding.queued.pod, &binding.node);
+            self.bind(binding, binder, now, effects);
+            return;
+        }
+        if !matches!(binding.stage, Stage::Ready | Stage::Bind { .. }) {
+            self.waiting.insert(uid.into());
+        }
         self.bindings.insert(uid.into(), binding);
     }
 
-    fn bind(&mut self, mut binding: Binding, binder: Option<Binder>, now: Time, effects: &mut Vec<Effect>) {
+    pub(super) fn bind(&mut self, mut binding: Binding, binder: Option<Binder>, now: Time, effects: &mut Vec<Effect>) {
         let (pod, node) = (binding.queued.pod.clone(), binding.node.clone());
         let Some(binder) = binder else {
             let text = "no Bind plugin takes the pod".to_owned();
@@ -155,12 +189,12 @@ impl Scheduler {
     /// says no is overruled by a pod that was seen on the node.
     pub fn bound(&mut self, uid: &str, result: Result<(), String>, now: Time) -> Vec<Effect> {
         self.happened.clear();
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.deferred);
         let Some(Binding { stage: Stage::Bind { binder, seen_on }, .. }) = self.bindings.get(uid) else {
             return effects;
         };
         let (binder, seen_on) = (binder.clone(), seen_on.clone());
-        let Some(binding) = self.bindings.remove(uid) else {
+        let Some(mut binding) = self.bindings.remove(uid) else {
             return effects;
         };
         let passed_over = binder.extender().is_some_and(|extender| extender.is_ignorable());
@@ -171,6 +205,9 @@ impl Scheduler {
         }
         match result {
             Err(_) if seen_on.as_ref().is_some_and(|seen_on| *seen_on != binding.node) => binding.unreserve(),
+            Err(error) if seen_on.is_none() && self.bind_again(&mut binding, &error, now, &mut effects) => {
+                self.bindings.insert(uid.into(), binding);
+            }
             Err(error) if seen_on.is_none() => {
                 let text = binder.failure(&binding.profile, &error);
                 self.turned_down(&binding, "", &Status::error(error), text, now, &mut effects);
@@ -189,6 +226,8 @@ impl Scheduler {
                 effects.push(Effect::RecordEvent { pod, reason: "Scheduled", warning: false, note });
             }
         }
+        self.settle_gangs(now);
+        effects.append(&mut self.deferred);
         effects
     }
 
@@ -211,7 +250,7 @@ impl Scheduler {
     }
 
     /// A pod that failed after a node was found for it.
-    fn turned_down(
+    pub(super) fn turned_down(
         &mut self,
         binding: &Binding,
         plugin: &'static str,
@@ -220,6 +259,9 @@ impl Scheduler {
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
+        if self.plan_fails(binding, plugin, status, &text, now, effects) {
+            return;
+        }
         let mut queued = binding.queued.clone();
         let mut rejectors = Rejectors::default();
         match status.code {
@@ -240,6 +282,9 @@ impl Scheduler {
         let pod = queued.pod.clone();
         self.engine.end_nomination(&pod.uid);
         self.queue.requeue_after_failure(queued, rejectors, now);
+        if binding.gang.is_some() {
+            self.member_turned_down(&pod.uid);
+        }
         // In flight it would hear of its own end, and be tried again for that.
         self.give_back(binding, now);
         report_failure(&pod, reason, text, Some(None), effects);

@@ -215,6 +215,16 @@ impl ClusterState {
         Some(old)
     }
 
+    /// Puts the pods of a node, which must be these, into this order.
+    pub(crate) fn reorder(&mut self, node: &str, pods: Vec<Arc<PodInfo>>) {
+        let Some(slot) = self.slots.get(node).copied() else { return };
+        let info = self.nodes[slot.index()].as_mut().expect("a name's slot has a node");
+        debug_assert_eq!(info.pods.len(), pods.len(), "an order is not a change");
+        if info.pods.len() == pods.len() {
+            Arc::make_mut(info).pods = pods;
+        }
+    }
+
     fn put_on(&mut self, pod: &Arc<PodInfo>, node: &Str) {
         self.generation += 1;
         *self.priorities.entry(pod.priority).or_insert(0) += 1;

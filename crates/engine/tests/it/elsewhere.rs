@@ -6,7 +6,6 @@ use loadline_engine::{Depth, Engine, Settings};
 use loadline_framework::record::{DecidedBy, NodeRecord, Outcome};
 use loadline_model::{PodInfo, Str};
 use loadline_parity::{Profile, World, generate};
-use loadline_simulator::nominate_pending;
 
 /// Clusters of each profile.
 const SEEDS: u64 = 12;
@@ -16,8 +15,7 @@ fn each_cluster(look: impl Fn(&str, Engine, &[Arc<PodInfo>])) {
         for seed in 0..SEEDS {
             let request = generate(profile, seed);
             let world = World::read(&request).expect("the generator makes valid clusters");
-            let mut engine = world.cluster.engine(world.profiles.clone(), Settings { seed, ..Settings::default() });
-            nominate_pending(&world.cluster, &world.profiles, &mut engine);
+            let engine = world.cluster.engine(world.profiles.clone(), Settings { seed, ..Settings::default() });
             look(&request.id, engine, &world.judged);
         }
     }

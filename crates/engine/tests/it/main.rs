@@ -4,6 +4,7 @@ mod binding;
 mod cache;
 mod elsewhere;
 mod extenders;
+mod gangs;
 mod kept;
 mod one_profile;
 mod outside;

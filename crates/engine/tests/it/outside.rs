@@ -177,6 +177,10 @@ impl Outside {
             // No pod of these histories asks for devices.
             Event::DeviceClass(_)
             | Event::DeviceClassGone(_)
+            | Event::PodGroup(_)
+            | Event::PodGroupGone(_)
+            | Event::MemberFinished(_)
+            | Event::FinishedMemberGone(_)
             | Event::Reservation(_)
             | Event::ReservationGone(_)
             | Event::Usage(..) => {}

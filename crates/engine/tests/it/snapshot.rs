@@ -88,6 +88,10 @@ fn take(state: &mut ClusterState, event: Event) {
         | Event::DisruptionBudgetGone(..)
         | Event::DeviceClass(_)
         | Event::DeviceClassGone(_)
+        | Event::PodGroup(_)
+        | Event::PodGroupGone(_)
+        | Event::MemberFinished(_)
+        | Event::FinishedMemberGone(_)
         | Event::Reservation(_)
         | Event::ReservationGone(_)
         | Event::Usage(..) => {}

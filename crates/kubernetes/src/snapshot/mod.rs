@@ -179,7 +179,7 @@ fn order() -> Vec<Kind> {
     others.chain(last).collect()
 }
 
-/// Whether decisions would be wrong without them. The others are about volumes and devices, for which pods are held back.
+/// Whether decisions would be wrong without them. The others are about volumes, devices and gangs, for which pods are held back.
 fn is_needed(kind: Kind) -> bool {
     !matches!(
         kind,
@@ -193,6 +193,8 @@ fn is_needed(kind: Kind) -> bool {
             | Kind::ResourceClaim
             | Kind::ResourceClaimTemplate
             | Kind::ResourceSlice
+            | Kind::PodGroup
+            | Kind::CorePodGroup
     )
 }
 

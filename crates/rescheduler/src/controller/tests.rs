@@ -131,7 +131,7 @@ fn moves_that_do_not_help_freeze_their_owner_for_longer_each_time_until_one_does
     assert_eq!(run(&mut machine, "b", 9.0).0, Phase::Succeeded);
     now += 20_000 * SECOND;
     machine.accept(vec![task("m")], now);
-    let mut run = |machine: &mut Machine, node: &str, gain: f64| {
+    let run = |machine: &mut Machine, node: &str, gain: f64| {
         machine.created("m", Ok(()), now);
         machine.step(&BTreeMap::new(), now);
         machine.looked("m", Looked::Fine, now);

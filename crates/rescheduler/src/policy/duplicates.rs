@@ -74,7 +74,7 @@ impl Round<'_, '_> {
                     && other.node_selector == pod.node_selector
                     && other.affinity == pod.affinity
             };
-            if !kinds.iter().any(|other| same(other)) {
+            if !kinds.iter().any(same) {
                 kinds.push(pod);
             }
         }

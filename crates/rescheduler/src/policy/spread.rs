@@ -24,15 +24,18 @@ fn selector(constraint: &SpreadConstraint, pod: &PodInfo) -> Selector {
     Selector::all(requirements.iter().cloned().chain(own).collect())
 }
 
+/// Pods with their nodes.
+type Placed = Vec<(Str, Arc<PodInfo>)>;
+
 /// Pods of a constraint by domain.
 struct Domains {
-    counts: BTreeMap<Str, Vec<(Str, Arc<PodInfo>)>>,
+    counts: BTreeMap<Str, Placed>,
 }
 
 impl Domains {
     fn new(planner: &Planner<'_>, constraint: &SpreadConstraint, pod: &PodInfo) -> Self {
         let selector = selector(constraint, pod);
-        let mut counts: BTreeMap<Str, Vec<(Str, Arc<PodInfo>)>> = BTreeMap::new();
+        let mut counts: BTreeMap<Str, Placed> = BTreeMap::new();
         for info in planner.engine.cluster().node_infos() {
             let Some(domain) = info.spec.labels.get(&constraint.topology_key) else { continue };
             let counts_here = (!constraint.honor_affinity || matches_node(pod, &info.spec))
@@ -95,7 +98,7 @@ impl Round<'_, '_> {
         let domains = Domains::new(self.planner, constraint, like);
         let least = domains.least();
         let skew = usize::try_from(constraint.max_skew).unwrap_or(1);
-        let mut full: Vec<(&Str, &Vec<(Str, Arc<PodInfo>)>)> =
+        let mut full: Vec<(&Str, &Placed)> =
             domains.counts.iter().filter(|(_, pods)| pods.len() - least > skew).collect();
         full.sort_by_key(|(_, pods)| std::cmp::Reverse(pods.len()));
         for (domain, pods) in full {

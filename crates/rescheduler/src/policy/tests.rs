@@ -19,7 +19,7 @@ use super::{PREFERRED, Policy, Profile, REQUIRED, Step, plan};
 use crate::options::Limits;
 use crate::owners::Situation;
 use crate::plan::Plan;
-use crate::testing::{NOW, carried_out, engine, labels, moves, node, owner, pod, situation, skipped};
+use crate::testing::{NOW, carried_out, engine, group, labels, moves, node, owner, pod, situation, skipped};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -412,7 +412,7 @@ fn the_default_evictor_protects_whom_the_descheduler_protects() {
     // The annotation goes before everything but what the planner itself can not do.
     let evict = PodInfo { marks: Marks::LOCAL_STORAGE.and(Marks::EVICT), ..web() };
     assert_eq!(kept(none(), evict), None);
-    let gang = PodInfo { marks: Marks::EVICT, pod_group: Some("g".into()), ..web() };
+    let gang = PodInfo { marks: Marks::EVICT, pod_group: Some(group("g")), ..web() };
     assert_eq!(kept(none(), gang), because("gang-member"));
     assert_eq!(kept(none(), PodInfo { owner: owner("DaemonSet", "x"), ..web() }), because("daemonset-pod"));
     assert_eq!(kept(none(), PodInfo { owner: None, ..web() }), because("bare-pod"));

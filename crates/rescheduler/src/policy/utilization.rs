@@ -60,7 +60,8 @@ fn is_under(used: &Use, thresholds: &Thresholds) -> bool {
 
 /// The resource that is furthest above its threshold, with its use.
 fn over<'u>(used: &'u Use, thresholds: &Thresholds) -> Option<(&'u String, f64)> {
-    let above = used.iter().filter_map(|(name, used)| {
+    // Of equals the last counts: backwards that is the first by name.
+    let above = used.iter().rev().filter_map(|(name, used)| {
         let threshold = thresholds.get(name)?;
         (used > threshold).then_some((name, *used, used - threshold))
     });

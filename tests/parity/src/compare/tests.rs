@@ -117,6 +117,7 @@ fn agreeing(expected: &Expected, chosen: Option<(&str, DecidedBy)>) -> Judged {
                 victims: found.candidates[0].victims.clone(),
             }),
             remedy: Vec::new(),
+            gang: None,
         },
         candidates: preemption.map_or_else(Vec::new, |found| found.candidates.clone()),
     }

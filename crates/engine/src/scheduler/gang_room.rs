@@ -1,0 +1,112 @@
+//! The reservation of the first gang in line, and its end.
+
+use std::sync::Arc;
+
+use loadline_framework::record::GangRecord;
+use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Resource};
+use loadline_model::{GroupKey, PodInfo, Time};
+
+use super::Scheduler;
+use crate::gang::{KeptRoom, Want};
+
+impl Scheduler {
+    pub(super) fn has_room_kept(&self, key: &GroupKey) -> bool {
+        self.kept_room.as_ref().is_some_and(|kept| *kept.key == *key)
+    }
+
+    /// Keeps room for a gang that failed, if it is the first in line and has waited for long enough.
+    pub(super) fn keep_room(
+        &mut self,
+        key: &Arc<GroupKey>,
+        want: &Want,
+        priority: i32,
+        settings: &GangSettings,
+        record: &mut GangRecord,
+        now: Time,
+    ) {
+        let Some((head, since)) = self.gangs.head() else { return };
+        let due = since.saturating_add(settings.reserve_after).max(self.keep_from);
+        let is_due = settings.reserve_after > 0 && due <= now;
+        if self.kept_room.is_some() || head != key || !is_due || want.need == 0 {
+            return;
+        }
+        let gangs = &self.gangs;
+        let is_own = |pod: &PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
+        // What is on its way may be bound at any moment.
+        let found = self.engine.room_to_come(want, priority, since, &is_own);
+        // Whoever has no room even so waits behind the others; so does who has had his turn.
+        self.gangs.set_since(key, Some(now), priority);
+        let Some(nominated) = found else {
+            record.message += "; it would not fit either if all pods of its priority and below were gone";
+            return;
+        };
+        let until = now.saturating_add(settings.reserve_for);
+        let pods = nominated.iter().map(|(pod, _)| pod.uid.clone()).collect();
+        for (pod, node) in nominated {
+            self.engine.nominate(pod, node);
+        }
+        record.message += "; room is kept for it until others are gone";
+        self.kept_room = Some(KeptRoom { key: key.clone(), until, pods, pause: settings.reserve_after });
+    }
+
+    /// A gang needs its reservation no longer: its members have their nodes.
+    pub(super) fn forget_room_of(&mut self, key: &GroupKey) {
+        if self.has_room_kept(key)
+            && let Some(kept) = self.kept_room.take()
+        {
+            for uid in &kept.pods {
+                self.engine.end_nomination(uid);
+            }
+        }
+    }
+
+    /// The same while others may wait for the room.
+    pub(super) fn end_room_of(&mut self, key: &GroupKey, now: Time) {
+        if !self.has_room_kept(key) {
+            return;
+        }
+        let Some(kept) = self.kept_room.take() else { return };
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        for uid in &kept.pods {
+            if let Some((pod, node)) = self.engine.end_nomination(uid) {
+                // Hints ask whether the pod took up a node at all.
+                let placed = PodInfo { node_name: Some(node), ..PodInfo::clone(&pod) };
+                let object = EventObject::Pod { old: Some(&placed), new: None };
+                self.queue.move_up_to_priority(pod.priority, event, &object, now);
+            }
+        }
+    }
+
+    /// Ends a reservation whose time is up, and has the first in line tried whose time has come.
+    pub(super) fn tick_room(&mut self, now: Time) {
+        if let Some(kept) = self.kept_room.as_ref().filter(|kept| kept.until <= now) {
+            let key = kept.key.clone();
+            // Others have waited for the room; before the next gang keeps it from them, they have a turn.
+            self.keep_from = now.saturating_add(kept.pause);
+            self.end_room_of(&key, now);
+        }
+        if self.due_head().is_some_and(|(_, at)| at <= now)
+            && let Some((key, _)) = self.due_head()
+            && let Some(uid) = self.gangs.get(&key).and_then(|group| group.leader.clone())
+        {
+            self.queue.activate(&uid, now);
+        }
+    }
+
+    /// The first in line, and when room is to be kept for it.
+    fn due_head(&self) -> Option<(Arc<GroupKey>, Time)> {
+        if self.kept_room.is_some() {
+            return None;
+        }
+        let (key, since) = self.gangs.head()?;
+        let group = self.gangs.get(key)?;
+        let leader = group.members.get(group.leader.as_ref()?)?;
+        let settings = self.gang_settings(&leader.pod)?;
+        let due = since.saturating_add(settings.reserve_after).max(self.keep_from);
+        (settings.reserve_after > 0).then(|| (key.clone(), due))
+    }
+
+    pub(super) fn next_room_time(&self) -> Option<Time> {
+        self.kept_room.as_ref().map(|kept| kept.until).or_else(|| self.due_head().map(|(_, at)| at))
+    }
+}

@@ -1,0 +1,534 @@
+//! Gangs in the queue: who stands for a gang, when it is tried, and what a try that found no plan comes to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loadline_framework::record::{DecidedBy, GangRecord, GangState, Outcome as Result_};
+use loadline_framework::{GangSettings, Profile};
+use loadline_model::{GroupKey, PodInfo, PodKey, PreemptionPolicy, Str, Time};
+
+use super::{Attempt, GangAttempt, PlacedMember, Scheduler};
+use crate::cycle::Cycle;
+use crate::effect::Effect;
+use crate::gang::{Outcome, Stand, Want};
+use crate::happened::Ended;
+use crate::queue::{Head, QueueName, QueuedPod, Rejectors, Standing};
+
+/// The plugin without which nobody preempts.
+const PREEMPTION: &str = "DefaultPreemption";
+/// Kinds of pods whose hints are asked; a gang of more is woken by whatever may help anybody.
+const MANY_KINDS: usize = 64;
+
+impl Scheduler {
+    /// What holds for gangs in the pod's profile.
+    pub(super) fn gang_settings(&self, pod: &PodInfo) -> Option<Arc<GangSettings>> {
+        self.engine.profiles().get(&pod.scheduler_name)?.gangs().cloned()
+    }
+
+    /// Whether any profile places gangs.
+    pub(super) fn has_gangs(&self) -> bool {
+        self.engine.profiles().profiles.iter().any(|profile| profile.gangs().is_some())
+    }
+
+    /// A pod that waits, before the queue hears of it: a member waits for its gang.
+    pub(super) fn enlist(&mut self, pod: &Arc<PodInfo>, now: Time) {
+        let key = pod.pod_group.as_ref().filter(|_| self.gang_settings(pod).is_some()).cloned();
+        let known = self.gangs.of(&pod.uid).cloned();
+        if known != key
+            && let Some(known) = known
+        {
+            self.gangs.remove(&pod.uid);
+            self.touched.insert(known);
+            if key.is_none() {
+                self.queue.free_member(&pod.uid, now);
+            }
+        }
+        let Some(key) = key else { return };
+        let stand = self.gangs.stand_of(&pod.uid).filter(|stand| *stand == Stand::Ready).unwrap_or(Stand::Gated);
+        self.gangs.set(pod, &key, stand);
+        if !self.queue.is_member(&pod.uid) {
+            let text = Str::from(format!("waits for its gang, PodGroup {key}"));
+            self.queue.hold_member(&pod.uid, &text, now);
+        }
+        self.touched.insert(key);
+    }
+
+    /// A member is where it should be, or has left.
+    pub(super) fn member_is(&mut self, pod: &Arc<PodInfo>, stand: Option<Stand>) {
+        let left = match (&pod.pod_group, stand) {
+            (Some(key), Some(stand)) if self.has_gangs() => {
+                let before = self.gangs.of(&pod.uid).filter(|known| *known != key).cloned();
+                self.gangs.set(pod, key, stand);
+                self.touched.insert(key.clone());
+                before
+            }
+            _ => self.gangs.remove(&pod.uid),
+        };
+        self.touched.extend(left);
+    }
+
+    /// A pod is gone. What ran to its end counts for as long as somebody else says so.
+    pub(super) fn member_gone(&mut self, uid: &str) {
+        if self.gangs.stand_of(uid).is_some_and(|stand| stand != Stand::Finished) {
+            self.touched.extend(self.gangs.remove(uid));
+        }
+    }
+
+    /// Other profiles are in force: who is a member is asked anew.
+    pub(super) fn regroup(&mut self, now: Time) {
+        if !self.has_gangs() && self.gangs.keys().is_empty() {
+            return;
+        }
+        let mut pods: Vec<Arc<PodInfo>> = self.pending.values().cloned().collect();
+        pods.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        for pod in pods {
+            if self.queue.get(&pod.uid).is_some() {
+                self.enlist(&pod, now);
+            }
+        }
+        let mut placed: Vec<Arc<PodInfo>> = self.engine.cluster().pods().map(|cached| cached.pod.clone()).collect();
+        placed.retain(|pod| pod.pod_group.is_some() && !self.bindings.contains_key(&pod.uid) && !pod.is_terminating());
+        placed.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        for pod in placed {
+            self.member_is(&pod, Some(Stand::Placed));
+        }
+        self.touched.extend(self.gangs.keys());
+        self.settle_gangs(now);
+    }
+
+    /// Has the queue follow what became of gangs and their members.
+    pub(super) fn settle_gangs(&mut self, now: Time) {
+        loop {
+            for (uid, standing) in self.queue.take_moved_members() {
+                let stand = if standing == Standing::Ready { Stand::Ready } else { Stand::Gated };
+                let waits = matches!(self.gangs.stand_of(&uid), Some(Stand::Gated | Stand::Ready));
+                if waits && self.gangs.stand_of(&uid) != Some(stand) {
+                    self.gangs.stand(&uid, stand);
+                    self.touched.extend(self.gangs.of(&uid).cloned());
+                }
+            }
+            let touched = std::mem::take(&mut self.touched);
+            if touched.is_empty() {
+                return;
+            }
+            for key in touched {
+                self.settle_gang(&key, now);
+            }
+        }
+    }
+
+    fn settle_gang(&mut self, key: &Arc<GroupKey>, now: Time) {
+        let Some(group) = self.gangs.get(key) else { return };
+        let (is_ready, leader, need) = (group.is_ready(), group.leader.clone(), group.need());
+        let waits_for_room = is_ready && need > 0;
+        let (since, tally, minimum) = (group.since, group.tally, group.minimum());
+        let leads = leader.filter(|uid| {
+            let stands = self.gangs.stand_of(uid) == Some(Stand::Ready);
+            stands && self.queue.get(uid).is_some_and(|(_, queued)| queued.gang.is_some())
+        });
+        let priority = leads.as_ref().or(self.gangs.get(key).and_then(|group| group.leader.as_ref()));
+        let priority = priority.and_then(|uid| self.gangs.get(key)?.members.get(uid)).map(|member| member.pod.priority);
+        match (leads, is_ready) {
+            (Some(uid), true) => {
+                let group = self.gangs.get_mut(key);
+                let is_news = group.as_ref().is_some_and(|group| group.seen != Some((tally, minimum)));
+                if is_news {
+                    self.queue.wake_gang(&uid, now);
+                }
+            }
+            (Some(uid), false) => {
+                let before = self.queue.get(&uid).map(|(_, queued)| queued.clone());
+                if let Some(group) = self.gangs.get_mut(key) {
+                    group.leader = None;
+                    group.before = before;
+                }
+                self.queue.follow(&uid, now);
+            }
+            (None, true) => self.elect(key, now),
+            (None, false) => {
+                if let Some(group) = self.gangs.get_mut(key) {
+                    group.leader = None;
+                }
+            }
+        }
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.seen = Some((tally, minimum));
+        }
+        match (waits_for_room, since) {
+            (true, None) => {
+                let leader = self.gangs.get(key).and_then(|group| group.members.get(group.leader.as_ref()?));
+                let priority = priority.or(leader.map(|member| member.pod.priority)).unwrap_or(0);
+                self.gangs.set_since(key, Some(now), priority);
+            }
+            (false, Some(_)) if tally.of(Stand::Underway) == 0 => self.gangs.set_since(key, None, 0),
+            _ => {}
+        }
+        if need == 0 || !is_ready && tally.of(Stand::Underway) == 0 {
+            self.end_room_of(key, now);
+        }
+    }
+
+    /// Has the first of the members that wait stand for all of them.
+    fn elect(&mut self, key: &Arc<GroupKey>, now: Time) {
+        let Some(uid) = self.gangs.get(key).and_then(crate::gang::Group::first_ready) else { return };
+        let head = self.head(key, None, Arc::new([]), now);
+        let before = self.gangs.get(key).and_then(|group| group.before.clone());
+        self.queue.lead(&uid, head, before.as_ref(), now);
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.leader = Some(uid);
+        }
+    }
+
+    fn head(&self, key: &Arc<GroupKey>, pause: Option<Time>, kinds: Arc<[Arc<PodInfo>]>, now: Time) -> Head {
+        let time = self.gangs.get(key).map_or(now, |group| group.time(now));
+        Head { key: key.clone(), time, pause, kinds }
+    }
+
+    /// What the next plan of a gang is to be.
+    pub(crate) fn want(&self, key: &GroupKey, attempt: u32) -> Option<Want> {
+        let group = self.gangs.get(key)?;
+        let object = group.object.as_ref()?;
+        let placed = || group.members.values().filter(|member| member.stand == Stand::Placed);
+        let needs_nodes = object.required_topology.is_some() || object.preferred_topology.is_some();
+        let on = |pod: &PodInfo| self.engine.cluster().pod(&pod.uid).map(|cached| cached.node.clone());
+        let mut nodes: Vec<Str> = placed().filter(|_| needs_nodes).filter_map(|member| on(&member.pod)).collect();
+        nodes.sort_unstable();
+        let has = |_: &()| {
+            let mut sum = loadline_model::Resources::default();
+            placed().for_each(|member| sum.add(&member.pod.requests.usage));
+            sum
+        };
+        Some(Want {
+            members: group.ready(),
+            need: group.need(),
+            attempt,
+            required_topology: object.required_topology.clone(),
+            preferred_topology: object.preferred_topology.clone(),
+            nodes,
+            min_resources: object.min_resources.clone().map(|wanted| (wanted, has(&()))),
+        })
+    }
+
+    /// Tries the gang that a popped pod stands for.
+    pub(super) fn schedule_gang(
+        &mut self,
+        leader: QueuedPod,
+        key: &Arc<GroupKey>,
+        now: Time,
+    ) -> (Attempt, Vec<Effect>) {
+        let mut effects = std::mem::take(&mut self.deferred);
+        let number = leader.attempts;
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.leader = None;
+        }
+        let profile = self.engine.profiles().get(&leader.pod.scheduler_name).cloned();
+        let settings = profile.as_ref().and_then(|profile| profile.gangs().cloned());
+        let is_ready = self.gangs.get(key).is_some_and(crate::gang::Group::is_ready);
+        let want = self.want(key, number).filter(|_| is_ready);
+        let (Some(want), Some(profile), Some(settings)) = (want, profile, settings) else {
+            // It has changed since it was let in; whoever changed it has the queue follow.
+            let cycle = Cycle::failed(&leader.pod, 0, Result_::Unschedulable, String::new());
+            self.queue.return_member(leader, now);
+            self.touched.insert(key.clone());
+            self.settle_gangs(now);
+            return (Attempt { cycle, number, gang: None }, effects);
+        };
+        let mut transaction = self.engine.begin(want.members.iter());
+        let attempt = match self.engine.plan(&want, &mut transaction) {
+            Ok(outcome) => {
+                self.engine.keep(transaction);
+                self.commit_gang(leader, key, outcome, &want, &settings, now, &mut effects)
+            }
+            Err(outcome) => {
+                self.engine.roll_back(transaction);
+                self.gang_failed(leader, key, &outcome, &want, (&profile, &settings), now, &mut effects)
+            }
+        };
+        self.settle_gangs(now);
+        effects.append(&mut self.deferred);
+        (attempt, effects)
+    }
+
+    fn gang_failed(
+        &mut self,
+        leader: QueuedPod,
+        key: &Arc<GroupKey>,
+        outcome: &Outcome,
+        want: &Want,
+        (profile, settings): (&Arc<Profile>, &GangSettings),
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Attempt {
+        let (pod, number) = (leader.pod.clone(), leader.attempts);
+        let Some(group) = self.gangs.get(key) else {
+            let cycle = Cycle::failed(&pod, 0, Result_::Unschedulable, String::new());
+            return Attempt { cycle, number, gang: None };
+        };
+        let mut record = group.record_of(outcome);
+        let members = want.members.iter().map(|pod| pod.priority).min().unwrap_or(pod.priority);
+        let priority = group.object.as_ref().and_then(|object| object.priority).unwrap_or(members);
+        let leaving = self.leaving_for(want, priority);
+        if leaving > 0 {
+            record.state = GangState::Preempting;
+            record.message += &format!("; waits for {leaving} pods that were asked to go");
+        } else if self.may_preempt(profile, want) {
+            self.preempt_for_gang(key, want, priority, settings, &mut record, effects);
+        }
+        if record.state != GangState::Preempting && !self.has_room_kept(key) {
+            self.end_nominations(want, effects);
+            self.keep_room(key, want, priority, settings, &mut record, now);
+        }
+        let (rejectors, kinds) = self.gang_rejectors(profile, outcome, want);
+        let minimum = record.minimum.unwrap_or(1).max(1);
+        let gap = want.goal().saturating_sub(record.fits.unwrap_or(0) as usize) * 100 / minimum as usize;
+        let is_near = record.fits.is_some() && gap <= settings.near_miss as usize;
+        let pause = (settings.backoff > 0 && !is_near).then(|| now.saturating_add(settings.backoff));
+        let result = if rejectors.is_empty() { Result_::Error } else { Result_::Unschedulable };
+        self.happened.ended.push(Ended::new(&leader, result));
+        let mut cycle = Cycle::failed(&pod, 0, result, record.message.clone());
+        cycle.profile = self.engine.profile_index(&pod).unwrap_or(0);
+        cycle.rejected_by.clone_from(&rejectors.unschedulable);
+        cycle.nominate = None;
+        self.requeue_gang(leader, key, rejectors, pause, kinds, now);
+        self.tell_members(key, &pod, result, &record, want, effects);
+        let record = self.timed(record, key, now);
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.last = Some(Arc::new(record.clone()));
+        }
+        Attempt { cycle, number, gang: Some(Box::new(GangAttempt { key: key.clone(), placed: Vec::new(), record })) }
+    }
+
+    /// Puts a gang back into the queue after a try that failed.
+    pub(super) fn requeue_gang(
+        &mut self,
+        mut leader: QueuedPod,
+        key: &Arc<GroupKey>,
+        rejectors: Rejectors,
+        pause: Option<Time>,
+        kinds: Arc<[Arc<PodInfo>]>,
+        now: Time,
+    ) {
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.failed_at = Some(now);
+        }
+        let uid = leader.pod.uid.clone();
+        leader.gang = Some(Arc::new(self.head(key, pause, kinds, now)));
+        self.queue.requeue_after_failure(leader, rejectors, now);
+        let history = self.queue.get(&uid).map(|(_, queued)| queued.clone());
+        if let Some(group) = self.gangs.get_mut(key) {
+            group.leader = history.is_some().then_some(uid);
+            group.before = history;
+            group.seen = Some((group.tally, group.minimum()));
+        }
+    }
+
+    /// Who turned the gang down, and a pod of each kind that it has. In a mixed gang room for any member may help any other.
+    fn gang_rejectors(
+        &mut self,
+        profile: &Profile,
+        outcome: &Outcome,
+        want: &Want,
+    ) -> (Rejectors, Arc<[Arc<PodInfo>]>) {
+        let everything = |plugins: Vec<&'static str>| Rejectors { unschedulable: plugins, pending: Vec::new() };
+        if outcome.refusal.is_some() {
+            return (everything(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
+        }
+        let mut plugins: Vec<&'static str> = Vec::new();
+        for name in outcome.blocked.iter().flat_map(|blocked| blocked.cycle.rejected_by.iter().copied()) {
+            if !plugins.contains(&name) {
+                plugins.push(name);
+            }
+        }
+        if plugins.is_empty() {
+            return (Rejectors::default(), Arc::new([]));
+        }
+        let kinds = self.engine.one_of_each_kind(&want.members);
+        if kinds.len() > 1 || outcome.domain.is_some() {
+            plugins.extend(profile.filter.iter().map(|plugin| profile.name(*plugin)));
+            plugins.sort_unstable();
+            plugins.dedup();
+        }
+        if kinds.len() > MANY_KINDS {
+            return (everything(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
+        }
+        (everything(plugins), kinds.into())
+    }
+
+    /// Tells of a try that failed: the group each time, its pods when there is something new to say.
+    fn tell_members(
+        &mut self,
+        key: &Arc<GroupKey>,
+        leader: &Arc<PodInfo>,
+        result: Result_,
+        record: &GangRecord,
+        want: &Want,
+        effects: &mut Vec<Effect>,
+    ) {
+        let reason = if result == Result_::Error { "SchedulerError" } else { "Unschedulable" };
+        let note = format!("gang {key}: {}", record.message);
+        let (pod, warning) = (leader.clone(), true);
+        effects.push(Effect::RecordEvent { pod, reason: "FailedScheduling", warning, note: note.clone() });
+        self.tell_group(key, "FailedScheduling", true, record.clone(), effects);
+        let Some(group) = self.gangs.get_mut(key) else { return };
+        let is_new = group.told.as_str() != note;
+        group.told = Str::from(note.as_str());
+        for pod in want.members.iter().filter(|pod| is_new || pod.unplaced.is_none()) {
+            let condition = Some((reason, note.clone()));
+            effects.push(Effect::PatchStatus { pod: pod.clone(), condition, nominated_node_name: None });
+        }
+    }
+
+    pub(super) fn tell_group(
+        &self,
+        key: &GroupKey,
+        reason: &'static str,
+        warning: bool,
+        gang: GangRecord,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(group) = self.gangs.get(key).and_then(|group| group.object.clone()) {
+            effects.push(Effect::TellGroup { group, reason, warning, gang: Box::new(gang) });
+        }
+    }
+
+    fn may_preempt(&self, profile: &Profile, want: &Want) -> bool {
+        profile.post_filter.iter().any(|plugin| profile.name(*plugin) == PREEMPTION)
+            && want.members.iter().all(|pod| pod.preemption_policy != PreemptionPolicy::Never)
+    }
+
+    /// How many pods are on their way out of nodes that members are nominated to.
+    fn leaving_for(&self, want: &Want, priority: i32) -> usize {
+        let nominator = self.engine.nominator();
+        let mut nodes: Vec<&Str> = want.members.iter().filter_map(|pod| nominator.node_for(pod)).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let infos = nodes.into_iter().filter_map(|node| self.engine.cluster().node(node));
+        let leaves = |pod: &&Arc<PodInfo>| pod.priority < priority && pod.is_terminating() && pod.preempted;
+        infos.map(|info| info.pods.iter().filter(leaves).count()).sum()
+    }
+
+    fn preempt_for_gang(
+        &mut self,
+        key: &Arc<GroupKey>,
+        want: &Want,
+        priority: i32,
+        settings: &GangSettings,
+        record: &mut GangRecord,
+        effects: &mut Vec<Effect>,
+    ) {
+        let found = self.engine.gang_victims(want, priority, &self.gangs, key, &*settings.preemption);
+        let Some(found) = found else { return };
+        let mut by_node: BTreeMap<Str, Vec<Arc<PodInfo>>> = BTreeMap::new();
+        for (victim, node) in found.victims {
+            by_node.entry(node).or_default().push(victim);
+        }
+        let count: usize = by_node.values().map(Vec::len).sum();
+        record.state = GangState::Preempting;
+        record.message += &format!("; {count} pods are asked to make room for it");
+        for (pod, node) in &found.nominated {
+            let lower: Vec<Arc<PodInfo>> = self.engine.nominator().pods_on(node).to_vec();
+            for other in lower.into_iter().filter(|other| other.priority < priority) {
+                self.engine.end_nomination(&other.uid);
+                effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
+            }
+            self.engine.nominate(pod.clone(), node.clone());
+            let nominated_node_name = Some(Some(node.clone()));
+            effects.push(Effect::PatchStatus { pod: pod.clone(), condition: None, nominated_node_name });
+        }
+        for (node, victims) in by_node {
+            let on_node = found.nominated.iter().find(|(_, nominated)| *nominated == node);
+            if let Some((preemptor, _)) = on_node.or(found.nominated.first()) {
+                effects.push(Effect::DeleteVictims { preemptor: preemptor.clone(), node, victims });
+            }
+        }
+    }
+
+    /// Room that was kept for members of a gang that does not fit there either.
+    fn end_nominations(&mut self, want: &Want, effects: &mut Vec<Effect>) {
+        if self.engine.nominator().max_priority().is_none() {
+            return;
+        }
+        for pod in &want.members {
+            if self.engine.end_nomination(&pod.uid).is_some() {
+                let nominated_node_name = Some(None);
+                effects.push(Effect::PatchStatus { pod: pod.clone(), condition: None, nominated_node_name });
+            }
+        }
+    }
+
+    /// How far a gang is, with when it is tried again.
+    pub fn gang(&self, key: &GroupKey, now: Time) -> Option<GangRecord> {
+        let group = self.gangs.get(key)?;
+        let record = group.record();
+        let last = group.last.as_deref().filter(|_| record.state == GangState::Ready);
+        let record = last.map_or(record.clone(), |last| GangRecord {
+            state: last.state,
+            fits: last.fits,
+            domain: last.domain.clone(),
+            blocked: last.blocked.clone(),
+            message: last.message.clone(),
+            ..record
+        });
+        Some(self.timed(record, key, now))
+    }
+
+    /// The gang of a pod that is known.
+    pub fn gang_of(&self, uid: &str, now: Time) -> Option<GangRecord> {
+        self.gang(self.gangs.of(uid)?, now)
+    }
+
+    /// Members of a group that wait, by uid.
+    pub fn waiting_members(&self, key: &GroupKey) -> Vec<Arc<PodInfo>> {
+        let waits = |stand: Stand| matches!(stand, Stand::Ready | Stand::Gated);
+        let members = self.gangs.get(key).into_iter().flat_map(|group| group.members.values());
+        let mut pods: Vec<_> = members.filter(|member| waits(member.stand)).map(|member| member.pod.clone()).collect();
+        pods.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        pods
+    }
+
+    /// Plans a gang and takes the plan back: how far it is, and where its members would go.
+    pub fn look_at_gang(&mut self, key: &GroupKey) -> Option<(GangRecord, Vec<PlacedMember>)> {
+        let group = self.gangs.get(key)?;
+        let record = group.record();
+        if !group.is_ready() {
+            return Some((record, Vec::new()));
+        }
+        let want = self.want(key, 1)?;
+        let mut transaction = self.engine.begin(want.members.iter());
+        let planned = self.engine.plan(&want, &mut transaction);
+        self.engine.roll_back(transaction);
+        match planned {
+            Ok(outcome) => {
+                let domain = outcome.domain.map(|(key, value)| format!("{key}={value}"));
+                let fits = Some(outcome.placed.len() as u32);
+                let placed = outcome.placed.into_iter().map(|member| PlacedMember {
+                    decided_by: member.cycle.decided_by.unwrap_or(DecidedBy::Score),
+                    feasible: member.cycle.feasible,
+                    pod: member.pod,
+                    node: member.node,
+                    attempts: 1,
+                });
+                Some((GangRecord { fits, domain, ..record }, placed.collect()))
+            }
+            Err(outcome) => Some((self.gangs.get(key)?.record_of(&outcome), Vec::new())),
+        }
+    }
+
+    /// Keys of all groups, in order.
+    pub fn gang_keys(&self) -> Vec<Arc<GroupKey>> {
+        self.gangs.keys()
+    }
+
+    fn timed(&self, mut record: GangRecord, key: &GroupKey, now: Time) -> GangRecord {
+        const SECOND: f64 = 1e9;
+        let seconds = |at: Time| at.saturating_sub(now).max(0) as f64 / SECOND;
+        let leader: Option<PodKey> = self.gangs.get(key).and_then(|group| group.leader.clone());
+        record.next_try_seconds = leader.and_then(|uid| match self.queue.get(&uid)? {
+            (QueueName::Active, _) => Some(0.0),
+            _ => self.queue.next_try(&uid).map(seconds),
+        });
+        record.reserved_seconds =
+            self.kept_room.as_ref().filter(|kept| *kept.key == *key).map(|kept| seconds(kept.until));
+        record
+    }
+}
