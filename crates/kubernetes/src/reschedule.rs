@@ -135,9 +135,10 @@ impl Rescheduler {
         if options.is_none() {
             return;
         }
-        match timeout(LONGEST_BEGIN, fetch(&connection.read)).await {
-            Ok(found) => self.load(found).await,
-            Err(_) => warn!("moves under way are not known in time: the rooms that they hold may be taken"),
+        if let Ok(found) = timeout(LONGEST_BEGIN, fetch(&connection.read)).await {
+            self.load(found).await;
+        } else {
+            warn!("moves under way are not known in time: the rooms that they hold may be taken");
         }
     }
 
@@ -196,6 +197,10 @@ impl Rescheduler {
     async fn load(&mut self, found: Result<(Vec<Object>, Time), ApiError>) {
         let (objects, server_now) = match found {
             Ok(found) => found,
+            // Whoever only looks needs none.
+            Err(error) if !self.wanted().is_some_and(|options| acts(&options)) => {
+                return debug!(%error, "moves can not be listed");
+            }
             Err(error) => {
                 return self.tell(&format!(
                     "moves can not be listed, so nothing is moved: {error} (manifests/components/rescheduler has the definition of Move and the rights)"
@@ -343,7 +348,8 @@ impl Rescheduler {
         let mut tasks = Vec::new();
         for (step, pod) in planned.plan.moves.iter().zip(&planned.pods).take(term.machine.free()) {
             let spec = Spec::new(pod, step, options.move_deadline);
-            let name = (0..)
+            // More are not kept.
+            let name = (0..=KEPT + 1)
                 .map(|attempt| object::name(&step.name, &step.uid, attempt))
                 .find(|name| !term.is_taken(&object::key(&step.namespace, name)));
             let Some(name) = name else { continue };
@@ -378,7 +384,9 @@ impl Rescheduler {
         let Some(term) = self.term.as_mut().filter(|_| !watched.is_empty()) else { return };
         let now = clock::now();
         if now - term.looked_through < LOOK_THROUGH_EVERY {
-            watched.iter_mut().for_each(|of| of.is_evicted = false);
+            for of in &mut watched {
+                of.is_evicted = false;
+            }
         } else {
             term.looked_through = now;
         }

@@ -14,12 +14,12 @@ pub(super) async fn look_up(api: &Api, pod: &PodInfo, known: &mut Workloads) -> 
     let mut owner = pod.owner.clone();
     // A pod's controller, and that one's.
     for _ in 0..2 {
-        let Some(of) = owner else { return Ok(()) };
+        let Some(of) = owner.take() else { return Ok(()) };
         if known.of(&pod.namespace, &of).is_some() {
             return Ok(());
         }
         let Some(status) = status(api, &pod.namespace, &of).await? else { return Ok(()) };
-        owner = status.owner.clone();
+        owner.clone_from(&status.owner);
         known.set(status);
     }
     Ok(())

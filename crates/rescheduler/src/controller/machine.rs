@@ -241,9 +241,8 @@ impl Machine {
                 orders.push(Order::LookUp(self.moves[at].task.key.clone()));
             }
             Stage::Evicted => orders.extend(self.verify(at, sighting, is_late, now)),
-            // An answer is on its way, whatever time it is.
-            Stage::Creating | Stage::Looking | Stage::Evicting | Stage::LookingUp => {}
-            Stage::Waiting(_) | Stage::Lost(_) => {}
+            // Its time has not come, or an answer is on its way, whatever time it is.
+            _ => {}
         }
     }
 
