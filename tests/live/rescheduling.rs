@@ -47,12 +47,17 @@ fn quick(more: &Value) -> Value {
 }
 
 impl Scene {
-    /// Nodes of four cores and 8 GiB.
+    /// Nodes of four cores and 8 GiB, in a cluster that has what the controller needs.
     fn new(nodes: &[&str]) -> Self {
+        let scene = Self::bare(nodes);
+        install(&scene.cluster);
+        scene
+    }
+
+    /// The same without that.
+    fn bare(nodes: &[&str]) -> Self {
         let nodes: Vec<Node> = nodes.iter().map(|name| Node::new(name, 4000, 8192)).collect();
-        let cluster = cluster(&nodes);
-        install(&cluster);
-        Self { cluster, folder: tempfile::tempdir().expect("a folder") }
+        Self { cluster: cluster(&nodes), folder: tempfile::tempdir().expect("a folder") }
     }
 
     fn path(&self) -> PathBuf {
@@ -467,6 +472,20 @@ fn a_rollout_that_is_under_way_is_left_alone() {
     for name in ["one", "two", "three"] {
         kubectl(&scene.cluster, &["rollout", "undo", &format!("deployment/{name}")], "");
     }
+    eventually("a pod is moved", || scene.moves().iter().any(|one| phase(one) == "Succeeded").then_some(()));
+    assert_eq!(watched.scheduler.stop(), Some(0));
+}
+
+#[test]
+fn without_the_definition_of_move_nothing_is_moved_until_it_is_there() {
+    let scene = Scene::bare(&["node-a", "node-b"]);
+    scene.deployments_on("node-a", &["one", "two"]);
+    scene.configure(&service_account(&scene.cluster), &quick(&json!({})));
+    let watched = Watched::start(&[], |flags| scene.run(flags));
+    eventually("rounds are made", || (watched.metric("rescheduler_load_balance_score") > 0).then_some(()));
+    sleep(Duration::from_secs(4));
+    assert_eq!(scene.pods(), BTreeMap::from([("node-a".to_owned(), 4)]));
+    install(&scene.cluster);
     eventually("a pod is moved", || scene.moves().iter().any(|one| phase(one) == "Succeeded").then_some(()));
     assert_eq!(watched.scheduler.stop(), Some(0));
 }
