@@ -108,8 +108,14 @@ fn a_wrong_policy_is_refused_with_the_place() {
 #[test]
 fn a_wrong_argument_of_the_rescheduler_is_refused_with_the_place() {
     let config = std::fs::read_to_string(CONFIG).expect("the example is there");
-    let wrong = config.replace("cpuThreshold: 75", "cpuTreshold: 75").replace("imbalanceThreshold: 25", "lowMark: 90");
-    let done = loadline_with(&["rescheduler", "plan", "-f", CLUSTER, "--config", "-"], &wrong);
-    assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
-    assert!(done.err.contains("did you mean \"cpuThreshold\"?") && done.err.contains("lowMark"), "{done}");
+    let refused = |from: &str, to: &str| {
+        let wrong = config.replace(from, to);
+        let done = loadline_with(&["rescheduler", "plan", "-f", CLUSTER, "--config", "-"], &wrong);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{done}");
+        done.err
+    };
+    let misspelt = refused("cpuThreshold: 75", "cpuTreshold: 75");
+    assert!(misspelt.contains("-:13:7: ") && misspelt.contains("did you mean \"cpuThreshold\"?"), "{misspelt}");
+    let contradicting = refused("imbalanceThreshold: 25", "lowMark: 90");
+    assert!(contradicting.contains("lowMark: must not be above cpuThreshold"), "{contradicting}");
 }

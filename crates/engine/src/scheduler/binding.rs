@@ -49,15 +49,13 @@ impl Scheduler {
         };
         self.engine.assume(&pod, node);
         let binding = Binding { queued, node: node.clone(), profile, stage: Stage::Reserve, gang: None };
-        self.bindings.insert(pod.uid.clone(), binding);
-        if self.reserve_and_permit(&pod.uid, now, effects) {
+        if self.reserve_and_permit(binding, now, effects) {
             self.advance(&pod.uid, now, effects);
         }
     }
 
     /// Runs Reserve and Permit for a placed pod. Whether it goes on.
-    pub(super) fn reserve_and_permit(&mut self, uid: &str, now: Time, effects: &mut Vec<Effect>) -> bool {
-        let Some(mut binding) = self.bindings.remove(uid) else { return false };
+    pub(super) fn reserve_and_permit(&mut self, mut binding: Binding, now: Time, effects: &mut Vec<Effect>) -> bool {
         let (pod, node, profile) = (binding.queued.pod.clone(), binding.node.clone(), binding.profile.clone());
         for plugin in &profile.reserve {
             let Some(part) = &profile.plugins[*plugin].plugin.reserve else {

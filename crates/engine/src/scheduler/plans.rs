@@ -124,8 +124,10 @@ impl Scheduler {
         self.forget_room_of(key);
         self.touched.insert(key.clone());
         for uid in &uids {
-            if self.plans.contains_key(key) {
-                self.reserve_and_permit(uid, now, effects);
+            if self.plans.contains_key(key)
+                && let Some(binding) = self.bindings.remove(uid)
+            {
+                self.reserve_and_permit(binding, now, effects);
             }
         }
         for uid in &uids {
