@@ -150,10 +150,11 @@ fn measure(engine: &Engine, runs: usize, work: &dyn Fn(&mut Engine) -> Plan) -> 
     let mut all: Vec<Measured> = (0..runs.max(1))
         .map(|_| {
             let begun = Instant::now();
-            let mut fork = engine.fork();
-            let forked = begun.elapsed();
-            let made = work(&mut fork);
-            Measured { fork: forked, plan: begun.elapsed() - forked, made }
+            let mut copy = engine.fork();
+            let fork = begun.elapsed();
+            let begun = Instant::now();
+            let made = work(&mut copy);
+            Measured { fork, plan: begun.elapsed(), made }
         })
         .collect();
     all.sort_by_key(|measured| measured.fork + measured.plan);

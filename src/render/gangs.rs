@@ -1,5 +1,7 @@
 //! Gangs: how far each is, and what keeps it.
 
+use std::fmt::Write as _;
+
 use loadline_framework::record::{GangRecord, GangState};
 
 use super::decision::section;
@@ -41,7 +43,7 @@ pub(super) fn render(gangs: &[GangRecord], view: View) -> String {
     let mut text = section(&format!("Gangs: {}", gangs.len()), view);
     text += &table.render(view, 2);
     if gangs.len() > shown {
-        text += &format!("  and {} more, in -o json\n", gangs.len() - shown);
+        let _ = writeln!(text, "  and {} more, in -o json", gangs.len() - shown);
     }
     text
 }
@@ -49,30 +51,32 @@ pub(super) fn render(gangs: &[GangRecord], view: View) -> String {
 /// One gang in a line.
 pub(super) fn in_short(gang: &GangRecord) -> String {
     let GangRecord { namespace, name, minimum, have, placed, finished, gated, .. } = gang;
-    let mut text = format!("{namespace}/{name}, {}", state(gang.state));
-    match minimum {
-        Some(minimum) => text += &format!(": {have} of at least {minimum} pods are there, {placed} placed"),
-        None => text += &format!(": {have} pods are there, {placed} placed"),
-    }
+    let state = state(gang.state);
+    let mut parts = vec![match minimum {
+        Some(minimum) => {
+            format!("{namespace}/{name}, {state}: {have} of at least {minimum} pods are there, {placed} placed")
+        }
+        None => format!("{namespace}/{name}, {state}: {have} pods are there, {placed} placed"),
+    }];
     if *finished > 0 {
-        text += &format!(", {finished} finished");
+        parts.push(format!(", {finished} finished"));
     }
     if *gated > 0 {
-        text += &format!(", {gated} gated");
+        parts.push(format!(", {gated} gated"));
     }
     if let Some(fits) = gang.fits {
-        text += &format!("; {} would find a node together", count(u64::from(fits), "pod"));
+        parts.push(format!("; {} would find a node together", count(u64::from(fits), "pod")));
     }
     if let Some(domain) = &gang.domain {
-        text += &format!(" in {domain}");
+        parts.push(format!(" in {domain}"));
     }
     if let Some(left) = gang.next_try_seconds {
-        text += &format!("; tried again in {} at the latest", seconds(left));
+        parts.push(format!("; tried again in {} at the latest", seconds(left)));
     }
     if let Some(left) = gang.reserved_seconds {
-        text += &format!("; room is kept for it, for {} more", seconds(left));
+        parts.push(format!("; room is kept for it, for {} more", seconds(left)));
     }
-    text
+    parts.concat()
 }
 
 /// Which pods of a gang find no node, and why.

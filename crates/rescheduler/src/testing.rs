@@ -37,8 +37,8 @@ pub(crate) fn node(name: &str, pairs: &[(&str, &str)]) -> NodeSpec {
     }
 }
 
-pub(crate) fn owner(kind: &str, name: &str) -> Option<Arc<Owner>> {
-    Some(Arc::new(Owner { api_version: "apps/v1".into(), kind: kind.into(), name: name.into(), uid: name.into() }))
+pub(crate) fn owner(kind: &str, name: &str) -> Arc<Owner> {
+    Arc::new(Owner { api_version: "apps/v1".into(), kind: kind.into(), name: name.into(), uid: name.into() })
 }
 
 /// A pod of the ReplicaSet that its name begins with, up to the last dash, with so many tenths of a node of cpu and memory.
@@ -57,7 +57,7 @@ pub(crate) fn pod(name: &str, node: &str, cpu: i64, memory: i64) -> PodInfo {
         name: name.into(),
         uid: format!("uid-{name}").into(),
         labels: labels(&[("app", set)]),
-        owner: owner("ReplicaSet", set),
+        owner: Some(owner("ReplicaSet", set)),
         scheduler_name: "default-scheduler".into(),
         node_name: Some(node.into()),
         requests: Arc::new(requests),

@@ -41,8 +41,8 @@ fn seen(key: &str, room: Room, replacement: Option<Replacement>) -> BTreeMap<Str
     BTreeMap::from([(key.into(), Sighting { room, replacement })])
 }
 
-fn on(node: &str, gain: f64) -> Option<Replacement> {
-    Some(Replacement { name: "new".into(), uid: "new".into(), node: Some(node.into()), is_running: true, gain })
+fn on(node: &str, gain: f64) -> Replacement {
+    Replacement { name: "new".into(), uid: "new".into(), node: Some(node.into()), is_running: true, gain }
 }
 
 /// A machine with one move whose room is held.
@@ -85,11 +85,11 @@ fn rests_for(machine: &Machine) -> Time {
 fn a_move_succeeds_when_the_replacement_runs_on_the_target() {
     let mut machine = evicted();
     assert_eq!(machine.step(&seen("m", Room::Open, None), SECOND), []);
-    let pending = Replacement { node: None, is_running: false, ..on("b", 0.0).expect("some") };
+    let pending = Replacement { node: None, is_running: false, ..on("b", 0.0) };
     assert_eq!(machine.step(&seen("m", Room::Used, Some(pending)), 2 * SECOND), []);
-    let starts = Replacement { is_running: false, ..on("b", 0.0).expect("some") };
+    let starts = Replacement { is_running: false, ..on("b", 0.0) };
     assert_eq!(machine.step(&seen("m", Room::Used, Some(starts)), 3 * SECOND), []);
-    let ended = ending(machine.step(&seen("m", Room::Used, on("b", 9.0)), 4 * SECOND));
+    let ended = ending(machine.step(&seen("m", Room::Used, Some(on("b", 9.0))), 4 * SECOND));
     assert_eq!((ended.phase, ended.message.as_str()), (Phase::Succeeded, "new runs on b"));
     assert!(machine.is_idle());
     assert_eq!(rests_for(&machine), 604);
@@ -118,7 +118,7 @@ fn moves_that_do_not_help_freeze_their_owner_for_longer_each_time_until_one_does
         machine.step(&BTreeMap::new(), now);
         machine.looked("m", Looked::Fine, now);
         machine.answered("m", Answer::Accepted, now);
-        let ended = ending(machine.step(&seen("m", Room::Used, on(node, gain)), now));
+        let ended = ending(machine.step(&seen("m", Room::Used, Some(on(node, gain))), now));
         (ended.phase, rests_for(machine) - now / SECOND)
     };
     // Back where it was, there and of no use, elsewhere and of no use; each is remembered.
@@ -136,7 +136,7 @@ fn moves_that_do_not_help_freeze_their_owner_for_longer_each_time_until_one_does
         machine.step(&BTreeMap::new(), now);
         machine.looked("m", Looked::Fine, now);
         machine.answered("m", Answer::Accepted, now);
-        ending(machine.step(&seen("m", Room::Used, on(node, gain)), now));
+        ending(machine.step(&seen("m", Room::Used, Some(on(node, gain))), now));
         rests_for(machine) - now / SECOND
     };
     assert_eq!(run(&mut machine, "a", 0.0), 1200, "a success begins anew");
@@ -258,16 +258,8 @@ fn every_move_ends_at_its_deadline() {
     let late = 300 * SECOND;
     let cases: [(Machine, Option<Replacement>, &str); 3] = [
         (evicted(), None, "nothing has taken its place in time"),
-        (
-            evicted(),
-            Some(Replacement { node: None, is_running: false, ..on("b", 0.0).expect("some") }),
-            "new has no node in time",
-        ),
-        (
-            evicted(),
-            Some(Replacement { is_running: false, ..on("c", 0.0).expect("some") }),
-            "new does not run on c in time",
-        ),
+        (evicted(), Some(Replacement { node: None, is_running: false, ..on("b", 0.0) }), "new has no node in time"),
+        (evicted(), Some(Replacement { is_running: false, ..on("c", 0.0) }), "new does not run on c in time"),
     ];
     for (mut machine, replacement, message) in cases {
         let seen = seen("m", Room::Open, replacement);
@@ -331,7 +323,7 @@ fn pods_of_one_owner_go_one_after_the_other() {
     machine.looked("x", Looked::Fine, 0);
     machine.answered("x", Answer::Accepted, 0);
     assert_eq!(machine.step(&BTreeMap::new(), 10 * SECOND), []);
-    let orders = machine.step(&seen("x", Room::Used, on("b", 9.0)), 10 * SECOND);
+    let orders = machine.step(&seen("x", Room::Used, Some(on("b", 9.0))), 10 * SECOND);
     assert_eq!(orders.last(), Some(&Order::Look("y".into())), "{orders:?}");
 }
 
@@ -360,7 +352,7 @@ fn when_moves_are_no_longer_wanted_what_is_not_evicted_is_given_up() {
     let mut machine = evicted();
     machine.set_options(&options(), true);
     assert_eq!(machine.step(&seen("m", Room::Open, None), 0), []);
-    assert_eq!(ending(machine.step(&seen("m", Room::Used, on("b", 9.0)), 0)).phase, Phase::Succeeded);
+    assert_eq!(ending(machine.step(&seen("m", Room::Used, Some(on("b", 9.0))), 0)).phase, Phase::Succeeded);
 }
 
 #[test]
@@ -382,7 +374,7 @@ fn after_a_restart_moves_go_on_where_they_were() {
     assert_eq!(machine.found("m", Found::Leaving, 0), [Order::Write("m".into(), Phase::Evicted)]);
     let (mut machine, orders) = resume(Phase::Evicted, 100 * SECOND);
     assert_eq!(orders, reserve(true));
-    assert_eq!(ending(machine.step(&seen("m", Room::Used, on("b", 9.0)), 0)).phase, Phase::Succeeded);
+    assert_eq!(ending(machine.step(&seen("m", Room::Used, Some(on("b", 9.0))), 0)).phase, Phase::Succeeded);
     // Its time was up while nobody led.
     let (mut machine, _) = resume(Phase::Reserved, -SECOND);
     assert_eq!(ending(machine.step(&BTreeMap::new(), 0)).phase, Phase::Failed(Failure::Deadline));

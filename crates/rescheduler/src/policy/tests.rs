@@ -294,9 +294,9 @@ fn conflicting_spread_constraints_rest() {
     }
 }
 
-fn health(phase: &str, reason: &str, containers: ContainerHealth) -> Option<Arc<PodHealth>> {
+fn health(phase: &str, reason: &str, containers: ContainerHealth) -> Arc<PodHealth> {
     let init_containers = ContainerHealth { restarts: 4, ..ContainerHealth::default() };
-    Some(Arc::new(PodHealth { phase: phase.into(), reason: reason.into(), containers, init_containers }))
+    Arc::new(PodHealth { phase: phase.into(), reason: reason.into(), containers, init_containers })
 }
 
 #[test]
@@ -307,8 +307,12 @@ fn old_pods_and_pods_in_a_state_are_moved_the_oldest_first() {
     let pods = [
         aged("web-0", 90),
         aged("web-1", 200),
-        PodInfo { health: health("Pending", "", waiting), ..aged("web-2", 10) },
-        PodInfo { health: health("Running", "", ended), owner: owner("StatefulSet", "db"), ..aged("db-0", 10) },
+        PodInfo { health: Some(health("Pending", "", waiting)), ..aged("web-2", 10) },
+        PodInfo {
+            health: Some(health("Running", "", ended)),
+            owner: Some(owner("StatefulSet", "db")),
+            ..aged("db-0", 10)
+        },
     ];
     let cluster = engine(&[node("a", &[]), node("b", &[])], &pods);
     let with = |args: PodLifeTimeArgs| -> Vec<String> {
@@ -333,7 +337,7 @@ fn pods_whose_containers_restart_often_are_moved() {
     let restarting = |name: &str, restarts: i32| {
         let containers =
             ContainerHealth { restarts, waiting: ["CrashLoopBackOff".into()].into(), ..ContainerHealth::default() };
-        PodInfo { health: health("Running", "", containers), ..pod(name, "a", 1, 1) }
+        PodInfo { health: Some(health("Running", "", containers)), ..pod(name, "a", 1, 1) }
     };
     let pods = [restarting("web-0", 7), restarting("web-1", 20), restarting("web-2", 10), pod("db-0", "a", 1, 1)];
     let cluster = engine(&[node("a", &[]), node("b", &[])], &pods);
@@ -359,7 +363,7 @@ fn failed_pods_are_replaced_where_the_scheduler_finds_room() {
         let containers = ContainerHealth { exit_codes: [1].into(), ..ContainerHealth::default() };
         Arc::new(PodInfo {
             finished: true,
-            health: health("Failed", reason, containers),
+            health: Some(health("Failed", reason, containers)),
             created: Some(NOW - seconds * SECOND),
             ..pod(name, "a", 1, 1)
         })
@@ -414,7 +418,7 @@ fn the_default_evictor_protects_whom_the_descheduler_protects() {
     assert_eq!(kept(none(), evict), None);
     let gang = PodInfo { marks: Marks::EVICT, pod_group: Some(group("g")), ..web() };
     assert_eq!(kept(none(), gang), because("gang-member"));
-    assert_eq!(kept(none(), PodInfo { owner: owner("DaemonSet", "x"), ..web() }), because("daemonset-pod"));
+    assert_eq!(kept(none(), PodInfo { owner: Some(owner("DaemonSet", "x")), ..web() }), because("daemonset-pod"));
     assert_eq!(kept(none(), PodInfo { owner: None, ..web() }), because("bare-pod"));
     let critical = PodInfo { priority: 2_000_000_000, ..web() };
     assert_eq!(kept(none(), critical.clone()), because("system-critical"));

@@ -136,7 +136,7 @@ fn a_node_marked_for_maintenance_is_emptied_and_takes_nobody() {
     let mut pods: Vec<PodInfo> = (0..3).map(|number| pod(&format!("web-{number}"), "a", 1, 1)).collect();
     pods.push(PodInfo { priority: 5, ..pod("web-3", "a", 0, 0) });
     pods.extend([pod("db-0", "c", 5, 5), pod("db-1", "c", 1, 1)]);
-    pods.push(PodInfo { owner: owner("DaemonSet", "agent"), ..pod("agent-0", "a", 1, 1) });
+    pods.push(PodInfo { owner: Some(owner("DaemonSet", "agent")), ..pod("agent-0", "a", 1, 1) });
     let nodes = [node("a", &[(MAINTENANCE, "true")]), node("b", &[(MAINTENANCE, "true")]), node("c", &[])];
     let cluster = engine(&nodes, &pods);
     let made = planned(&cluster, &only(Strategy::NodeMaintenance));
@@ -203,7 +203,7 @@ fn every_limit_of_a_round_holds() {
 fn whoever_must_not_be_moved_is_not() {
     let web = || pod("web-0", "a", 1, 1);
     let marked = |marks: Marks| PodInfo { marks, ..web() };
-    let of = |kind: &str| PodInfo { owner: owner(kind, "x"), ..web() };
+    let of = |kind: &str| PodInfo { owner: Some(owner(kind, "x")), ..web() };
     let labelled = |key: &str, value: &str| PodInfo { labels: labels(&[(key, value)]), ..web() };
     let cases: [(&str, PodInfo); 19] = [
         ("other-scheduler", PodInfo { scheduler_name: "other".into(), ..web() }),
@@ -217,7 +217,7 @@ fn whoever_must_not_be_moved_is_not() {
         ("gang-member", PodInfo { pod_group: Some(group("g")), ..web() }),
         ("local-storage", marked(Marks::LOCAL_STORAGE)),
         ("bare-pod", PodInfo { owner: None, ..web() }),
-        ("single-replica", PodInfo { owner: owner("ReplicaSet", "alone"), ..web() }),
+        ("single-replica", PodInfo { owner: Some(owner("ReplicaSet", "alone")), ..web() }),
         ("young", PodInfo { created: Some(NOW - 299_000_000_000), ..web() }),
         ("excluded-namespace", PodInfo { namespace: "kube-system".into(), ..web() }),
         ("excluded-pod", labelled("tier", "stable")),
@@ -255,7 +255,7 @@ fn what_is_allowed_is_moved() {
     let nodes = [node("a", &[(MAINTENANCE, "true")]), node("b", &[])];
     let pods = [
         PodInfo { owner: None, ..pod("bare", "a", 1, 1) },
-        PodInfo { owner: owner("ReplicaSet", "alone"), ..pod("alone-0", "a", 1, 1) },
+        PodInfo { owner: Some(owner("ReplicaSet", "alone")), ..pod("alone-0", "a", 1, 1) },
         PodInfo { marks: Marks::LOCAL_STORAGE, ..pod("web-0", "a", 1, 1) },
         pod("web-1", "b", 1, 1),
     ];
@@ -269,7 +269,7 @@ fn what_is_allowed_is_moved() {
 }
 
 fn status(kind: &str, name: &str, replicas: i32, at_rest: bool) -> WorkloadStatus {
-    let above = (kind == "ReplicaSet").then(|| owner("Deployment", "web")).flatten();
+    let above = (kind == "ReplicaSet").then(|| owner("Deployment", "web"));
     WorkloadStatus { kind: kind.into(), namespace: "shop".into(), name: name.into(), owner: above, replicas, at_rest }
 }
 
