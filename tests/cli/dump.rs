@@ -20,7 +20,8 @@ use crate::run::{Done, loadline_with};
 /// Every kind that is read, with the groups of names that others may have too.
 const KINDS: &str = "nodes,pods,namespaces,services,replicationcontrollers,replicasets.apps,statefulsets.apps,deployments.apps,\
                      daemonsets.apps,jobs.batch,priorityclasses,poddisruptionbudgets,limitranges,runtimeclasses,persistentvolumes,persistentvolumeclaims,storageclasses.storage.k8s.io,csinodes,csidrivers,\
-                    csistoragecapacities,volumeattachments,resourceclaims,resourceclaimtemplates,resourceslices,deviceclasses";
+                    csistoragecapacities,volumeattachments,resourceclaims,resourceclaimtemplates,resourceslices,deviceclasses,podgroups.scheduling.k8s.io,\
+                    podgroups.scheduling.x-k8s.io";
 
 /// What stands in the manifests for the uid of an object that others refer to.
 const UID_OF: &str = "uid-of-";
@@ -43,7 +44,13 @@ pub(crate) fn dump() -> &'static Dump {
 }
 
 fn made() -> Result<Dump, FixtureError> {
-    let server = ControlPlane::start()?;
+    let server = ControlPlane::start_with(&[
+        "--feature-gates=GenericWorkload=true,GangScheduling=true,TopologyAwareWorkloadScheduling=true",
+        "--runtime-config=scheduling.k8s.io/v1alpha2=true",
+    ])?;
+    let definition = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/components/gangs/podgroups.yaml");
+    server.kubectl(&["apply", "-f", definition], None)?;
+    server.kubectl(&["wait", "--for=condition=Established", "crd/podgroups.scheduling.x-k8s.io"], None)?;
     let mut manifests = String::new();
     for text in files() {
         let (ours, theirs) = with_uids(&text, &server)?;
@@ -116,7 +123,11 @@ fn as_if_ours(dump: &Dump) -> String {
         let (kind, namespace, name) = key_of_item(&item);
         let uid = item["metadata"]["uid"].as_str().expect("every object has one");
         // Wherever it stands: in references to owners, in a Job's labels and selector.
-        text = text.replace(uid, &derived_uid(&kind, &namespace, &name));
+        let kind = match item["apiVersion"].as_str() {
+            Some("scheduling.k8s.io/v1alpha2") => Kind::CorePodGroup.id(),
+            _ => kind.as_str(),
+        };
+        text = text.replace(uid, &derived_uid(kind, &namespace, &name));
     }
     let places: BTreeMap<Key, usize> =
         objects(&dump.manifests).iter().enumerate().map(|(place, object)| (key(object), place)).collect();

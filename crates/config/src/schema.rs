@@ -124,9 +124,19 @@ fn default_of(log: &mut Log, arg: &ArgField, object: &Place) -> Option<Value> {
     }
 }
 
-/// Fills in the defaults of what a default leaves out.
+/// Fills in the defaults of what a default leaves out, and has numbers and durations as they are when they are written.
 fn complete(log: &mut Log, kind: ArgKind, value: &mut Value, place: &Place) {
     match (kind, value) {
+        (ArgKind::Number { .. }, value) => {
+            if let Some(number) = value.as_f64() {
+                *value = number.into();
+            }
+        }
+        (ArgKind::Duration, Value::String(text)) => {
+            if let Some(nanoseconds) = loadline_model::duration::parse(text) {
+                *text = loadline_model::duration::format(nanoseconds);
+            }
+        }
         (ArgKind::Object(schema), Value::Object(object)) => {
             for arg in schema {
                 if let Some(value) = object.get_mut(arg.name) {

@@ -40,4 +40,4 @@ pub use cycle::{Cycle, Depth};
 pub use effect::{Effect, Event};
 pub use engine::{Engine, Settings};
 pub use happened::{Ended, Happened, Refused};
-pub use scheduler::{Attempt, Checks, GangAttempt, PlacedMember, Reservation, ReservationState, Scheduler};
+pub use scheduler::{Attempt, Checks, GangAttempt, GangReport, PlacedMember, Reservation, ReservationState, Scheduler};

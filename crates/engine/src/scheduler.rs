@@ -1,6 +1,7 @@
 //! The scheduler as a state machine: events in, decisions and effects out. Time is an argument.
 
 mod binding;
+mod gang_reports;
 mod gang_room;
 mod gangs;
 mod leaving;
@@ -23,6 +24,7 @@ use crate::happened::{Ended, Happened};
 use crate::queue::{QueuedPod, Rejectors, SchedulingQueue, pod_changes};
 pub(crate) use binding::Binding;
 use binding::Stage;
+pub use gang_reports::GangReport;
 use leaving::Leaving;
 pub use plans::PlacedMember;
 pub(crate) use plans::Plan;
@@ -239,9 +241,9 @@ impl Scheduler {
                 self.gangs.remove_object(&key);
                 self.touched.insert(key);
             }
-            Event::MemberFinished(pod) => self.member_is(&pod, Some(Stand::Finished)),
+            Event::MemberFinished(pod) => self.member_is(&pod, Some(Stand::at_end(&pod))),
             Event::FinishedMemberGone(uid) => {
-                if self.gangs.stand_of(&uid) == Some(Stand::Finished) {
+                if self.gangs.stand_of(&uid).is_some_and(Stand::is_end) {
                     self.touched.extend(self.gangs.remove(&uid));
                 }
             }
@@ -286,7 +288,7 @@ impl Scheduler {
     fn apply_pod(&mut self, mut pod: Arc<PodInfo>, now: Time) {
         if pod.finished {
             if pod.pod_group.is_some() {
-                self.member_is(&pod, Some(Stand::Finished));
+                self.member_is(&pod, Some(Stand::at_end(&pod)));
             }
             self.pod_gone(&pod.uid, now);
             return;

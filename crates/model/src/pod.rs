@@ -301,6 +301,11 @@ impl PodInfo {
         self.deleted.is_some()
     }
 
+    /// Whether `status.phase` is known, and is this one.
+    pub fn is_in_phase(&self, phase: &str) -> bool {
+        self.health.as_ref().is_some_and(|health| health.phase == *phase)
+    }
+
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

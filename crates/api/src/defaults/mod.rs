@@ -39,6 +39,9 @@ pub fn fill_stored(object: &mut Object) {
         Object::PriorityClass(class) => {
             class.preemption_policy.get_or_insert_with(|| PREEMPT_LOWER_PRIORITY.to_owned());
         }
+        Object::CorePodGroup(group) => {
+            group.spec.disruption_mode.get_or_insert_with(|| "Pod".to_owned());
+        }
         _ => workload::fill_stored(object),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::convert::{container_sum, is_pod_level};
 use crate::wire::{
-    Affinity, Container, LabelSelector, LabelSelectorRequirement, Pod, PodAffinity, PodAffinityTerm, PodSpec,
-    PodTemplate, ResourceList, ResourceRequirements, StringMap,
+    Affinity, Container, EmptyDir, LabelSelector, LabelSelectorRequirement, Pod, PodAffinity, PodAffinityTerm, PodSpec,
+    PodTemplate, ResourceList, ResourceRequirements, StringMap, Volume,
 };
 
 /// The profile of pods that do not name one.
@@ -42,6 +42,12 @@ fn fill_spec(spec: &mut PodSpec) {
     }
     for rbd in spec.volumes.iter_mut().filter_map(|volume| volume.rbd.as_mut()) {
         fill(&mut rbd.pool, "rbd");
+    }
+    for volume in &mut spec.volumes {
+        let without_source = Volume { name: volume.name.clone(), ..Volume::default() };
+        if *volume == without_source {
+            volume.empty_dir = Some(EmptyDir::default());
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub use resources::{ResourceList, ResourceRequirements};
 pub use selector::{LabelSelector, LabelSelectorRequirement, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 pub use volume::{
     AwsElasticBlockStore, AzureDisk, Csi, EmptyDir, Ephemeral, GcePersistentDisk, HostPath, ImageVolume, Iscsi,
-    PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
+    OtherSource, PersistentVolumeClaimSource, PodResourceClaim, Rbd, StoredObject, Volume, VolumeById,
 };
 pub use workload::{
     DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, DeploymentStatus, Job, JobCondition,

@@ -23,7 +23,29 @@ wire! {
         azure_disk: Option<AzureDisk>,
         cinder: Option<VolumeById>,
         portworx_volume: Option<VolumeById>,
+        secret: Option<OtherSource>,
+        config_map: Option<OtherSource>,
+        #[serde(rename = "downwardAPI")]
+        downward_api: Option<OtherSource>,
+        projected: Option<OtherSource>,
+        nfs: Option<OtherSource>,
+        fc: Option<OtherSource>,
+        azure_file: Option<OtherSource>,
+        cephfs: Option<OtherSource>,
+        glusterfs: Option<OtherSource>,
+        flex_volume: Option<OtherSource>,
+        flocker: Option<OtherSource>,
+        git_repo: Option<OtherSource>,
+        photon_persistent_disk: Option<OtherSource>,
+        quobyte: Option<OtherSource>,
+        #[serde(rename = "scaleIO")]
+        scale_io: Option<OtherSource>,
+        storageos: Option<OtherSource>,
+        vsphere_volume: Option<OtherSource>,
     }
+
+    /// A source that decides nothing but that the volume has one.
+    OtherSource {}
 
     /// `persistentVolumeClaim`.
     PersistentVolumeClaimSource {

@@ -34,10 +34,24 @@ pub(crate) enum Stand {
     /// On a node, or sent there.
     Placed,
     /// It ran to its end: it counts towards the minimum for as long as the API has it.
-    Finished,
+    Succeeded,
+    /// It failed. It counts for nothing: who made it makes another one.
+    Failed,
 }
 
-const STANDS: usize = 5;
+const STANDS: usize = 6;
+
+impl Stand {
+    /// Where a pod stands that runs no more.
+    pub(crate) fn at_end(pod: &PodInfo) -> Self {
+        if pod.is_in_phase("Failed") { Self::Failed } else { Self::Succeeded }
+    }
+
+    /// Whether it runs no more.
+    pub(crate) const fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
 
 /// Numbers of members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +66,7 @@ impl Tally {
 
     /// Members that are where they should be.
     pub(crate) fn settled(&self) -> u32 {
-        self.of(Stand::Placed) + self.of(Stand::Finished)
+        self.of(Stand::Placed) + self.of(Stand::Succeeded)
     }
 
     /// Members that count towards the quorum.
@@ -88,6 +102,9 @@ pub(crate) struct Group {
     pub(crate) failed_at: Option<Time>,
     /// What its pods were told last.
     pub(crate) told: Str,
+    /// Whether it was ever tried, and whether something went wrong when it was tried last.
+    pub(crate) is_tried: bool,
+    pub(crate) is_in_error: bool,
     /// What the queue was told of last.
     pub(crate) seen: Option<(Tally, Option<u32>)>,
     pub(crate) last: Option<Arc<GangRecord>>,
@@ -106,6 +123,8 @@ impl Group {
             in_line: None,
             failed_at: None,
             told: Str::default(),
+            is_tried: false,
+            is_in_error: false,
             seen: None,
             last: None,
         }
@@ -171,6 +190,8 @@ pub(crate) struct Gangs {
     sequence: u64,
     /// Gangs that could be tried and were not placed: the highest priority first, then the one that waits for longest.
     line: BTreeSet<(Reverse<i32>, Time, Arc<GroupKey>)>,
+    /// Those of which something changed since they were reported.
+    pub(crate) unreported: BTreeSet<Arc<GroupKey>>,
 }
 
 impl Gangs {

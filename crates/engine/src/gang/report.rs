@@ -30,7 +30,7 @@ impl Group {
             minimum,
             have: tally.have(),
             placed: tally.of(Stand::Placed),
-            finished: tally.of(Stand::Finished),
+            finished: tally.of(Stand::Succeeded),
             waiting: tally.of(Stand::Ready),
             gated: tally.of(Stand::Gated),
             fits: None,

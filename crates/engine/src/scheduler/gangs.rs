@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use loadline_framework::record::{DecidedBy, GangRecord, GangState, Outcome as Result_};
+use loadline_framework::record::{GangRecord, GangState, Outcome as Result_};
 use loadline_framework::{GangSettings, Profile};
-use loadline_model::{GroupKey, PodInfo, PodKey, PreemptionPolicy, Str, Time};
+use loadline_model::{GroupKey, PodInfo, PreemptionPolicy, Str, Time};
 
-use super::{Attempt, GangAttempt, PlacedMember, Scheduler};
+use super::{Attempt, GangAttempt, Scheduler};
 use crate::cycle::Cycle;
 use crate::effect::Effect;
 use crate::gang::{Outcome, Stand, Want};
 use crate::happened::Ended;
-use crate::queue::{Head, QueueName, QueuedPod, Rejectors, Standing};
+use crate::queue::{Head, QueuedPod, Rejectors, Standing};
 
 /// The plugin without which nobody preempts.
 const PREEMPTION: &str = "DefaultPreemption";
@@ -79,7 +79,7 @@ impl Scheduler {
 
     /// A pod is gone. What ran to its end counts for as long as somebody else says so.
     pub(super) fn member_gone(&mut self, uid: &str) {
-        if self.gangs.stand_of(uid).is_some_and(|stand| stand != Stand::Finished) {
+        if self.gangs.stand_of(uid).is_some_and(|stand| !stand.is_end()) {
             self.touched.extend(self.gangs.remove(uid));
         }
     }
@@ -128,6 +128,7 @@ impl Scheduler {
     }
 
     fn settle_gang(&mut self, key: &Arc<GroupKey>, now: Time) {
+        self.gangs.unreported.insert(key.clone());
         let Some(group) = self.gangs.get(key) else { return };
         let (is_ready, leader, need) = (group.is_ready(), group.leader.clone(), group.need());
         let waits_for_room = is_ready && need > 0;
@@ -230,6 +231,7 @@ impl Scheduler {
         let number = leader.attempts;
         if let Some(group) = self.gangs.get_mut(key) {
             group.leader = None;
+            group.is_tried = true;
         }
         let profile = self.engine.profiles().get(&leader.pod.scheduler_name).cloned();
         let settings = profile.as_ref().and_then(|profile| profile.gangs().cloned());
@@ -298,7 +300,9 @@ impl Scheduler {
         let record = self.timed(record, key, now);
         if let Some(group) = self.gangs.get_mut(key) {
             group.last = Some(Arc::new(record.clone()));
+            group.is_in_error = result == Result_::Error;
         }
+        self.gangs.unreported.insert(key.clone());
         Attempt { cycle, number, gang: Some(Box::new(GangAttempt { key: key.clone(), placed: Vec::new(), record })) }
     }
 
@@ -453,82 +457,6 @@ impl Scheduler {
                 effects.push(Effect::PatchStatus { pod: pod.clone(), condition: None, nominated_node_name });
             }
         }
-    }
-
-    /// How far a gang is, with when it is tried again.
-    pub fn gang(&self, key: &GroupKey, now: Time) -> Option<GangRecord> {
-        let group = self.gangs.get(key)?;
-        let record = group.record();
-        let last = group.last.as_deref().filter(|_| record.state == GangState::Ready);
-        let record = last.map_or(record.clone(), |last| GangRecord {
-            state: last.state,
-            fits: last.fits,
-            domain: last.domain.clone(),
-            blocked: last.blocked.clone(),
-            message: last.message.clone(),
-            ..record
-        });
-        Some(self.timed(record, key, now))
-    }
-
-    /// The gang of a pod that is known.
-    pub fn gang_of(&self, uid: &str, now: Time) -> Option<GangRecord> {
-        self.gang(self.gangs.of(uid)?, now)
-    }
-
-    /// Members of a group that wait, by uid.
-    pub fn waiting_members(&self, key: &GroupKey) -> Vec<Arc<PodInfo>> {
-        let waits = |stand: Stand| matches!(stand, Stand::Ready | Stand::Gated);
-        let members = self.gangs.get(key).into_iter().flat_map(|group| group.members.values());
-        let mut pods: Vec<_> = members.filter(|member| waits(member.stand)).map(|member| member.pod.clone()).collect();
-        pods.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
-        pods
-    }
-
-    /// Plans a gang and takes the plan back: how far it is, and where its members would go.
-    pub fn look_at_gang(&mut self, key: &GroupKey) -> Option<(GangRecord, Vec<PlacedMember>)> {
-        let group = self.gangs.get(key)?;
-        let record = group.record();
-        if !group.is_ready() {
-            return Some((record, Vec::new()));
-        }
-        let want = self.want(key, 1)?;
-        let mut transaction = self.engine.begin(want.members.iter());
-        let planned = self.engine.plan(&want, &mut transaction);
-        self.engine.roll_back(transaction);
-        match planned {
-            Ok(outcome) => {
-                let domain = outcome.domain.map(|(key, value)| format!("{key}={value}"));
-                let fits = Some(outcome.placed.len() as u32);
-                let placed = outcome.placed.into_iter().map(|member| PlacedMember {
-                    decided_by: member.cycle.decided_by.unwrap_or(DecidedBy::Score),
-                    feasible: member.cycle.feasible,
-                    pod: member.pod,
-                    node: member.node,
-                    attempts: 1,
-                });
-                Some((GangRecord { fits, domain, ..record }, placed.collect()))
-            }
-            Err(outcome) => Some((self.gangs.get(key)?.record_of(&outcome), Vec::new())),
-        }
-    }
-
-    /// Keys of all groups, in order.
-    pub fn gang_keys(&self) -> Vec<Arc<GroupKey>> {
-        self.gangs.keys()
-    }
-
-    fn timed(&self, mut record: GangRecord, key: &GroupKey, now: Time) -> GangRecord {
-        const SECOND: f64 = 1e9;
-        let seconds = |at: Time| at.saturating_sub(now).max(0) as f64 / SECOND;
-        let leader: Option<PodKey> = self.gangs.get(key).and_then(|group| group.leader.clone());
-        record.next_try_seconds = leader.and_then(|uid| match self.queue.get(&uid)? {
-            (QueueName::Active, _) => Some(0.0),
-            _ => self.queue.next_try(&uid).map(seconds),
-        });
-        record.reserved_seconds =
-            self.kept_room.as_ref().filter(|kept| *kept.key == *key).map(|kept| seconds(kept.until));
-        record
     }
 }
 

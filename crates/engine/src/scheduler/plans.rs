@@ -120,6 +120,7 @@ impl Scheduler {
             group.failed_at = None;
             group.told = Str::default();
             group.last = None;
+            group.is_in_error = false;
         }
         self.forget_room_of(key);
         self.touched.insert(key.clone());
@@ -278,6 +279,7 @@ impl Scheduler {
             };
             if let Some(group) = self.gangs.get_mut(key) {
                 group.last = Some(Arc::new(record.clone()));
+                group.is_in_error = outcome == Result_::Error;
             }
             self.tell_group(key, reason, true, record, effects);
         }

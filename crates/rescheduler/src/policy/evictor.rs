@@ -101,7 +101,7 @@ impl<'a> Evictor<'a> {
         if refused.is_some() || pod.marks.has(Marks::EVICT) {
             return refused;
         }
-        let is_failed = pod.health.as_ref().is_some_and(|health| health.phase == *"Failed");
+        let is_failed = pod.is_in_phase("Failed");
         let bare = pod.owner.is_none() && (self.protects("FailedBarePods") || !is_failed);
         let critical = self.protects("SystemCriticalPods");
         let has_claim = || {
