@@ -6,7 +6,8 @@ use std::time::Duration;
 use loadline_config::Config;
 use loadline_framework::Registry;
 use loadline_kubernetes::{
-    Announcer, Connection, Election, ElectionOptions, Extenders, Fence, Live, LiveError, LiveOptions, Rescheduler,
+    Announcer, Connection, Election, ElectionOptions, Extenders, Fence, GroupStatuses, Live, LiveError, LiveOptions,
+    Rescheduler,
 };
 use loadline_metrics::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -64,7 +65,8 @@ pub(super) async fn run(
     };
     let live = Live::start(&connection, &fence, profiles, &options).map_err(|error| Failure::message(&error))?;
     let (rescheduling, of_rescheduler) = watch::channel(rescheduling);
-    let mut rescheduler = Rescheduler::new(&connection, &fence, live.scheduling(), metrics.clone(), of_rescheduler);
+    let rescheduler = Rescheduler::new(&connection, &fence, live.scheduling(), metrics.clone(), of_rescheduler);
+    let groups = GroupStatuses::new(&connection, &fence, live.scheduling());
     let (in_force, shown) = watch::channel(Arc::new(loadline_config::effective::shown(config, registry)));
     let served = Served {
         settings: &settings.serve,
@@ -98,7 +100,8 @@ pub(super) async fn run(
             _ => std::future::pending().await,
         }
     };
-    let life = life(live, election.as_mut(), &mut rescheduler, &serving, |leads| metrics.set_leading(lease, leads));
+    let workers = Workers { rescheduler, groups };
+    let life = life(live, election.as_mut(), workers, &serving, |leads| metrics.set_leading(lease, leads));
     let exit = tokio::select! {
         exit = Box::pin(life) => exit,
         () = Box::pin(reload) => unreachable!("a file is followed for ever"),
@@ -108,11 +111,24 @@ pub(super) async fn run(
     exit
 }
 
+/// What a leader does besides scheduling.
+struct Workers {
+    rescheduler: Rescheduler,
+    groups: GroupStatuses,
+}
+
+impl Workers {
+    /// Works for as long as it is polled.
+    async fn run(&mut self) {
+        tokio::join!(self.rescheduler.run(), self.groups.run());
+    }
+}
+
 /// Candidate and leader in turn, until it ends.
 async fn life(
     mut live: Live,
     election: Option<&mut Election>,
-    rescheduler: &mut Rescheduler,
+    mut workers: Workers,
     serving: &Serving,
     tell_leading: impl Fn(bool),
 ) -> Result<Exit, Failure> {
@@ -123,12 +139,12 @@ async fn life(
     };
     let Some(election) = election else {
         live.prepare();
-        rescheduler.begin().await;
+        workers.rescheduler.begin().await;
         live.lead();
         return tokio::select! {
             () = signals.next() => stop(live).await,
             () = live.ended() => Err(Failure::message(&LiveError::Panicked)),
-            () = rescheduler.run() => unreachable!("pods are moved for ever"),
+            () = workers.run() => unreachable!("they work for ever"),
         };
     };
     loop {
@@ -140,21 +156,21 @@ async fn life(
         }
         // Rooms that are held for pods under way are held again before anybody else may have them.
         live.prepare();
-        rescheduler.begin().await;
+        workers.rescheduler.begin().await;
         live.lead();
         tell_leading(true);
         let is_asked_to_end = tokio::select! {
             () = election.hold() => false,
             () = signals.next() => true,
             () = live.ended() => true,
-            () = rescheduler.run() => unreachable!("pods are moved for ever"),
+            () = workers.run() => unreachable!("they work for ever"),
         };
         if is_asked_to_end {
             break;
         }
         error!("the lease is lost: another instance may be scheduling; waiting for it again");
         live.step_down();
-        rescheduler.step_down().await;
+        workers.rescheduler.step_down().await;
     }
     let exit = tokio::select! {
         // The lease is renewed meanwhile.

@@ -9,6 +9,7 @@ mod drop_in;
 mod explain;
 mod extenders;
 mod faults;
+mod gangs;
 mod https;
 mod leaders;
 mod manifests;

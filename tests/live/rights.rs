@@ -11,6 +11,7 @@ use loadline_kubernetes::{Access, Connection, Reviews, Subject};
 use loadline_metrics::Metrics;
 use serde_json::{Value, json};
 
+use crate::gangs;
 use crate::support::{
     NAME, Running, add_node, bound, create, events, eventually, get, kubectl, list, pod, priority_class, running,
     service_account, within, workload,
@@ -279,4 +280,36 @@ fn the_rights_of_the_rescheduler_are_those_that_are_used() {
     let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
     assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
     assert!(own.is_disjoint(&base), "what the base allows already");
+}
+
+#[test]
+fn the_rights_for_gangs_are_those_that_are_used() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
+    let audit = audit(&policy, &log);
+    let flags: Vec<&str> = audit.iter().map(String::as_str).chain(gangs::CORE).collect();
+    let server = ControlPlane::start_with(&flags).expect("the control plane starts");
+    gangs::install(&server);
+    let config = folder.path().join("config.yaml");
+    gangs::configure(&config, &service_account(&server), &json!({}));
+    add_node(&server, "node-a", "4");
+    let scheduler = Running::with_config(&config);
+    create(&server, &[gangs::group("a", 1), gangs::core_group("b", 1)]);
+    create(&server, &[gangs::member("a", 0, "1", &json!({})), gangs::core_member("b", 0, "1")]);
+    for group in ["podgroups.scheduling.x-k8s.io/a", "podgroups.scheduling.k8s.io/b"] {
+        eventually("its status is written", || {
+            (get(&server, &[group])["status"]["conditions"][0]["status"] == "True").then_some(())
+        });
+    }
+    assert_eq!(scheduler.stop(), Some(0));
+
+    let requests = requests(&log);
+    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
+    let own = granted(&[get(&server, &["clusterrole", "loadline-gangs"])]);
+    let base = granted(&roles(&server));
+    assert!(own.len() == 2 && own.is_subset(&used), "allowed and never asked for: {own:?} of {used:?}");
+    let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
+    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
 }

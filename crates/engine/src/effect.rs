@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::scheduler::Reservation;
-use loadline_framework::record::GangRecord;
 use loadline_framework::{SharedExtender, UsageSample, UsageSource};
 use loadline_model::{
     DeviceClass, DisruptionBudget, GroupKey, Namespace, NodeSpec, PodGroupInfo, PodInfo, PodKey, ServiceSelector, Str,
@@ -54,16 +53,18 @@ pub enum Effect {
         /// Text.
         note: String,
     },
-    /// Something to be told of a gang: as an event of its PodGroup, and in the PodGroup's status.
-    TellGroup {
+    /// Record an event about a PodGroup.
+    RecordGroupEvent {
         /// The PodGroup.
         group: Arc<PodGroupInfo>,
+        /// The profile that schedules its pods.
+        scheduler_name: Str,
         /// `Scheduled`, `FailedScheduling`, `Preempted`, `Timeout` or `BindFailed`.
         reason: &'static str,
         /// Whether it is a warning.
         warning: bool,
-        /// How far the gang is; its message is the text of the event.
-        gang: Box<GangRecord>,
+        /// Text.
+        note: String,
     },
 }
 

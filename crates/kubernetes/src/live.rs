@@ -9,7 +9,7 @@ use std::time::Duration;
 use loadline_engine::{Effect, Event, Findings, Refused, Scheduler, Settings};
 use loadline_framework::{Profiles, UsageSample, UsageSource};
 use loadline_metrics::Metrics;
-use loadline_model::{PodKey, Str, Time};
+use loadline_model::{GroupApi, PodKey, Str, Time};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel};
 use tokio::sync::{oneshot, watch};
@@ -161,7 +161,8 @@ impl Live {
         let (role, role_told) = watch::channel(Role::Follow);
         let connection = connection.fenced(fence);
         let writer = Writer::new(connection.clone(), sender.clone(), runtime.clone(), options.metrics.clone());
-        let scheduling = Scheduling { sender, is_synced: Arc::default(), broken: Arc::default() };
+        let scheduling =
+            Scheduling { sender, is_synced: Arc::default(), broken: Arc::default(), groups: Arc::default() };
         let settings = Settings { seed: options.seed, parallelism: options.parallelism, ..Settings::default() };
         let mut scheduler = Scheduler::new(profiles, settings);
         scheduler.set_max_in_unschedulable(options.max_in_unschedulable);
@@ -218,6 +219,24 @@ impl Live {
             // Nothing is kept of them that could be checked.
             follow!(RefusedPods, Duration::MAX);
         }
+        macro_rules! follow_once {
+            ($api:ident: $($resource:ident),*) => {
+                $(
+                    let (api, sender) = (self.connection.read.clone(), self.scheduling.sender.clone());
+                    let check_period = self.check_period;
+                    let follower =
+                        Follower::<resources::$resource>::new(api, sender, check_period, &self.originals);
+                    let mut groups = self.scheduling.groups.subscribe();
+                    Handle::current().spawn(async move {
+                        if groups.wait_for(|placed| placed.has(GroupApi::$api)).await.is_ok() {
+                            follower.run().await;
+                        }
+                    });
+                )*
+            };
+        }
+        follow_once!(Crd: FinishedMembers, FinishedOldMembers, FinishedOldestMembers);
+        follow_once!(Core: FinishedCoreMembers);
     }
 
     /// Begins to follow the cluster if it does not yet: what is to be there before anything is scheduled needs to know it.
@@ -271,6 +290,30 @@ pub struct Scheduling {
     sender: Sender<Message>,
     is_synced: Arc<AtomicBool>,
     broken: Arc<AtomicUsize>,
+    groups: Arc<watch::Sender<PlacedGroups>>,
+}
+
+/// Of which APIs there have been groups that are placed as gangs. What only they need is not asked for before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlacedGroups {
+    crd: bool,
+    core: bool,
+}
+
+impl PlacedGroups {
+    pub(crate) fn has(self, api: GroupApi) -> bool {
+        match api {
+            GroupApi::Crd => self.crd,
+            GroupApi::Core => self.core,
+        }
+    }
+
+    fn with(self, api: GroupApi) -> Self {
+        match api {
+            GroupApi::Crd => Self { crd: true, ..self },
+            GroupApi::Core => Self { core: true, ..self },
+        }
+    }
 }
 
 impl std::fmt::Debug for Scheduling {
@@ -312,6 +355,12 @@ impl Scheduling {
         samples: Option<Vec<(Str, UsageSample)>>,
     ) -> bool {
         self.sender.send(Message::Event(Event::Usage(source, at, samples))).await.is_ok()
+    }
+
+    /// Returns once there are groups that are placed as gangs.
+    pub(crate) async fn has_groups(&self) {
+        // There is a sender: this one.
+        let _ = self.groups.subscribe().wait_for(|placed| *placed != PlacedGroups::default()).await;
     }
 
     /// Tells something that happened; whether the scheduling thread is still there.
@@ -437,7 +486,9 @@ impl Shell {
             Message::Event(event) => {
                 let timer = Timer::start();
                 self.witness.event(&event);
+                let group = if let Event::PodGroup(group) = &event { Some(group.key.api) } else { None };
                 self.scheduler.apply(event, now);
+                self.note_groups(group);
                 self.measure.applied(self.scheduler.happened(), timer.elapsed());
                 if let Some(refused) = &self.scheduler.happened().refused {
                     tell(refused);
@@ -467,6 +518,8 @@ impl Shell {
             Message::Activate(uid) => self.scheduler.activate(&uid, now),
             Message::Profiles(profiles, answer) => {
                 let left = self.scheduler.set_profiles(profiles, now);
+                let known = self.scheduler.gang_keys();
+                self.note_groups(known.iter().map(|key| key.api));
                 // Whoever asked may have gone.
                 let _ = answer.send(left.len());
                 for pod in left {
@@ -477,6 +530,19 @@ impl Shell {
                 }
             }
             Message::Ask(question) => question(&mut self.scheduler, now),
+        }
+    }
+
+    /// There are groups of these APIs.
+    fn note_groups(&self, apis: impl IntoIterator<Item = GroupApi>) {
+        if self.scheduler.places_gangs() {
+            for api in apis {
+                self.scheduling.groups.send_if_modified(|placed| {
+                    let is_new = !placed.has(api);
+                    *placed = placed.with(api);
+                    is_new
+                });
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use loadline_model::{Map, PodInfo, Str, Time};
+use loadline_model::{Map, PodGroupInfo, PodInfo, Str, Time};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::{debug, warn};
@@ -32,11 +32,70 @@ const REFRESH: Duration = Duration::from_mins(30);
 /// How often series are looked through.
 const ROUND: Duration = Duration::from_mins(1);
 
+/// What an event is about.
+#[derive(Clone, Debug)]
+pub(crate) enum About {
+    Pod(Arc<PodInfo>),
+    /// The controller of a pod, which is what the event is related to.
+    OwnerOf(Arc<PodInfo>),
+    /// A PodGroup whose pods are scheduled by this profile.
+    Group(Arc<PodGroupInfo>, Str),
+}
+
+impl About {
+    fn namespace(&self) -> &Str {
+        match self {
+            Self::Pod(pod) | Self::OwnerOf(pod) => &pod.namespace,
+            Self::Group(group, _) => &group.key.namespace,
+        }
+    }
+
+    fn scheduler_name(&self) -> &Str {
+        match self {
+            Self::Pod(pod) | Self::OwnerOf(pod) => &pod.scheduler_name,
+            Self::Group(_, scheduler_name) => scheduler_name,
+        }
+    }
+
+    /// The uid of the object that tells whose turn it is, and whether the event is about the owner of that.
+    fn key(&self) -> (Str, bool) {
+        match self {
+            Self::Pod(pod) => (pod.uid.clone(), false),
+            Self::OwnerOf(pod) => (pod.uid.clone(), true),
+            Self::Group(group, _) => (group.uid.clone(), false),
+        }
+    }
+
+    /// As `regarding` has it.
+    fn reference(&self) -> Value {
+        match self {
+            Self::Pod(pod) => reference(pod),
+            Self::OwnerOf(pod) => pod.owner.as_ref().map_or_else(
+                || reference(pod),
+                |owner| {
+                    json!({
+                        "kind": &*owner.kind,
+                        "apiVersion": &*owner.api_version,
+                        "namespace": &*pod.namespace,
+                        "name": &*owner.name,
+                        "uid": &*owner.uid,
+                    })
+                },
+            ),
+            Self::Group(group, _) => json!({
+                "kind": "PodGroup",
+                "apiVersion": group.key.api.api_version(),
+                "namespace": &*group.key.namespace,
+                "name": &*group.key.name,
+                "uid": &*group.uid,
+            }),
+        }
+    }
+}
+
 /// An event to be recorded.
 pub(crate) struct Note {
-    pub(crate) about: Arc<PodInfo>,
-    /// It is about the pod's owner, and the pod is what it is related to.
-    pub(crate) of_owner: bool,
+    pub(crate) about: About,
     pub(crate) related: Option<Arc<PodInfo>>,
     pub(crate) action: &'static str,
     pub(crate) reason: &'static str,
@@ -73,7 +132,7 @@ impl Recorder {
     /// Takes an event, if there is room. Those of one pod are written in order.
     pub(crate) fn record(&self, note: Note) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.writers[place(&note.about.uid, WRITERS)].try_send(note) {
+        if let Err(error) = self.writers[place(&note.about.key().0, WRITERS)].try_send(note) {
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
             warn!(%error, "an event is not recorded");
         }
@@ -93,8 +152,7 @@ pub(crate) fn place(uid: &str, writers: usize) -> usize {
 /// What makes an event the same as another; the text is no part of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    about: Str,
-    of_owner: bool,
+    about: (Str, bool),
     related: Option<Str>,
     action: &'static str,
     reason: &'static str,
@@ -149,8 +207,7 @@ impl Recording {
 
     async fn write(&mut self, note: Note) {
         let key = Key {
-            about: note.about.uid.clone(),
-            of_owner: note.of_owner,
+            about: note.about.key(),
             related: note.related.as_ref().map(|related| related.uid.clone()),
             action: note.action,
             reason: note.reason,
@@ -177,7 +234,10 @@ impl Recording {
                 let last_observed = clock::micros();
                 self.series.insert(key, Series { path, count: 1, last: now, last_observed, written: now });
             }
-            Err(error) => warn!(pod = note.about.full_name(), reason = note.reason, %error, "can not record an event"),
+            Err(error) => {
+                let about = format!("{namespace}/{}", body["regarding"]["name"].as_str().unwrap_or_default());
+                warn!(about, reason = note.reason, %error, "can not record an event");
+            }
         }
     }
 
@@ -215,41 +275,32 @@ impl Recording {
     }
 
     fn event(&self, note: &Note) -> (Str, Value) {
-        let pod = &note.about;
-        let controller = &pod.scheduler_name;
+        let (namespace, controller) = (note.about.namespace(), note.about.scheduler_name());
+        let regarding = note.about.reference();
+        let name = regarding["name"].as_str().unwrap_or_default();
         let mut body = json!({
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {
-                "namespace": &*pod.namespace,
-                "name": format!("{}.{}", pod.name, clock::suffix()),
+                "namespace": &**namespace,
+                "name": format!("{name}.{}", clock::suffix()),
             },
             "eventTime": clock::micros(),
             "reportingController": &**controller,
             "reportingInstance": format!("{controller}-{}", self.hostname),
             "action": note.action,
             "reason": note.reason,
-            "regarding": reference(pod),
+            "regarding": regarding,
             "note": shortened(&note.text),
             "type": if note.warning { "Warning" } else { "Normal" },
         });
         if let Some(related) = &note.related {
             body["related"] = reference(related);
         }
-        if note.of_owner
-            && let Some(owner) = &pod.owner
-        {
-            body["metadata"]["name"] = format!("{}.{}", owner.name, clock::suffix()).into();
+        if let About::OwnerOf(pod) = &note.about {
             body["related"] = reference(pod);
-            body["regarding"] = json!({
-                "kind": &*owner.kind,
-                "apiVersion": &*owner.api_version,
-                "namespace": &*pod.namespace,
-                "name": &*owner.name,
-                "uid": &*owner.uid,
-            });
         }
-        (pod.namespace.clone(), body)
+        (namespace.clone(), body)
     }
 }
 

@@ -144,6 +144,52 @@ resources! {
         |(namespace, name)| group_gone(GroupApi::Core, namespace, name), may be absent: true, may be forbidden: true;
 }
 
+/// Members of groups that run no more: who follows [`Pods`] hears only that they are gone.
+macro_rules! finished_members {
+    ($($type:ident, $label:literal, $name:literal;)*) => {
+        $(
+            #[doc = concat!("Finished pods; `", $label, "` as label or not at all.")]
+            #[derive(Debug)]
+            pub(crate) struct $type;
+
+            impl Resource for $type {
+                type Wire = wire::Pod;
+                type Key = PodKey;
+                const NAME: &'static str = $name;
+                const PATH: &'static str = Pods::PATH;
+                const SELECTION: &'static str = concat!(
+                    $label, "fieldSelector=status.phase!=Pending,status.phase!=Running,status.phase!=Unknown&"
+                );
+
+                fn metadata(object: &Self::Wire) -> &wire::ObjectMeta {
+                    &object.metadata
+                }
+
+                fn key_of(metadata: &wire::ObjectMeta) -> Self::Key {
+                    Pods::key_of(metadata)
+                }
+
+                fn seen(converter: &mut Converter, pod: &Self::Wire) -> Option<Event> {
+                    let pod = converter.pod(pod);
+                    pod.pod_group.is_some().then(|| Event::MemberFinished(Arc::new(pod)))
+                }
+
+                fn gone(key: Self::Key) -> Event {
+                    Event::FinishedMemberGone(key)
+                }
+            }
+        )*
+    };
+}
+
+finished_members! {
+    FinishedMembers, "labelSelector=scheduling.x-k8s.io%2Fpod-group&", "finished members";
+    FinishedOldMembers, "labelSelector=pod-group.scheduling.sigs.k8s.io&", "finished members by the older label";
+    FinishedOldestMembers, "labelSelector=pod-group.scheduling.sigs.k8s.io%2Fname&", "finished members by the oldest label";
+    // The API server selects no pods by the group that their spec names.
+    FinishedCoreMembers, "", "finished members of Kubernetes' own groups";
+}
+
 /// Pods that kubelets refuse for want of room. They have failed, so that who follows [`Pods`] hears only that they are gone, in the
 /// state before.
 #[derive(Debug)]
@@ -173,5 +219,21 @@ impl Resource for RefusedPods {
 
     fn gone(key: Self::Key) -> Event {
         Pods::gone(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loadline_model::GROUP_LABELS;
+
+    use super::*;
+
+    #[test]
+    fn finished_members_are_followed_by_each_label_that_names_a_group() {
+        let selections = [FinishedMembers::SELECTION, FinishedOldMembers::SELECTION, FinishedOldestMembers::SELECTION];
+        for (selection, label) in selections.into_iter().zip(GROUP_LABELS) {
+            let selector = format!("labelSelector={}&fieldSelector=", label.replace('/', "%2F"));
+            assert!(selection.starts_with(&selector), "{selection}");
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::clock::about;
 use crate::live::Message;
 use crate::measure::Timer;
 use crate::patcher::{Patch, Patcher, path_of};
-use crate::recorder::{Note, Recorder};
+use crate::recorder::{About, Note, Recorder};
 use victims::Preemptions;
 
 /// Bindings under way at the same time: each has a connection of its own.
@@ -92,22 +92,18 @@ impl Writer {
                 let under_way = self.preemptions.begin();
                 self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims, under_way));
             }
-            Effect::TellGroup { group, reason, gang, .. } => {
-                tracing::debug!(group = %group.key, reason, message = gang.message, "gang");
-            }
             Effect::RecordEvent { pod, reason, warning, note } => {
-                let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
-                self.recorder.record(Note {
-                    about: pod,
-                    of_owner: false,
-                    related: None,
-                    action,
-                    reason,
-                    warning,
-                    text: note,
-                });
+                self.record(About::Pod(pod), reason, warning, note);
+            }
+            Effect::RecordGroupEvent { group, scheduler_name, reason, warning, note } => {
+                self.record(About::Group(group, scheduler_name), reason, warning, note);
             }
         }
+    }
+
+    fn record(&self, about: About, reason: &'static str, warning: bool, text: String) {
+        let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
+        self.recorder.record(Note { about, related: None, action, reason, warning, text });
     }
 
     /// Returns once all victims of preemptions are asked to go, and events and statuses are written.

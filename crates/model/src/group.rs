@@ -57,6 +57,8 @@ pub struct PodGroupInfo {
     pub key: Arc<GroupKey>,
     /// Uid; empty when unknown.
     pub uid: Str,
+    /// `metadata.generation`, which changes with the spec; 0 when unknown.
+    pub generation: i64,
     /// Creation.
     pub created: Option<Time>,
     /// Pods that must be placed together; 0 for a group that is no gang.
@@ -81,6 +83,7 @@ impl PodGroupInfo {
         Self {
             key: Arc::new(key),
             uid: Str::default(),
+            generation: 0,
             created: None,
             min_member,
             min_resources: None,

@@ -105,6 +105,7 @@ impl Converter {
         PodGroupInfo {
             key,
             uid: Str::from(&*metadata.uid),
+            generation: metadata.generation,
             created: metadata.creation_timestamp.map(|time| time.0),
             ..PodGroupInfo::gang(
                 GroupKey { namespace: Str::default(), name: Str::default(), api },

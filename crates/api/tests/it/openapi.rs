@@ -91,7 +91,10 @@ fn pod_spec() -> String {
             "csi": {{"driver": "d"}}, "gcePersistentDisk": {{"pdName": "p", "readOnly": true}}, "awsElasticBlockStore": {{"volumeID": "v", "readOnly": true}},
             "iscsi": {{"iqn": "q", "readOnly": true, "lun": 1, "targetPortal": "t"}},
             "rbd": {{"monitors": ["m"], "image": "i", "pool": "p", "readOnly": true}}, "azureDisk": {{"diskURI": "u", "diskName": "d"}},
-            "cinder": {{"volumeID": "v"}}, "portworxVolume": {{"volumeID": "v"}}}}],
+            "cinder": {{"volumeID": "v"}}, "portworxVolume": {{"volumeID": "v"}},
+            "secret": {{}}, "configMap": {{}}, "downwardAPI": {{}}, "projected": {{}}, "nfs": {{}}, "fc": {{}},
+            "azureFile": {{}}, "cephfs": {{}}, "glusterfs": {{}}, "flexVolume": {{}}, "flocker": {{}}, "gitRepo": {{}},
+            "photonPersistentDisk": {{}}, "quobyte": {{}}, "scaleIO": {{}}, "storageos": {{}}, "vsphereVolume": {{}}}}],
         "resourceClaims": [{{"name": "gpu", "resourceClaimName": "c", "resourceClaimTemplateName": "t"}}],
         "priority": 7, "priorityClassName": "p", "preemptionPolicy": "Never", "runtimeClassName": "kata", "restartPolicy": "Never",
         "schedulingGates": [{{"name": "g"}}], "schedulingGroup": {{"podGroupName": "pg"}}, "hostNetwork": true, "hostUsers": true}}"#

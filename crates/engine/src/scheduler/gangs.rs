@@ -36,7 +36,7 @@ impl Scheduler {
     }
 
     /// Whether any profile places gangs.
-    pub(super) fn has_gangs(&self) -> bool {
+    pub fn places_gangs(&self) -> bool {
         self.engine.profiles().profiles.iter().any(|profile| profile.gangs().is_some())
     }
 
@@ -66,7 +66,7 @@ impl Scheduler {
     /// A member is where it should be, or has left.
     pub(super) fn member_is(&mut self, pod: &Arc<PodInfo>, stand: Option<Stand>) {
         let left = match (&pod.pod_group, stand) {
-            (Some(key), Some(stand)) if self.has_gangs() => {
+            (Some(key), Some(stand)) if self.places_gangs() => {
                 let before = self.gangs.of(&pod.uid).filter(|known| *known != key).cloned();
                 self.gangs.set(pod, key, stand);
                 self.touched.insert(key.clone());
@@ -86,7 +86,7 @@ impl Scheduler {
 
     /// Other profiles are in force: who is a member is asked anew.
     pub(super) fn regroup(&mut self, now: Time) {
-        if !self.has_gangs() && self.gangs.keys().is_empty() {
+        if !self.places_gangs() && self.gangs.keys().is_empty() {
             return;
         }
         let mut pods: Vec<Arc<PodInfo>> = self.pending.values().cloned().collect();
@@ -376,7 +376,7 @@ impl Scheduler {
         let note = format!("gang {key}: {}", record.message);
         let (pod, warning) = (leader.clone(), true);
         effects.push(Effect::RecordEvent { pod, reason: "FailedScheduling", warning, note: note.clone() });
-        self.tell_group(key, "FailedScheduling", true, record.clone(), effects);
+        self.tell_group(key, "FailedScheduling", true, record.message.clone(), effects);
         let Some(group) = self.gangs.get_mut(key) else { return };
         let is_new = group.told.as_str() != note;
         group.told = Str::from(note.as_str());
@@ -391,11 +391,13 @@ impl Scheduler {
         key: &GroupKey,
         reason: &'static str,
         warning: bool,
-        gang: GangRecord,
+        note: String,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(group) = self.gangs.get(key).and_then(|group| group.object.clone()) {
-            effects.push(Effect::TellGroup { group, reason, warning, gang: Box::new(gang) });
+        let Some(found) = self.gangs.get(key) else { return };
+        if let (Some(group), Some(member)) = (found.object.clone(), found.members.values().next()) {
+            let scheduler_name = member.pod.scheduler_name.clone();
+            effects.push(Effect::RecordGroupEvent { group, scheduler_name, reason, warning, note });
         }
     }
 

@@ -163,11 +163,8 @@ impl Scheduler {
             return;
         }
         let Some(plan) = self.plans.remove(key) else { return };
-        if let Some(record) = self.gangs.get(key).map(crate::gang::Group::record) {
-            let message = format!("{} pods of the gang have their nodes", plan.members.len());
-            let record = loadline_framework::record::GangRecord { message, state: GangState::Underway, ..record };
-            self.tell_group(key, "Scheduled", false, record, effects);
-        }
+        let note = format!("{} pods of the gang have their nodes", plan.members.len());
+        self.tell_group(key, "Scheduled", false, note, effects);
         for uid in &plan.members {
             self.gangs.stand(uid, Stand::Placed);
         }
@@ -278,10 +275,10 @@ impl Scheduler {
                 ..record
             };
             if let Some(group) = self.gangs.get_mut(key) {
-                group.last = Some(Arc::new(record.clone()));
+                group.last = Some(Arc::new(record));
                 group.is_in_error = outcome == Result_::Error;
             }
-            self.tell_group(key, reason, true, record, effects);
+            self.tell_group(key, reason, true, text.to_owned(), effects);
         }
         for (pod, node) in freed {
             self.room_is_free(&pod, &node, now);
@@ -334,11 +331,8 @@ impl Scheduler {
         let at = now.saturating_add(bond.pause);
         if at >= bond.until {
             let key = bond.key.clone();
-            let text = format!("{} could not be bound in time: {error}", pod.full_name());
-            if let Some(record) = self.gangs.get(&key).map(crate::gang::Group::record) {
-                let record = loadline_framework::record::GangRecord { message: text, ..record };
-                self.tell_group(&key, "BindFailed", true, record, effects);
-            }
+            let note = format!("{} could not be bound in time: {error}", pod.full_name());
+            self.tell_group(&key, "BindFailed", true, note, effects);
             return false;
         }
         bond.pause = (2 * bond.pause).min(LONGEST_PAUSE);

@@ -242,7 +242,7 @@ impl Together {
                     self.to_do.extend(last.map(|last| ToDo::Release(preemptor.uid.clone(), last)));
                     self.to_do.extend(victims.iter().map(|victim| ToDo::Gone(victim.uid.clone())));
                 }
-                Effect::PatchStatus { .. } | Effect::RecordEvent { .. } | Effect::TellGroup { .. } => {}
+                Effect::PatchStatus { .. } | Effect::RecordEvent { .. } | Effect::RecordGroupEvent { .. } => {}
             }
         }
     }

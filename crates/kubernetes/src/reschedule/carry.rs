@@ -17,7 +17,7 @@ use super::object::{self, Object, SECOND};
 use super::{KEPT, Rescheduler, owners, view};
 use crate::api::{ApiError, Ask, JSON, read};
 use crate::clock;
-use crate::recorder::Note;
+use crate::recorder::{About, Note};
 
 /// Media type of a patch that replaces what it names.
 const MERGE: &str = "application/merge-patch+json";
@@ -118,9 +118,8 @@ impl Rescheduler {
         info!(pod, from, to, strategy, gain = spec.gain, reason = spec.reason, "evicted");
         let Some(about) = &held.pod else { return };
         let text = format!("From {from} to {to} by {strategy}: {}; gains {} percent points", spec.reason, spec.gain);
-        let note = |of_owner, text: String| Note {
-            about: Arc::clone(about),
-            of_owner,
+        let note = |about, text: String| Note {
+            about,
             related: None,
             action: "Rescheduling",
             reason: "Rescheduled",
@@ -128,9 +127,9 @@ impl Rescheduler {
             text,
         };
         if about.owner.is_some() {
-            self.recorder.record(note(true, format!("Pod {}: {text}", spec.pod.name)));
+            self.recorder.record(note(About::OwnerOf(Arc::clone(about)), format!("Pod {}: {text}", spec.pod.name)));
         }
-        self.recorder.record(note(false, text));
+        self.recorder.record(note(About::Pod(Arc::clone(about)), text));
     }
 
     async fn write_phase(&self, key: &Str, phase: Phase) -> Result<(), ApiError> {

@@ -17,7 +17,7 @@ use crate::api::{ApiError, Ask, JSON};
 use crate::clock::{about, seconds};
 use crate::live::Message;
 use crate::patcher::{patch_status, path_of};
-use crate::recorder::Note;
+use crate::recorder::{About, Note};
 
 /// Preemptions that have their turn at the same time, first come, first served: where the API server is slow, the first preemptors have
 /// their room before the last ones begin.
@@ -204,8 +204,7 @@ impl Writer {
                 let _ = self.answers.send(Message::Leaves(victim.uid.clone())).await;
                 let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
                 self.recorder.record(Note {
-                    about: victim.clone(),
-                    of_owner: false,
+                    about: About::Pod(victim.clone()),
                     related: Some(preemptor.clone()),
                     action: "Preempting",
                     reason: "Preempted",

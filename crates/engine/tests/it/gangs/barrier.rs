@@ -66,7 +66,10 @@ fn the_groups_own_timeout_comes_first() {
     assert_eq!(world.held(), 1);
     world.now += 2 * SECOND;
     let effects = world.scheduler.tick(world.now);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::TellGroup { reason: "Timeout", .. })), "{effects:?}");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::RecordGroupEvent { reason: "Timeout", .. })),
+        "{effects:?}"
+    );
     assert_eq!(world.held(), 0);
 }
 
@@ -98,7 +101,7 @@ fn a_binding_that_fails_for_too_long_is_told_and_the_others_stay() {
     world.group_events();
     let mut answers = 0;
     let mut effects = world.scheduler.bound(&failed.uid, Err("no such disk".into()), world.now);
-    while !effects.iter().any(|effect| matches!(effect, Effect::TellGroup { reason: "BindFailed", .. })) {
+    while !effects.iter().any(|effect| matches!(effect, Effect::RecordGroupEvent { reason: "BindFailed", .. })) {
         world.wait(1);
         if !world.binds.is_empty() {
             world.binds.clear();
@@ -109,7 +112,7 @@ fn a_binding_that_fails_for_too_long_is_told_and_the_others_stay() {
     }
     assert!(answers >= 1);
     let text = effects.iter().find_map(|effect| match effect {
-        Effect::TellGroup { gang, .. } => Some(gang.message.clone()),
+        Effect::RecordGroupEvent { note, .. } => Some(note.clone()),
         _ => None,
     });
     assert_eq!(text.as_deref(), Some("default/a-1 could not be bound in time: no such disk"));

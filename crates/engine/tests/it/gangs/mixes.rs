@@ -220,7 +220,9 @@ fn log_effects(effects: &[Effect], log: &mut String) {
                 writeln!(log, "victims {names:?} on {node}")
             }
             Effect::RecordEvent { pod, reason, note, .. } => writeln!(log, "{reason} {}: {note}", pod.name),
-            Effect::TellGroup { reason, gang, .. } => writeln!(log, "{reason} {}: {}", gang.name, gang.message),
+            Effect::RecordGroupEvent { group, reason, note, .. } => {
+                writeln!(log, "{reason} {}: {note}", group.key.name)
+            }
             Effect::PatchStatus { pod, condition, nominated_node_name } => {
                 writeln!(log, "status {} {condition:?} {nominated_node_name:?}", pod.name)
             }

@@ -179,6 +179,25 @@ fn members_that_finished_count() {
 }
 
 #[test]
+fn members_that_failed_count_for_nothing() {
+    let mut world = World::new("");
+    world.node("n", 2000);
+    world.whole("a", 2, 1000);
+    world.settle();
+    world.end("a-0", "Failed");
+    world.end("a-1", "Failed");
+    assert_eq!((world.record("a").have, world.state("a")), (0, GangState::WaitsForPods));
+    world.add(member("a", 2, 1000, 0));
+    assert!(world.settle().is_empty(), "one of a new round of two");
+    world.add(member("a", 3, 1000, 0));
+    assert_eq!(world.settle().len(), 2);
+    let reports = world.scheduler.changed_gangs(10, world.now);
+    let counts: Vec<_> = reports.iter().map(|report| (report.failed, report.succeeded, report.gang.placed)).collect();
+    assert_eq!(counts, [(2, 0, 2)]);
+    assert!(reports[0].is_tried && world.scheduler.changed_gangs(10, world.now).is_empty(), "it is told once");
+}
+
+#[test]
 fn a_broken_gang_is_repaired_before_a_fresh_one_is_begun() {
     let mut world = World::new("");
     world.node("n", 3000);

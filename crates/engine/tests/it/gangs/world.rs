@@ -9,7 +9,7 @@ use loadline_framework::{
     DefaultProfile, Descriptor, ExtensionPoint, Plugin, PreBind, PreBindStep, ProfilePlugin, Profiles, Status,
     no_further_checks,
 };
-use loadline_model::{GroupApi, GroupKey, NodeSpec, PodGroupInfo, PodInfo, Str, Time};
+use loadline_model::{GroupApi, GroupKey, NodeSpec, PodGroupInfo, PodHealth, PodInfo, Str, Time};
 use loadline_parity::profiles;
 
 use crate::preemption::{cpu, pod};
@@ -166,8 +166,14 @@ impl World {
 
     /// A placed pod ends; a member's end is told by those who follow finished members.
     pub(crate) fn finish(&mut self, uid: &str) {
+        self.end(uid, "Succeeded");
+    }
+
+    /// The same in a phase.
+    pub(crate) fn end(&mut self, uid: &str, phase: &str) {
         let pod = self.pods.get(uid).expect("it exists").clone();
-        let finished = Arc::new(PodInfo { finished: true, ..PodInfo::clone(&pod) });
+        let health = Some(Arc::new(PodHealth { phase: phase.into(), ..PodHealth::default() }));
+        let finished = Arc::new(PodInfo { finished: true, health, ..PodInfo::clone(&pod) });
         self.pods.insert(pod.uid.clone(), finished.clone());
         if pod.pod_group.is_some() {
             self.apply(Event::MemberFinished(finished));
@@ -263,7 +269,7 @@ impl World {
     pub(crate) fn group_events(&mut self) -> Vec<(&'static str, String)> {
         let told = std::mem::take(&mut self.told).into_iter();
         told.filter_map(|effect| match effect {
-            Effect::TellGroup { reason, gang, .. } => Some((reason, gang.message)),
+            Effect::RecordGroupEvent { reason, note, .. } => Some((reason, note)),
             _ => None,
         })
         .collect()
