@@ -119,14 +119,8 @@ fn whole(server: &ControlPlane, group: &str, count: usize) {
 
 /// Waits until the status of a group is so.
 fn status(server: &ControlPlane, kind: &str, group: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    let what = format!("the status of {group} is right");
-    within(Duration::from_mins(1), &what, || {
+    within(Duration::from_mins(1), &format!("the status of {group} is right"), || {
         let found = get(server, &[kind, group])["status"].clone();
-        if found != last {
-            eprintln!("{group}: {found}");
-            last = found.clone();
-        }
         is_so(&found).then_some(found)
     })
 }
@@ -213,7 +207,7 @@ fn a_gang_whose_binding_fails_is_gone_on_with_by_the_next_scheduler() {
     let proxy = cluster.proxy(&service_account(&cluster)).expect("a proxy");
     proxy.fail(|method, path| {
         (method == "POST" && (path.contains("a-2/binding") || path.contains("a-3/binding")))
-            .then(|| Fault::Refuse(500, None))
+            .then_some(Fault::Refuse(500, None))
     });
     let gangs = start_with(&proxy.kubeconfig(), &json!({}));
     create(&cluster, &[group("a", 4)]);

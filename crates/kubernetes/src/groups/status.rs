@@ -66,13 +66,8 @@ fn of_custom_resource(report: &GangReport, known: &Value, now: &str) -> Value {
 fn of_core(report: &GangReport, known: &Value, now: &str) -> Option<Value> {
     const KIND: &str = "PodGroupScheduled";
     let (status, reason, message) = verdict(report);
-    let is_told = match status {
-        true => true,
-        false => {
-            let is_verdict = matches!(reason, "Unschedulable" | "Preempting" | "SchedulerError");
-            is_verdict && find(known, KIND)["status"] != "True"
-        }
-    };
+    let is_verdict = matches!(reason, "Unschedulable" | "Preempting" | "SchedulerError");
+    let is_told = status || is_verdict && find(known, KIND)["status"] != "True";
     let reason = if reason == "Preempting" { "Unschedulable" } else { reason };
     is_told.then(|| json!({"conditions": [condition(KIND, report, (status, reason, message), known, now)]}))
 }
