@@ -58,21 +58,25 @@ fn the_api_server_takes_them() {
 }
 
 #[test]
-fn an_overlay_may_have_the_rescheduler() {
+fn an_overlay_may_have_the_rescheduler_and_gangs() {
     let server = ControlPlane::start().expect("the control plane starts");
     let folder = tempfile::tempdir().expect("a folder can be made");
     let real = folder.path().canonicalize().expect("it is there");
     let manifests = path("manifests");
     let up = "../".repeat(real.components().count() - 1) + manifests.trim_start_matches('/');
     let text = format!(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [{up}/base]\ncomponents: [{up}/components/rescheduler]\n"
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [{up}/base]\ncomponents: [{up}/components/rescheduler, {up}/components/gangs]\n"
     );
     fs::write(folder.path().join("kustomization.yaml"), text).expect("it can be written");
     let objects = dry_run(&server, &["-k", &folder.path().display().to_string()]);
     let of_kind = |kind: &str| objects.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
-    assert_eq!((of_kind("ClusterRole").len(), of_kind("ClusterRoleBinding").len()), (2, 2));
-    let definition = of_kind("CustomResourceDefinition")[0];
-    assert_eq!(definition["metadata"]["name"], "moves.loadline.dev");
+    assert_eq!((of_kind("ClusterRole").len(), of_kind("ClusterRoleBinding").len()), (3, 3));
+    let mut definitions: Vec<&str> = of_kind("CustomResourceDefinition")
+        .iter()
+        .filter_map(|definition| definition["metadata"]["name"].as_str())
+        .collect();
+    definitions.sort_unstable();
+    assert_eq!(definitions, ["moves.loadline.dev", "podgroups.scheduling.x-k8s.io"]);
     // Only whoever wants pods moved may evict any.
     let evicts = |role: &&&Value| role["rules"].to_string().contains("pods/eviction");
     let roles = of_kind("ClusterRole");

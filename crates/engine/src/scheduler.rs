@@ -84,6 +84,8 @@ pub struct Scheduler {
     kept_room: Option<KeptRoom>,
     /// None is kept before this time.
     keep_from: Time,
+    /// The first in line that was tried for a reservation, and when that was due.
+    tried_for_room: Option<(Arc<GroupKey>, Time)>,
     /// Groups that something happened to which the queue has not followed yet.
     touched: BTreeSet<Arc<GroupKey>>,
     /// What events brought about that is to be done: whoever tells of an event waits for no effect.
@@ -114,6 +116,7 @@ impl Scheduler {
             plans: BTreeMap::new(),
             kept_room: None,
             keep_from: Time::MIN,
+            tried_for_room: None,
             touched: BTreeSet::new(),
             deferred: Vec::new(),
             refusals: Refusals::default(),
@@ -234,6 +237,10 @@ impl Scheduler {
             Event::PodGroup(group) => {
                 let key = group.key.clone();
                 if self.gangs.set_object(group) {
+                    if let Some(group) = self.gangs.get_mut(&key) {
+                        // Whatever changed may be what the gang lacked.
+                        group.seen = None;
+                    }
                     self.touched.insert(key);
                 }
             }

@@ -6,12 +6,13 @@
 mod status;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use http::Method;
 use loadline_engine::GangReport;
-use loadline_model::{GroupApi, GroupKey, Map, Str};
+use loadline_model::{GroupApi, GroupKey, Map, PodGroupInfo, Str};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -58,6 +59,8 @@ struct Listed {
 #[derive(Deserialize)]
 struct ListedMeta {
     uid: String,
+    name: String,
+    namespace: String,
 }
 
 impl GroupStatuses {
@@ -68,7 +71,11 @@ impl GroupStatuses {
 
     /// Writes for as long as it is polled, which is while this instance leads.
     pub async fn run(&self) {
+        // Before everything is known a group that runs would be told as one that lacks pods.
         self.scheduling.has_groups().await;
+        while !self.scheduling.is_synced() {
+            sleep(LOOK_EVERY).await;
+        }
         let connection = self.connection.of_this_term();
         let mut desk =
             Desk { written: Map::default(), late: BTreeMap::new(), is_refused: false, not_before: Instant::now() };
@@ -81,13 +88,14 @@ impl GroupStatuses {
             while let Some(reports) = self.scheduling.ask(|scheduler, now| scheduler.changed_gangs(AT_ONCE, now)).await
             {
                 let is_all = reports.len() < AT_ONCE;
-                // A newer word takes the place of one that is not written.
-                desk.late.extend(reports.into_iter().map(|report| (report.group.uid.clone(), report)));
+                for (key, report) in reports {
+                    desk.take(key, report);
+                }
                 if is_all {
                     break;
                 }
             }
-            if Instant::now() >= desk.not_before {
+            if Instant::now() >= desk.not_before && !desk.late.is_empty() {
                 desk.write(&connection.write).await;
             }
             sleep(LOOK_EVERY).await;
@@ -96,19 +104,29 @@ impl GroupStatuses {
 }
 
 struct Desk {
-    /// The status that each group has, by uid.
-    written: Map<Str, Value>,
-    /// What is to be written, by uid.
-    late: BTreeMap<Str, GangReport>,
+    /// The status that each group has, with its uid.
+    written: Map<Arc<GroupKey>, (Str, Value)>,
+    /// What is to be written.
+    late: BTreeMap<Arc<GroupKey>, GangReport>,
     /// It was said that it may not be written.
     is_refused: bool,
     not_before: Instant,
 }
 
 impl Desk {
+    /// A newer word takes the place of one that is not written.
+    fn take(&mut self, key: Arc<GroupKey>, report: Option<GangReport>) {
+        if let Some(report) = report {
+            self.late.insert(key, report);
+        } else {
+            self.late.remove(&key);
+            self.written.remove(&key);
+        }
+    }
+
     /// Learns what stands in the status of all groups.
     async fn load(&mut self, api: &Api) -> Result<(), ApiError> {
-        for path in [PodGroups::PATH, CorePodGroups::PATH] {
+        for (of, path) in [(GroupApi::Crd, PodGroups::PATH), (GroupApi::Core, CorePodGroups::PATH)] {
             let path = format!("{path}?");
             let mut next = String::new();
             loop {
@@ -118,12 +136,11 @@ impl Desk {
                     Err(error) if error.is_code(404) || error.is_code(403) => break,
                     Err(error) => return Err(error),
                 };
-                let known = page
-                    .items
-                    .into_iter()
-                    .flatten()
-                    .map(|group| (Str::from(group.metadata.uid.as_str()), group.status));
-                self.written.extend(known);
+                for Listed { metadata, status } in page.items.unwrap_or_default() {
+                    let (namespace, name) = (metadata.namespace.as_str().into(), metadata.name.as_str().into());
+                    let key = Arc::new(GroupKey { namespace, name, api: of });
+                    self.written.insert(key, (metadata.uid.as_str().into(), status));
+                }
                 next = page.metadata.next;
                 if next.is_empty() {
                     break;
@@ -136,29 +153,35 @@ impl Desk {
     async fn write(&mut self, api: &Api) {
         let now = clock::seconds();
         let mut wanted = Vec::new();
-        for (uid, report) in std::mem::take(&mut self.late) {
-            let known = self.written.get(&uid).unwrap_or(&Value::Null);
+        for (key, report) in std::mem::take(&mut self.late) {
+            // Another group of the same name has nothing of the one before.
+            let known = self.written.get(&key).filter(|(uid, _)| *uid == report.group.uid);
+            let known = known.map_or(&Value::Null, |(_, status)| status);
             if let Some(status) = status::of(&report, known, &now) {
-                wanted.push((uid, report, status));
+                wanted.push((key, report, status));
             }
         }
         let mut answers = futures_util::stream::iter(wanted)
-            .map(|(uid, report, status)| async move {
-                let answer = api.done(&ask(&report.group.key, &uid, &status)).await;
-                (uid, report, status, answer)
+            .map(|(key, report, status)| async move {
+                let answer = api.done(&ask(&report.group, &status)).await;
+                (key, report, status, answer)
             })
             .buffer_unordered(WRITERS);
-        while let Some((uid, report, status, answer)) = answers.next().await {
-            let name = &report.group.key;
+        while let Some((key, report, status, answer)) = answers.next().await {
             match answer {
                 Ok(()) => {
                     self.is_refused = false;
-                    merge(self.written.entry(uid).or_default(), status);
+                    let uid = &report.group.uid;
+                    let (known, written) = self.written.entry(key).or_insert_with(|| (uid.clone(), Value::Null));
+                    if known != uid {
+                        (*known, *written) = (uid.clone(), Value::Null);
+                    }
+                    merge(written, status);
                 }
                 // Gone, or another one of the same name by now.
                 Err(error) if [404, 409, 422].into_iter().any(|code| error.is_code(code)) => {
-                    debug!(group = %name, %error, "the status of a PodGroup is not written");
-                    self.written.remove(&uid);
+                    debug!(group = %key, %error, "the status of a PodGroup is not written");
+                    self.written.remove(&key);
                 }
                 Err(error) => {
                     if error.is_code(403) {
@@ -170,9 +193,9 @@ impl Desk {
                             );
                         }
                     } else {
-                        debug!(group = %name, %error, "the status of a PodGroup is written later");
+                        debug!(group = %key, %error, "the status of a PodGroup is written later");
                     }
-                    self.late.entry(uid).or_insert(report);
+                    self.late.entry(key).or_insert(report);
                 }
             }
         }
@@ -180,14 +203,15 @@ impl Desk {
 }
 
 /// The request that sets what is in `status`.
-fn ask(key: &GroupKey, uid: &str, status: &Value) -> Ask {
+fn ask(group: &PodGroupInfo, status: &Value) -> Ask {
+    let key = &group.key;
     let (path, media_type) = match key.api {
         GroupApi::Crd => ("scheduling.x-k8s.io/v1alpha1", MERGE),
         GroupApi::Core => ("scheduling.k8s.io/v1alpha2", STRATEGIC_MERGE),
     };
     let path = format!("/apis/{path}/namespaces/{}/podgroups/{}/status", key.namespace, key.name);
     // A group of the same name that came after this one is another group.
-    let body = json!({"metadata": {"uid": uid}, "status": status});
+    let body = json!({"metadata": {"uid": &*group.uid}, "status": status});
     Ask::send(Method::PATCH, path, media_type, &body)
 }
 

@@ -298,9 +298,17 @@ pub struct Scheduling {
 pub(crate) struct PlacedGroups {
     crd: bool,
     core: bool,
+    /// How many lists of finished members are whole.
+    lists: usize,
 }
 
 impl PlacedGroups {
+    fn are_known(self) -> bool {
+        let lists = |has: bool, names: &[&str]| if has { names.len() } else { 0 };
+        let wanted = lists(self.crd, &resources::FINISHED) + lists(self.core, &resources::FINISHED_CORE);
+        wanted > 0 && self.lists >= wanted
+    }
+
     pub(crate) fn has(self, api: GroupApi) -> bool {
         match api {
             GroupApi::Crd => self.crd,
@@ -357,10 +365,10 @@ impl Scheduling {
         self.sender.send(Message::Event(Event::Usage(source, at, samples))).await.is_ok()
     }
 
-    /// Returns once there are groups that are placed as gangs.
+    /// Returns once there are groups that are placed as gangs, and those of their members are known that ran to their end.
     pub(crate) async fn has_groups(&self) {
         // There is a sender: this one.
-        let _ = self.groups.subscribe().wait_for(|placed| *placed != PlacedGroups::default()).await;
+        let _ = self.groups.subscribe().wait_for(|placed| placed.are_known()).await;
     }
 
     /// Tells something that happened; whether the scheduling thread is still there.
@@ -493,6 +501,11 @@ impl Shell {
                 if let Some(refused) = &self.scheduler.happened().refused {
                     tell(refused);
                 }
+            }
+            Message::Synced(resource)
+                if resources::FINISHED.contains(&resource) || resources::FINISHED_CORE.contains(&resource) =>
+            {
+                self.scheduling.groups.send_modify(|placed| placed.lists += 1);
             }
             Message::Synced(resource) => {
                 if self.unsynced.remove(resource) && self.unsynced.is_empty() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadline_engine::{Attempt, Checks, Findings, Happened, Scheduler};
 use loadline_framework::ClusterEvent;
-use loadline_framework::record::Outcome;
+use loadline_framework::record::{GangState, Outcome};
 use loadline_metrics::{AttemptResult, Metrics, Observer, Reading};
 use loadline_model::{Map, Time};
 
@@ -65,6 +65,18 @@ impl Measure {
         let cycle = &attempt.cycle;
         let name = &cycle.pod.scheduler_name;
         self.metrics.decided(name, took);
+        if let Some(gang) = &attempt.gang {
+            let result = if !gang.placed.is_empty() {
+                AttemptResult::Scheduled
+            } else if gang.record.state == GangState::Preempting {
+                AttemptResult::WaitingOnPreemption
+            } else if cycle.outcome == Outcome::Error {
+                AttemptResult::Error
+            } else {
+                AttemptResult::Unschedulable
+            };
+            self.metrics.group_attempt(result, name, took);
+        }
         let profile = scheduler.engine().profiles().get(name);
         let preempts =
             profile.is_some_and(|profile| profile.post_filter.iter().any(|at| profile.name(*at) == PREEMPTION));

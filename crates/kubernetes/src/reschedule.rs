@@ -70,8 +70,8 @@ struct Term {
     held: BTreeMap<Str, Held>,
     /// Those that are over, with when they were created.
     past: BTreeSet<(Time, Str)>,
-    /// Pods that took the place of those whose moves are over: each is one move's alone.
-    used: Set<Str>,
+    /// Pods that took the place of those whose moves are over, by key of the move: each is one move's alone.
+    used: BTreeMap<Str, Str>,
     /// What is still to be written of moves that are over.
     unwritten: BTreeMap<Str, Value>,
     /// When all pods were last looked through for those that came without asking for the room.
@@ -125,7 +125,7 @@ impl Rescheduler {
             machine: Machine::new(&options.clone().unwrap_or_default()),
             held: BTreeMap::new(),
             past: BTreeSet::new(),
-            used: Set::default(),
+            used: BTreeMap::new(),
             unwritten: BTreeMap::new(),
             looked_through: Time::MIN / 2,
             is_loaded: false,
@@ -153,6 +153,10 @@ impl Rescheduler {
             if told.as_ref() != Some(&wanted) {
                 announce(told.as_ref().and_then(Option::as_deref), wanted.as_deref());
                 self.take_options(wanted.as_deref());
+                if wanted.is_none() && told.is_some() {
+                    // What they said would never change again.
+                    self.metrics.rescheduling_ends();
+                }
                 told = Some(wanted.clone());
                 next_round = now;
             }
@@ -217,8 +221,8 @@ impl Rescheduler {
         let past: Vec<_> = over.iter().map(|object| (object.past(), (server_now - object.created()).max(0))).collect();
         term.machine.remember(&past, now);
         term.past = over.iter().map(|object| (object.created(), object.key())).collect();
-        let replaced = over.iter().map(|object| object.status.replacement.uid.as_str());
-        term.used = replaced.filter(|uid| !uid.is_empty()).map(Str::from).collect();
+        let replaced = over.iter().map(|object| (object.key(), Str::from(object.status.replacement.uid.as_str())));
+        term.used = replaced.filter(|(_, uid)| !uid.is_empty()).collect();
         let mut resumed = Vec::new();
         for object in under_way {
             let left = object.created() + object.spec.deadline_seconds * SECOND - server_now;
@@ -390,7 +394,7 @@ impl Rescheduler {
         } else {
             term.looked_through = now;
         }
-        let used = self.term.as_ref().map(|term| term.used.clone()).unwrap_or_default();
+        let used: Set<Str> = self.term.iter().flat_map(|term| term.used.values().cloned()).collect();
         let seen = self.scheduling.ask(move |scheduler, _| view::sightings(scheduler, &watched, used));
         let Some(seen) = seen.await else { return };
         let Some(term) = &mut self.term else { return };

@@ -182,6 +182,10 @@ macro_rules! finished_members {
     };
 }
 
+/// Names of those by label, and of those of Kubernetes' own groups.
+pub(crate) const FINISHED: [&str; 3] = [FinishedMembers::NAME, FinishedOldMembers::NAME, FinishedOldestMembers::NAME];
+pub(crate) const FINISHED_CORE: [&str; 1] = [FinishedCoreMembers::NAME];
+
 finished_members! {
     FinishedMembers, "labelSelector=scheduling.x-k8s.io%2Fpod-group&", "finished members";
     FinishedOldMembers, "labelSelector=pod-group.scheduling.sigs.k8s.io&", "finished members by the older label";

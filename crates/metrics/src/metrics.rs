@@ -22,6 +22,8 @@ pub enum AttemptResult {
     Unschedulable,
     /// Something went wrong.
     Error,
+    /// Pods were asked to make room. Of groups alone.
+    WaitingOnPreemption,
 }
 
 impl AttemptResult {
@@ -30,6 +32,7 @@ impl AttemptResult {
             Self::Scheduled => "scheduled",
             Self::Unschedulable => "unschedulable",
             Self::Error => "error",
+            Self::WaitingOnPreemption => "waiting_on_preemption",
         }
     }
 }
@@ -52,6 +55,9 @@ pub struct Metrics {
     slis: Registry,
     attempts: IntCounterVec,
     attempt_seconds: HistogramVec,
+    group_attempts: IntCounterVec,
+    group_attempt_seconds: HistogramVec,
+    group_algorithm_seconds: Histogram,
     algorithm_seconds: Histogram,
     decision_seconds: HistogramVec,
     sli_seconds: HistogramVec,
@@ -111,6 +117,9 @@ impl Metrics {
         Self {
             attempts: counter("scheduler_schedule_attempts_total"),
             attempt_seconds: histogram("scheduler_scheduling_attempt_duration_seconds"),
+            group_attempts: counter("scheduler_podgroup_schedule_attempts_total"),
+            group_attempt_seconds: histogram("scheduler_podgroup_scheduling_attempt_duration_seconds"),
+            group_algorithm_seconds: single("scheduler_podgroup_scheduling_algorithm_duration_seconds"),
             algorithm_seconds: single("scheduler_scheduling_algorithm_duration_seconds"),
             decision_seconds: histogram("loadline_decision_duration_seconds"),
             sli_seconds: histogram("scheduler_pod_scheduling_sli_duration_seconds"),
@@ -183,6 +192,14 @@ impl Metrics {
         let labels = [result.as_str(), profile];
         self.attempts.with_label_values(&labels).inc();
         self.attempt_seconds.with_label_values(&labels).observe(since.as_secs_f64());
+    }
+
+    /// An attempt to place a group of pods ended.
+    pub fn group_attempt(&self, result: AttemptResult, profile: &str, took: Duration) {
+        let labels = [result.as_str(), profile];
+        self.group_attempts.with_label_values(&labels).inc();
+        self.group_attempt_seconds.with_label_values(&labels).observe(took.as_secs_f64());
+        self.group_algorithm_seconds.observe(took.as_secs_f64());
     }
 
     /// A pod was bound in its `attempts`th attempt, `since` it could first be tried.

@@ -167,7 +167,6 @@ const NO_CLAIMS: &str = "resource claims are not supported by this version";
 const NO_VOLUMES: &str = "volumes are not supported by this version";
 const NO_DISPATCHER: &str =
     "only with the feature gate SchedulerAsyncAPICalls, which is off by default in 1.36 as well";
-const NO_GROUPS: &str = "only with the feature gate GenericWorkload, which is off by default in 1.36 as well";
 const NOT_THIS_CLIENT: &str = "it speaks of the inside of Go's client";
 
 /// All metrics: kube-scheduler's in the order of its source, those of the libraries it is built with, ours.
@@ -401,25 +400,22 @@ pub const TABLE: &[Definition] = &[
         Counter,
         &["result", "profile"],
         Alpha,
-        "Attempts to place a group of pods.",
-    )
-    .absent(NO_GROUPS),
+        "Attempts to place a group of pods: scheduled, unschedulable, waiting_on_preemption, error.",
+    ),
     metric(
         "scheduler_podgroup_scheduling_attempt_duration_seconds",
         exponential(0.001, 2.0, 15),
         &["result", "profile"],
         Alpha,
-        "Time of an attempt to place a group of pods.",
-    )
-    .absent(NO_GROUPS),
+        "Time of an attempt to place a group of pods: all of its members.",
+    ),
     metric(
         "scheduler_podgroup_scheduling_algorithm_duration_seconds",
         exponential(0.001, 2.0, 15),
         &[],
         Alpha,
         "Time of the decision on a group of pods.",
-    )
-    .absent(NO_GROUPS),
+    ),
     metric(
         "scheduler_volume_binder_cache_requests_total",
         Counter,

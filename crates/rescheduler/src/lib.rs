@@ -29,6 +29,7 @@ pub use options::{Limits, Mode, Options, Strategy};
 pub use owners::{Situation, Workloads};
 pub use plan::{Move, NodeBalance, Plan, Requests, Skipped};
 pub use refusal::Refusal;
+pub use rules::stays;
 
 use planner::{Guard, Planner};
 use rules::Rules;

@@ -5,7 +5,7 @@ use loadline_model::{Map, Marks, PodInfo, Str};
 
 use crate::RESCHEDULING;
 use crate::options::Options;
-use crate::owners::{OwnerKey, Situation, key, living, owner_name};
+use crate::owners::{OwnerKey, Situation, Workloads, key, living, owner_name};
 use crate::refusal::Refusal;
 
 /// Kubernetes' own priority classes begin here.
@@ -84,6 +84,13 @@ impl<'a> Rules<'a> {
         let living = key(pod).and_then(|key| self.living.get(&key)).copied().unwrap_or(0);
         wanted.is_some_and(|wanted| wanted < 2) || living < 2
     }
+}
+
+/// Why a pod that was chosen earlier stays after all: by the rules and options as they are now, but for its age and for the rest of its
+/// owner, which were looked at when it was chosen.
+pub fn stays(engine: &Engine, pod: &PodInfo, workloads: &Workloads, options: &Options) -> Option<Refusal> {
+    let situation = Situation { now: i64::MAX / 2, workloads: workloads.clone(), ..Situation::default() };
+    Rules::new(engine, &situation, options).refusal(pod)
 }
 
 /// Whether a pod is younger than `age`. One whose creation is not known is old enough: a person wrote it.

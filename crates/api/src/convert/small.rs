@@ -79,7 +79,7 @@ impl Converter {
             timeout: spec.schedule_timeout_seconds.map(|seconds| i64::from(seconds.max(0)) * SECOND),
             required_topology: annotated(REQUIRED_TOPOLOGY),
             preferred_topology: annotated(PREFERRED_TOPOLOGY),
-            ..self.group(GroupApi::Crd, &group.metadata, spec.min_member)
+            ..self.group(GroupApi::Crd, &group.metadata, spec.min_member.max(1))
         }
     }
 

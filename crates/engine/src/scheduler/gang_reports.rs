@@ -37,13 +37,15 @@ impl Scheduler {
         self.gangs.unreported.extend(keys);
     }
 
-    /// Gangs of which something changed since they were reported last, at most so many at once.
-    pub fn changed_gangs(&mut self, most: usize, now: Time) -> Vec<GangReport> {
+    /// Gangs of which something changed since they were reported last, at most so many at once; `None`: there is no PodGroup, or none
+    /// any more.
+    pub fn changed_gangs(&mut self, most: usize, now: Time) -> Vec<(Arc<GroupKey>, Option<GangReport>)> {
         let mut reports = Vec::new();
         while reports.len() < most
             && let Some(key) = self.gangs.unreported.pop_first()
         {
-            reports.extend(self.report_of(&key, now));
+            let report = self.report_of(&key, now);
+            reports.push((key, report));
         }
         reports
     }

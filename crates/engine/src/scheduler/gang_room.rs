@@ -85,11 +85,11 @@ impl Scheduler {
             self.keep_from = now.saturating_add(kept.pause);
             self.end_room_of(&key, now);
         }
-        if self.due_head().is_some_and(|(_, at)| at <= now)
-            && let Some((key, _)) = self.due_head()
+        if let Some((key, due)) = self.due_head().filter(|(_, due)| *due <= now)
             && let Some(uid) = self.gangs.get(&key).and_then(|group| group.leader.clone())
         {
             self.queue.activate(&uid, now);
+            self.tried_for_room = Some((key, due));
         }
     }
 
@@ -103,7 +103,9 @@ impl Scheduler {
         let leader = group.members.get(group.leader.as_ref()?)?;
         let settings = self.gang_settings(&leader.pod)?;
         let due = since.saturating_add(settings.reserve_after).max(self.keep_from);
-        (settings.reserve_after > 0).then(|| (key.clone(), due))
+        // Once for each: a try that ends otherwise, such as with victims that are asked to go, changes nothing here.
+        let was_tried = self.tried_for_room.as_ref().is_some_and(|(of, at)| of == key && *at == due);
+        (settings.reserve_after > 0 && !was_tried).then(|| (key.clone(), due))
     }
 
     pub(super) fn next_room_time(&self) -> Option<Time> {

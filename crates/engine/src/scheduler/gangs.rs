@@ -44,6 +44,7 @@ impl Scheduler {
     pub(super) fn enlist(&mut self, pod: &Arc<PodInfo>, now: Time) {
         let key = pod.pod_group.as_ref().filter(|_| self.gang_settings(pod).is_some()).cloned();
         let known = self.gangs.of(&pod.uid).cloned();
+        let changes_groups = known.is_some() && known != key;
         if known != key
             && let Some(known) = known
         {
@@ -54,17 +55,30 @@ impl Scheduler {
             }
         }
         let Some(key) = key else { return };
-        let stand = self.gangs.stand_of(&pod.uid).filter(|stand| *stand == Stand::Ready).unwrap_or(Stand::Gated);
-        self.gangs.set(pod, &key, stand);
-        if !self.queue.is_member(&pod.uid) {
+        let known = self.gangs.stand_of(&pod.uid);
+        // What has ended is known from elsewhere, and this is older news.
+        if !known.is_some_and(Stand::is_end) {
+            let stand = known.filter(|stand| *stand == Stand::Ready).unwrap_or(Stand::Gated);
+            self.gangs.set(pod, &key, stand);
+        }
+        if changes_groups || !self.queue.is_member(&pod.uid) {
             let text = Str::from(format!("waits for its gang, PodGroup {key}"));
             self.queue.hold_member(&pod.uid, &text, now);
+        }
+        if changes_groups {
+            // It may have stood for the other group.
+            self.queue.follow(&pod.uid, now);
         }
         self.touched.insert(key);
     }
 
     /// A member is where it should be, or has left.
     pub(super) fn member_is(&mut self, pod: &Arc<PodInfo>, stand: Option<Stand>) {
+        let has_ended = self.gangs.stand_of(&pod.uid).is_some_and(Stand::is_end);
+        if has_ended && !stand.is_some_and(Stand::is_end) {
+            // Those who follow pods and those who follow finished members are not equally quick; only the latter take it back.
+            return;
+        }
         let left = match (&pod.pod_group, stand) {
             (Some(key), Some(stand)) if self.places_gangs() => {
                 let before = self.gangs.of(&pod.uid).filter(|known| *known != key).cloned();
@@ -200,13 +214,15 @@ impl Scheduler {
         let group = self.gangs.get(key)?;
         let object = group.object.as_ref()?;
         let placed = || group.members.values().filter(|member| member.stand == Stand::Placed);
+        let settled =
+            || group.members.values().filter(|member| matches!(member.stand, Stand::Placed | Stand::Succeeded));
         let needs_nodes = object.required_topology.is_some() || object.preferred_topology.is_some();
         let on = |pod: &PodInfo| self.engine.cluster().pod(&pod.uid).map(|cached| cached.node.clone());
         let mut nodes: Vec<Str> = placed().filter(|_| needs_nodes).filter_map(|member| on(&member.pod)).collect();
         nodes.sort_unstable();
         let has = || {
             let mut sum = loadline_model::Resources::default();
-            placed().for_each(|member| sum.add(&member.pod.requests.usage));
+            settled().for_each(|member| sum.add(&member.pod.requests.usage));
             sum
         };
         Some(Want {
@@ -433,6 +449,10 @@ impl Scheduler {
         for (pod, node) in &found.nominated {
             let lower: Vec<Arc<PodInfo>> = self.engine.nominator().pods_on(node).to_vec();
             for other in lower.into_iter().filter(|other| other.priority < priority) {
+                if self.reservations.is_one(&other.uid) {
+                    self.lose_reservation(&other.uid);
+                    continue;
+                }
                 self.engine.end_nomination(&other.uid);
                 effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
             }

@@ -66,6 +66,10 @@ fn of_custom_resource(report: &GangReport, known: &Value, now: &str) -> Value {
 fn of_core(report: &GangReport, known: &Value, now: &str) -> Option<Value> {
     const KIND: &str = "PodGroupScheduled";
     let (status, reason, message) = verdict(report);
+    if report.gang.placed + report.succeeded == 0 && report.gang.minimum.unwrap_or(0) == 0 {
+        // No gang, and nothing was placed yet.
+        return None;
+    }
     let is_verdict = matches!(reason, "Unschedulable" | "Preempting" | "SchedulerError");
     let is_told = status || is_verdict && find(known, KIND)["status"] != "True";
     let reason = if reason == "Preempting" { "Unschedulable" } else { reason };

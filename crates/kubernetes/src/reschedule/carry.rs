@@ -8,8 +8,8 @@ use http::Method;
 use loadline_api::wire;
 use loadline_engine::{Event, Reservation};
 use loadline_model::{Str, Time};
-use loadline_rescheduler::Workloads;
 use loadline_rescheduler::controller::{Answer, Ending, Failure, Found, Looked, Order, Phase};
+use loadline_rescheduler::{Workloads, stays};
 use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
@@ -25,9 +25,22 @@ const MERGE: &str = "application/merge-patch+json";
 impl Rescheduler {
     /// Performs orders, and those that come of them.
     pub(super) async fn perform(&mut self, orders: Vec<Order>) {
-        let mut orders = VecDeque::from(orders);
-        while let Some(order) = orders.pop_front() {
-            orders.extend(self.perform_one(order).await);
+        let mut left = VecDeque::new();
+        self.release_first(orders, &mut left).await;
+        while let Some(order) = left.pop_front() {
+            let orders = self.perform_one(order).await;
+            self.release_first(orders, &mut left).await;
+        }
+    }
+
+    /// Gives rooms back before anything that may take long: whoever loses the lease meanwhile knows no more of moves that are over.
+    async fn release_first(&mut self, orders: Vec<Order>, left: &mut VecDeque<Order>) {
+        for order in orders {
+            if matches!(order, Order::Release(_)) {
+                self.perform_one(order).await;
+            } else {
+                left.push_back(order);
+            }
         }
     }
 
@@ -148,6 +161,7 @@ impl Rescheduler {
             return Looked::Not(Failure::Error);
         };
         let (task, spec, namespace) = (watched.task.clone(), held.spec.clone(), held.namespace.clone());
+        let Some(options) = self.wanted() else { return Looked::Not(Failure::Stopped) };
         let asked = self.scheduling.ask(move |scheduler, _| {
             let fork = view::stands_against(scheduler, &task)?;
             let pod = scheduler.engine().cluster().pod(&task.uid).map(|known| known.pod.clone());
@@ -159,11 +173,6 @@ impl Rescheduler {
             Some(Ok(found)) => found,
         };
         let Some(pod) = pod else { return Looked::Not(Failure::PodGone) };
-        let task = watched.task;
-        let fits = tokio::task::spawn_blocking(move || view::fits(fork, &task, &Arc::new(stand_in)));
-        if !fits.await.unwrap_or(false) {
-            return Looked::Not(Failure::RoomLost);
-        }
         let Some(term) = &mut self.term else { return Looked::Unknown(String::new()) };
         let mut known = Workloads::default();
         if let Err(error) = owners::look_up(&term.read, &pod, &mut known).await {
@@ -172,6 +181,21 @@ impl Rescheduler {
         if pod.owner.as_ref().is_some_and(|owner| !known.is_at_rest(&pod.namespace, owner)) {
             return Looked::Not(Failure::RollingOut);
         }
+        let (task, about) = (watched.task, Arc::clone(&pod));
+        let judged = tokio::task::spawn_blocking(move || {
+            // Much may have been written since it was planned: on the pod, on its owner, in the configuration.
+            let stays = stays(&fork, &about, &known, &options);
+            (stays, view::fits(fork, &task, &Arc::new(stand_in)))
+        });
+        match judged.await {
+            Ok((None, true)) => {}
+            Ok((Some(refusal), _)) => {
+                debug!(name = &**key, reason = refusal.as_str(), "a pod that was to be moved stays");
+                return Looked::Not(Failure::PodChanged);
+            }
+            Ok((None, false)) | Err(_) => return Looked::Not(Failure::RoomLost),
+        }
+        let Some(term) = &mut self.term else { return Looked::Unknown(String::new()) };
         if let Some(held) = term.held.get_mut(key) {
             held.pod = Some(pod);
         }
@@ -259,7 +283,7 @@ impl Rescheduler {
             "achievedGain": achieved,
             "times": {"finished": clock::seconds()},
         });
-        term.used.extend(ending.replacement.as_ref().map(|found| found.uid.clone()));
+        term.used.extend(ending.replacement.as_ref().map(|found| (key.clone(), found.uid.clone())));
         term.past.insert((held.created, key.clone()));
         term.unwritten.insert(key.clone(), status);
         self.write_what_is_late().await;
@@ -288,6 +312,7 @@ impl Rescheduler {
         let Some(term) = &mut self.term else { return };
         while term.past.len() > KEPT {
             let Some((created, key)) = term.past.pop_first() else { return };
+            term.used.remove(&key);
             let ask = Ask::send(Method::DELETE, object::path(&key), JSON, &json!({}));
             match term.write.done(&ask).await {
                 Ok(()) => {}

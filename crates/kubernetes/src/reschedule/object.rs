@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loadline_api::wire;
 use loadline_model::quantity::Quantity;
 use loadline_model::{Labels, Owner, PodInfo, PodRequests, Resources, Str, Time};
-use loadline_rescheduler::controller::{Past, Phase, Task};
+use loadline_rescheduler::controller::{Failure, Past, Phase, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -234,13 +234,23 @@ impl Object {
         self.metadata.creation_timestamp.map_or(0, |time| time.0)
     }
 
+    /// Whether its pod went, of one that is over. That it was about to be asked does not say that it did.
+    fn was_evicted(&self) -> bool {
+        let times = &self.status.times;
+        match self.phase() {
+            Phase::Succeeded | Phase::Elsewhere => true,
+            Phase::Failed(Failure::Deadline) => times.contains_key("evicting"),
+            _ => times.contains_key("evicted"),
+        }
+    }
+
     /// One that is over.
     pub(super) fn past(&self) -> Past {
         let node = self.status.replacement.node.as_str();
         Past {
             task: self.task(),
             phase: self.phase(),
-            was_evicted: self.status.times.contains_key("evicting"),
+            was_evicted: self.was_evicted(),
             gain: self.status.achieved_gain,
             node: (!node.is_empty()).then(|| node.into()),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loadline_engine::{Engine, ReservationState, Scheduler};
 use loadline_model::{PodInfo, Set, Str, Time};
 use loadline_rescheduler::controller::{Failure, Replacement, Room, Sighting, Task, achieved};
-use loadline_rescheduler::{Ledger, MAINTENANCE, RESCHEDULING};
+use loadline_rescheduler::{Ledger, MAINTENANCE};
 
 use super::object::{Spec, are_siblings, stand_in};
 
@@ -109,8 +109,7 @@ pub(super) fn stands_against(scheduler: &Scheduler, task: &Task) -> Result<Engin
     if known.pod.is_terminating() {
         return Err(Failure::PodGone);
     }
-    let opted_out = known.pod.labels.get(RESCHEDULING).is_some_and(|value| *value == *"disabled");
-    if known.node != task.from || opted_out {
+    if known.node != task.from {
         return Err(Failure::PodChanged);
     }
     if !matches!(scheduler.reservation(&task.key), Some(ReservationState::Open)) {

@@ -7,6 +7,7 @@ fn filled() -> Metrics {
     for result in [AttemptResult::Scheduled, AttemptResult::Unschedulable, AttemptResult::Error] {
         metrics.attempt(result, "default-scheduler", second);
     }
+    metrics.group_attempt(AttemptResult::WaitingOnPreemption, "default-scheduler", second);
     metrics.scheduled(3, Some(second));
     metrics.decided("default-scheduler", second);
     metrics.preemption(2);

@@ -301,6 +301,8 @@ impl Machine {
                 active.stage = Stage::Waiting(now.saturating_add(self.pace.interval.clamp(SECOND, 10 * SECOND)));
                 Vec::new()
             }
+            // By an earlier request whose answer was lost.
+            Looked::Not(Failure::PodGone) if active.may_be_evicted => self.evicted(at),
             Looked::Not(failure) => self.fail(at, failure, said(failure), now),
             Looked::Unknown(error) => self.fail(at, Failure::Error, &error, now),
         }

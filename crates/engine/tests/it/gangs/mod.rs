@@ -179,6 +179,45 @@ fn members_that_finished_count() {
 }
 
 #[test]
+fn older_news_of_a_member_that_finished_take_nothing_back() {
+    let mut world = World::new("");
+    world.node("n", 2000);
+    world.whole("a", 2, 1000);
+    world.settle();
+    let running = world.pods["a-0"].clone();
+    let ended = PodInfo { finished: true, ..PodInfo::clone(&running) };
+    world.apply(Event::MemberFinished(Arc::new(ended)));
+    // Who follows pods is behind.
+    world.apply(Event::Pod(running));
+    assert_eq!((world.record("a").finished, world.record("a").placed), (1, 1));
+    world.gone("a-0");
+    assert_eq!((world.record("a").finished, world.record("a").placed), (1, 1));
+}
+
+#[test]
+fn the_pod_that_stands_for_a_gang_may_change_to_another() {
+    let mut world = World::new("");
+    world.node("n", 4000);
+    world.whole("a", 2, 3000);
+    world.run();
+    assert_eq!((world.held(), world.state("a")), (0, GangState::WaitsForRoom));
+    // One of both stands for the gang; whichever it is, it may leave.
+    world.apply(Event::PodGroup(gang("b", 1)));
+    for number in 0..2 {
+        let name = format!("a-{number}");
+        let pod = PodInfo {
+            name: name.as_str().into(),
+            uid: name.as_str().into(),
+            ..PodInfo::clone(&member("b", 0, 3000, 0))
+        };
+        let moved = Arc::new(pod);
+        world.add(moved);
+        world.wait(20);
+    }
+    assert_eq!(world.bind_all().len(), 1, "one fits");
+}
+
+#[test]
 fn members_that_failed_count_for_nothing() {
     let mut world = World::new("");
     world.node("n", 2000);
@@ -192,6 +231,7 @@ fn members_that_failed_count_for_nothing() {
     world.add(member("a", 3, 1000, 0));
     assert_eq!(world.settle().len(), 2);
     let reports = world.scheduler.changed_gangs(10, world.now);
+    let reports: Vec<_> = reports.into_iter().filter_map(|(_, report)| report).collect();
     let counts: Vec<_> = reports.iter().map(|report| (report.failed, report.succeeded, report.gang.placed)).collect();
     assert_eq!(counts, [(2, 0, 2)]);
     assert!(reports[0].is_tried && world.scheduler.changed_gangs(10, world.now).is_empty(), "it is told once");

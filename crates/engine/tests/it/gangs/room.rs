@@ -47,6 +47,22 @@ fn min_resources_count_what_is_free_where_the_pods_may_go() {
 }
 
 #[test]
+fn members_that_finished_have_had_their_share_of_min_resources() {
+    let mut world = World::new("");
+    world.node("n", 2000);
+    world.apply(Event::PodGroup(needs("a", 2, 2000)));
+    world.members("a", 2, 1000);
+    world.settle();
+    world.finish("a-0");
+    world.gone("a-1");
+    world.add(pod("other", 1000, 0, None));
+    world.run();
+    world.bind_all();
+    world.add(member("a", 2, 1000, 0));
+    assert_eq!(world.settle(), ["a-2".to_owned()].into());
+}
+
+#[test]
 fn min_resources_respect_selectors() {
     let mut world = World::new("");
     world.labelled_node("gpu", 2000, &[("kind", "gpu")]);
@@ -274,6 +290,29 @@ fn the_first_in_line_gets_what_others_leave() {
     assert_eq!(world.bind_all(), names("a", 2));
     assert_eq!(world.record("a").reserved_seconds, None);
     assert_eq!(world.scheduler.engine().nominator().nodes().count(), 0);
+}
+
+#[test]
+fn a_gang_whose_victims_take_their_time_is_not_tried_over_and_over() {
+    let mut world = World::new("reserveAfterSeconds: 60");
+    world.node("n", 2000);
+    world.add(pod("low-0", 2000, 0, None));
+    world.settle();
+    world.apply(Event::PodGroup(gang("a", 2)));
+    for number in 0..2 {
+        world.add(member("a", number, 1000, 100));
+    }
+    world.run();
+    assert_eq!(world.state("a"), GangState::Preempting);
+    // The victim has a long grace period: its deletion begins, and does not end.
+    let victim = PodInfo { deleted: Some(world.now), preempted: true, ..PodInfo::clone(&world.pods["low-0"]) };
+    world.apply(Event::Pod(Arc::new(victim)));
+    world.wait(300);
+    let before = world.run().len();
+    for _ in 0..20 {
+        world.now += 1_000_000;
+        assert!(world.run().is_empty(), "it is tried again and again ({before})");
+    }
 }
 
 #[test]
