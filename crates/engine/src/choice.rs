@@ -64,7 +64,7 @@ impl Engine {
     ) -> Option<(Slot, Option<&'static str>)> {
         let pick = |tied: usize| (tie % tied as u64) as usize;
         let breakers = self.tie_breakers(evaluation);
-        let mut tied: Vec<Slot> = match evaluation {
+        let tied: Vec<Slot> = match evaluation {
             Evaluation::Early(_) => return None,
             Evaluation::Class(class) => {
                 let class = self.kept.classes.get(*class);
@@ -83,6 +83,18 @@ impl Engine {
                 tied
             }
         };
+        self.pick(tied, breakers, profile, tie)
+    }
+
+    /// Of nodes with the same total, in the order of their names, the one that plugins have the least against, and of those the one
+    /// that the hash picks. With the plugin that told some of them apart.
+    pub(crate) fn pick(
+        &self,
+        mut tied: Vec<Slot>,
+        breakers: SmallVec<[Member; 2]>,
+        profile: &Profile,
+        tie: u64,
+    ) -> Option<(Slot, Option<&'static str>)> {
         let mut told_apart_by = None;
         for member in breakers {
             let before = tied.len();
@@ -92,7 +104,7 @@ impl Engine {
                 told_apart_by.get_or_insert(profile.name(member.plugin));
             }
         }
-        Some((*tied.get(pick(tied.len().max(1)))?, told_apart_by))
+        Some((*tied.get((tie % tied.len().max(1) as u64) as usize)?, told_apart_by))
     }
 
     /// The plugins that scored and tell nodes with equal totals apart, in the profile's order.

@@ -124,13 +124,16 @@ impl Engine {
         };
         let unscored = fails || self.invalid_score(&evaluation).is_some();
         // Who has rivals and no scores fails the pod's cycle, and those that are left out are rivals in the real one.
-        let chosen =
-            if unscored && self.feasible(&evaluation) > 1 { None } else { self.choose_apart(&evaluation, pod, apart) };
+        let chosen = if unscored && self.feasible(&evaluation) > 1 {
+            None
+        } else {
+            self.choose_apart(&evaluation, &request, apart)
+        };
         (chosen, evaluation)
     }
 
     /// The feasible node with the largest total that is not one of `apart`.
-    fn choose_apart(&self, evaluation: &Evaluation, pod: &PodInfo, apart: &[Str]) -> Option<Slot> {
+    fn choose_apart(&self, evaluation: &Evaluation, request: &Request<'_>, apart: &[Str]) -> Option<Slot> {
         let apart: SmallVec<[Slot; 4]> = apart.iter().filter_map(|name| self.cluster.slot(name)).collect();
         let by_name = self.cluster.order().by_name();
         let mut best: (i64, Vec<Slot>) = (i64::MIN, Vec::new());
@@ -157,13 +160,7 @@ impl Engine {
                 }
             }
         }
-        let mut tied = best.1;
-        for member in self.tie_breakers(evaluation) {
-            let column = self.kept.columns.get(member.column);
-            column.runner.least_burdened(&column.state, &self.cluster, &mut tied);
-        }
-        let tie = tie_break(self.settings.seed, &pod.uid, 1);
-        let at = (tie % tied.len().max(1) as u64) as usize;
-        tied.get(at).copied()
+        let tie = tie_break(self.settings.seed, &request.pod.uid, 1);
+        self.pick(best.1, self.tie_breakers(evaluation), request.profile, tie).map(|(slot, _)| slot)
     }
 }

@@ -531,18 +531,23 @@ impl Scheduler {
         report_failure(&pod, reason, cycle.message.clone(), cycle.nominate.clone(), effects);
     }
 
-    fn preempt(&mut self, cycle: &Cycle, node: &Str, effects: &mut Vec<Effect>) {
-        let pod = &cycle.pod;
+    /// Pods of lower priority that are nominated to a node have no room there any more.
+    fn lower_give_way(&mut self, node: &Str, priority: i32, effects: &mut Vec<Effect>) {
         let lower: Vec<Arc<PodInfo>> = self.engine.nominator.pods_on(node).to_vec();
-        for other in lower.into_iter().filter(|other| other.priority < pod.priority) {
+        for other in lower.into_iter().filter(|other| other.priority < priority) {
             if self.reservations.is_one(&other.uid) {
                 self.lose_reservation(&other.uid);
                 continue;
             }
-            // The room is no longer theirs; the update of their status wakes them.
+            // The update of their status wakes them.
             self.engine.end_nomination(&other.uid);
             effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
         }
+    }
+
+    fn preempt(&mut self, cycle: &Cycle, node: &Str, effects: &mut Vec<Effect>) {
+        let pod = &cycle.pod;
+        self.lower_give_way(node, pod.priority, effects);
         let victims: Vec<_> = cycle.victims.iter().filter(|victim| !victim.is_terminating()).cloned().collect();
         if victims.is_empty() {
             return;

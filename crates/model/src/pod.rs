@@ -306,6 +306,25 @@ impl PodInfo {
         self.health.as_ref().is_some_and(|health| health.phase == *phase)
     }
 
+    /// The pod that its controller would make in its place: alike, and with nothing that happened to this one. It has the same name and
+    /// uid, and no time of creation.
+    pub fn made_anew(&self) -> Self {
+        Self {
+            resource_version: Str::default(),
+            node_name: None,
+            nominated_node_name: None,
+            created: None,
+            started: None,
+            running_since: None,
+            deleted: None,
+            finished: false,
+            health: None,
+            preempted: false,
+            unplaced: None,
+            ..self.clone()
+        }
+    }
+
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

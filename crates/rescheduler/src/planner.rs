@@ -380,20 +380,7 @@ impl<'a> Planner<'a> {
 /// The pod that a controller would make in a pod's place. It is known by the same uid, as there is never more than one of the
 /// two.
 fn replacement(pod: &PodInfo, now: i64) -> Arc<PodInfo> {
-    Arc::new(PodInfo {
-        node_name: None,
-        nominated_node_name: None,
-        resource_version: Str::default(),
-        created: Some(now),
-        started: None,
-        running_since: None,
-        deleted: None,
-        finished: false,
-        preempted: false,
-        health: None,
-        unplaced: None,
-        ..pod.clone()
-    })
+    Arc::new(PodInfo { created: Some(now), ..pod.made_anew() })
 }
 
 /// Whether two pods are of one owner and alike in all that a decision reads; what is said of one on a node holds for the other.

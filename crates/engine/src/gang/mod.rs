@@ -111,7 +111,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    fn new(key: Arc<GroupKey>) -> Self {
+    /// One of which nothing is known.
+    pub(crate) fn new(key: Arc<GroupKey>) -> Self {
         Self {
             key,
             object: None,
@@ -190,8 +191,8 @@ pub(crate) struct Gangs {
     sequence: u64,
     /// Gangs that could be tried and were not placed: the highest priority first, then the one that waits for longest.
     line: BTreeSet<(Reverse<i32>, Time, Arc<GroupKey>)>,
-    /// Those of which something changed since they were reported.
-    pub(crate) unreported: BTreeSet<Arc<GroupKey>>,
+    /// Those of which something changed since they were reported; `None` while nobody asks for reports.
+    pub(crate) unreported: Option<BTreeSet<Arc<GroupKey>>>,
 }
 
 impl Gangs {
@@ -224,6 +225,13 @@ impl Gangs {
     /// The first in line, and since when it waits.
     pub(crate) fn head(&self) -> Option<(&Arc<GroupKey>, Time)> {
         self.line.first().map(|(_, since, key)| (key, *since))
+    }
+
+    /// Something of a group changed.
+    pub(crate) fn changed(&mut self, key: &Arc<GroupKey>) {
+        if let Some(unreported) = &mut self.unreported {
+            unreported.insert(key.clone());
+        }
     }
 
     /// Keys of all groups, in order.

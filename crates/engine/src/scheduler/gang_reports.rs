@@ -1,5 +1,6 @@
 //! What is told of gangs to those who ask.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loadline_framework::record::{DecidedBy, GangRecord, GangState};
@@ -31,10 +32,14 @@ pub struct GangReport {
 }
 
 impl Scheduler {
-    /// All gangs whose PodGroup is there are reported anew.
+    /// All gangs are reported anew, and from now on those that change.
     pub fn report_all_gangs(&mut self) {
-        let keys = self.gangs.keys();
-        self.gangs.unreported.extend(keys);
+        self.gangs.unreported = Some(self.gangs.keys().into_iter().collect());
+    }
+
+    /// Nobody asks for reports any more: what changes is not kept for them.
+    pub fn report_no_gangs(&mut self) {
+        self.gangs.unreported = None;
     }
 
     /// Gangs of which something changed since they were reported last, at most so many at once; `None`: there is no PodGroup, or none
@@ -42,7 +47,7 @@ impl Scheduler {
     pub fn changed_gangs(&mut self, most: usize, now: Time) -> Vec<(Arc<GroupKey>, Option<GangReport>)> {
         let mut reports = Vec::new();
         while reports.len() < most
-            && let Some(key) = self.gangs.unreported.pop_first()
+            && let Some(key) = self.gangs.unreported.as_mut().and_then(BTreeSet::pop_first)
         {
             let report = self.report_of(&key, now);
             reports.push((key, report));

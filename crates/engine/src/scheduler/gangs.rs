@@ -142,7 +142,7 @@ impl Scheduler {
     }
 
     fn settle_gang(&mut self, key: &Arc<GroupKey>, now: Time) {
-        self.gangs.unreported.insert(key.clone());
+        self.gangs.changed(key);
         let Some(group) = self.gangs.get(key) else { return };
         let (is_ready, leader, need) = (group.is_ready(), group.leader.clone(), group.need());
         let waits_for_room = is_ready && need > 0;
@@ -318,7 +318,7 @@ impl Scheduler {
             group.last = Some(Arc::new(record.clone()));
             group.is_in_error = result == Result_::Error;
         }
-        self.gangs.unreported.insert(key.clone());
+        self.gangs.changed(key);
         Attempt { cycle, number, gang: Some(Box::new(GangAttempt { key: key.clone(), placed: Vec::new(), record })) }
     }
 
@@ -447,15 +447,7 @@ impl Scheduler {
         record.state = GangState::Preempting;
         record.message += &["; ", &count.to_string(), " pods are asked to make room for it"].concat();
         for (pod, node) in &found.nominated {
-            let lower: Vec<Arc<PodInfo>> = self.engine.nominator().pods_on(node).to_vec();
-            for other in lower.into_iter().filter(|other| other.priority < priority) {
-                if self.reservations.is_one(&other.uid) {
-                    self.lose_reservation(&other.uid);
-                    continue;
-                }
-                self.engine.end_nomination(&other.uid);
-                effects.push(Effect::PatchStatus { pod: other, condition: None, nominated_node_name: Some(None) });
-            }
+            self.lower_give_way(node, priority, effects);
             self.engine.nominate(pod.clone(), node.clone());
             let nominated_node_name = Some(Some(node.clone()));
             effects.push(Effect::PatchStatus { pod: pod.clone(), condition: None, nominated_node_name });

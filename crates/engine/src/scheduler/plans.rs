@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loadline_framework::record::{DecidedBy, GangState, Outcome as Result_};
+use loadline_framework::record::{DecidedBy, GangRecord, GangState, Outcome as Result_};
 use loadline_framework::{Code, Status};
 use loadline_model::{GroupKey, PodKey, Str, Time};
 
@@ -12,7 +12,7 @@ use super::{Attempt, GangAttempt, Scheduler};
 use crate::cycle::Cycle;
 use crate::effect::Effect;
 use crate::extended::Binder;
-use crate::gang::{Outcome, Stand};
+use crate::gang::{Group, Outcome, Stand};
 use crate::happened::Ended;
 use crate::queue::{QueuedPod, Rejectors};
 
@@ -137,7 +137,7 @@ impl Scheduler {
             }
         }
         let cycle = first.unwrap_or_else(|| Cycle::failed(&pod, 0, Result_::Error, String::new()));
-        let mut record = self.gangs.get(key).map_or_else(unknown, crate::gang::Group::record);
+        let mut record = self.gangs.get(key).map_or_else(|| Group::new(key.clone()).record(), Group::record);
         record.domain = outcome.domain.map(|(key, value)| format!("{key}={value}"));
         Attempt { cycle, number, gang: Some(Box::new(GangAttempt { key: key.clone(), placed, record })) }
     }
@@ -254,7 +254,7 @@ impl Scheduler {
             self.gangs.stand(&uid, if is_ready { Stand::Ready } else { Stand::Gated });
         }
         self.touched.insert(key.clone());
-        let first = self.gangs.get(key).and_then(crate::gang::Group::first_ready);
+        let first = self.gangs.get(key).and_then(Group::first_ready);
         if let Some(mut leader) = first.and_then(|uid| self.queue.take_member(&uid, now)) {
             let note = format!("gang {key}: {text}");
             let pod = leader.pod.clone();
@@ -268,12 +268,8 @@ impl Scheduler {
             let why = if outcome == Result_::Error { "SchedulerError" } else { "Unschedulable" };
             effects.push(Effect::PatchStatus { pod, condition: Some((why, note)), nominated_node_name: None });
         }
-        if let Some(record) = self.gangs.get(key).map(crate::gang::Group::record) {
-            let record = loadline_framework::record::GangRecord {
-                message: text.to_owned(),
-                state: GangState::WaitsForRoom,
-                ..record
-            };
+        if let Some(record) = self.gangs.get(key).map(Group::record) {
+            let record = GangRecord { message: text.to_owned(), state: GangState::WaitsForRoom, ..record };
             if let Some(group) = self.gangs.get_mut(key) {
                 group.last = Some(Arc::new(record));
                 group.is_in_error = outcome == Result_::Error;
@@ -372,27 +368,5 @@ impl Scheduler {
     pub(super) fn next_gang_time(&self) -> Option<Time> {
         let plans = self.plans.values().map(|plan| plan.until);
         plans.chain(self.next_room_time()).chain((!self.deferred.is_empty()).then_some(Time::MIN)).min()
-    }
-}
-
-/// Of a group that vanished while it was looked at.
-fn unknown() -> loadline_framework::record::GangRecord {
-    loadline_framework::record::GangRecord {
-        api_version: String::new(),
-        namespace: String::new(),
-        name: String::new(),
-        state: GangState::WaitsForGroup,
-        minimum: None,
-        have: 0,
-        placed: 0,
-        finished: 0,
-        waiting: 0,
-        gated: 0,
-        fits: None,
-        domain: None,
-        blocked: Vec::new(),
-        message: String::new(),
-        next_try_seconds: None,
-        reserved_seconds: None,
     }
 }

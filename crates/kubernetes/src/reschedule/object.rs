@@ -289,21 +289,7 @@ pub(super) fn name(pod: &str, uid: &str, attempt: usize) -> String {
 
 /// The pod that will come in the place of another: alike, on no node, with a uid that nobody else has.
 pub(super) fn stand_in(pod: &PodInfo, uid: &str) -> PodInfo {
-    PodInfo {
-        uid: format!("{STAND_IN}{uid}").as_str().into(),
-        resource_version: Str::default(),
-        node_name: None,
-        nominated_node_name: None,
-        created: None,
-        started: None,
-        running_since: None,
-        deleted: None,
-        finished: false,
-        health: None,
-        preempted: false,
-        unplaced: None,
-        ..pod.clone()
-    }
+    PodInfo { uid: format!("{STAND_IN}{uid}").as_str().into(), ..pod.made_anew() }
 }
 
 /// Whether two pods are alike to their owner.

@@ -228,6 +228,8 @@ fn members_that_failed_count_for_nothing() {
     assert_eq!((world.record("a").have, world.state("a")), (0, GangState::WaitsForPods));
     world.add(member("a", 2, 1000, 0));
     assert!(world.settle().is_empty(), "one of a new round of two");
+    assert!(world.scheduler.changed_gangs(10, world.now).is_empty(), "nobody asked for reports");
+    world.scheduler.report_all_gangs();
     world.add(member("a", 3, 1000, 0));
     assert_eq!(world.settle().len(), 2);
     let reports = world.scheduler.changed_gangs(10, world.now);
