@@ -8,31 +8,82 @@ use loadline_fixture::{ControlPlane, User, free_port};
 use loadline_metrics::{Kind, Page, Presence, TABLE};
 use serde_json::{Value, json};
 
+use crate::gangs::{CORE, core_group, core_member};
 use crate::https::Client;
 use crate::support::{Running, add_node, create, eventually, kubectl, list, waiting};
 
-/// A scheduler with kube-scheduler's command line, for the pods that name it so.
-fn start(program: &Path, subcommand: &[&str], server: &ControlPlane, name: &str, folder: &Path) -> (Running, Client) {
+/// A scheduler with kube-scheduler's command line, of one profile.
+fn start(program: &Path, args: &[&str], server: &ControlPlane, profile: &Value, folder: &Path) -> (Running, Client) {
+    let name = profile["schedulerName"].as_str().expect("a name");
     let kubeconfig = server.kubeconfig_of(User::Scheduler);
     let config = json!({
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
         "clientConnection": {"kubeconfig": kubeconfig},
         "leaderElection": {"leaderElect": true, "resourceName": "kube-scheduler", "resourceNamespace": name},
-        "profiles": [{"schedulerName": name}],
+        "profiles": [profile],
     });
     let path = folder.join(format!("{name}.yaml"));
     std::fs::write(&path, config.to_string()).expect("it is written");
     let port = free_port().expect("a port");
     let mut command = Command::new(program);
     command
-        .args(subcommand)
+        .args(args)
         .arg(format!("--config={}", path.display()))
         .args(["--bind-address=127.0.0.1".to_owned(), format!("--secure-port={port}")])
         .arg(format!("--authentication-kubeconfig={}", kubeconfig.display()))
         .arg(format!("--authorization-kubeconfig={}", kubeconfig.display()))
         .stdin(Stdio::null());
     (Running::of(command), Client::anonymous(port))
+}
+
+/// Loadline with these plugins, and kube-scheduler with these flags: "ours" and "theirs".
+fn both(
+    server: &ControlPlane,
+    folder: &Path,
+    plugins: &Value,
+    flags: &[&str],
+) -> ((Running, Client), (Running, Client)) {
+    let components = std::env::var_os("LOADLINE_COMPONENTS");
+    let components = components.expect("`eval \"$(cargo xtask tools)\"` says where the tools are");
+    // The leases are in namespaces of their own: both lead, by a lease of the same name.
+    for name in ["ours", "theirs"] {
+        kubectl(server, &["create", "namespace", name], "");
+        kubectl(
+            server,
+            &[
+                "create",
+                "rolebinding",
+                "leases",
+                "-n",
+                name,
+                "--clusterrole=admin-of-leases",
+                "--user=system:kube-scheduler",
+            ],
+            "",
+        );
+    }
+    kubectl(
+        server,
+        &[
+            "create",
+            "clusterrole",
+            "admin-of-leases",
+            "--verb=get,create,update,list,watch",
+            "--resource=leases.coordination.k8s.io",
+        ],
+        "",
+    );
+    let ours = json!({"schedulerName": "ours", "plugins": plugins});
+    let theirs = json!({"schedulerName": "theirs"});
+    (
+        start(Path::new(env!("CARGO_BIN_EXE_loadline")), &["run"], server, &ours, folder),
+        start(&Path::new(&components).join("kube-scheduler"), flags, server, &theirs, folder),
+    )
+}
+
+fn is_ready(client: &Client) {
+    eventually("it is ready", || client.try_get("/readyz").filter(|answer| answer.status == 200));
 }
 
 /// A family of metrics.
@@ -87,50 +138,49 @@ fn value(text: &str, series: &str) -> Option<f64> {
 
 /// Parts of Go's client that the table does not name one by one.
 const OF_GO: [&str; 2] = ["rest_client_exec_plugin_", "rest_client_transport_"];
+/// kube-scheduler has these with a gate alone: they are compared where it is on.
+const OF_GROUPS: &str = "scheduler_podgroup_";
 /// What the table is about.
 const OF_THE_TABLE: [&str; 6] =
     ["scheduler_", "leader_election_", "rest_client_", "kubernetes_", "process_", "hidden_metrics"];
+
+/// What kube-scheduler says of a family is what the table has of it.
+fn as_in_the_table(name: &str, theirs: &Family) {
+    let known = TABLE.iter().find(|metric| metric.name == name);
+    let known = known.unwrap_or_else(|| panic!("{name} of kube-scheduler is not in the table"));
+    let kind = match known.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram(_) => "histogram",
+    };
+    assert_eq!(kind, theirs.kind, "{name}");
+    if !name.starts_with("process_") {
+        assert_eq!(known.stability.as_str(), theirs.stability, "{name}");
+    }
+    let labels: BTreeSet<String> = known.labels.iter().map(ToString::to_string).collect();
+    assert_eq!(labels, theirs.labels, "{name}");
+    if let Kind::Histogram(buckets) = known.kind {
+        let bounds = |texts: &BTreeSet<String>| {
+            let mut bounds: Vec<f64> =
+                texts.iter().filter_map(|text| text.parse().ok()).filter(|bound: &f64| bound.is_finite()).collect();
+            bounds.sort_by(f64::total_cmp);
+            bounds
+        };
+        let theirs = bounds(&theirs.buckets);
+        let ours = buckets.bounds();
+        let close = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < a * 1e-9);
+        assert!(close, "{name}: {ours:?} {theirs:?}");
+    }
+}
 
 #[test]
 fn metrics_health_and_refusals_are_kube_schedulers() {
     let server = ControlPlane::start().expect("the control plane starts");
     let folder = tempfile::tempdir().expect("a folder");
-    let components = std::env::var_os("LOADLINE_COMPONENTS");
-    let components = components.expect("`eval \"$(cargo xtask tools)\"` says where the tools are");
-    // The leases are in namespaces of their own: both lead, by a lease of the same name.
-    for name in ["ours", "theirs"] {
-        kubectl(&server, &["create", "namespace", name], "");
-        kubectl(
-            &server,
-            &[
-                "create",
-                "rolebinding",
-                "leases",
-                "-n",
-                name,
-                "--clusterrole=admin-of-leases",
-                "--user=system:kube-scheduler",
-            ],
-            "",
-        );
-    }
-    kubectl(
-        &server,
-        &[
-            "create",
-            "clusterrole",
-            "admin-of-leases",
-            "--verb=get,create,update,list,watch",
-            "--resource=leases.coordination.k8s.io",
-        ],
-        "",
-    );
-    let ours = start(Path::new(env!("CARGO_BIN_EXE_loadline")), &["run"], &server, "ours", folder.path());
-    let theirs = start(&Path::new(&components).join("kube-scheduler"), &[], &server, "theirs", folder.path());
+    let (ours, theirs) = both(&server, folder.path(), &json!({}), &[]);
     add_node(&server, "node-a", "2");
-    for (_, client) in [&ours, &theirs] {
-        eventually("it is ready", || client.try_get("/readyz").filter(|answer| answer.status == 200));
-    }
+    is_ready(&ours.1);
+    is_ready(&theirs.1);
 
     // Health, and what is told to those who may not.
     let same = |client: &dyn Fn(&Client) -> Client, path: &str| {
@@ -186,33 +236,10 @@ fn metrics_health_and_refusals_are_kube_schedulers() {
         if OF_GO.iter().any(|go| name.starts_with(go)) || !OF_THE_TABLE.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
-        let known = TABLE.iter().find(|metric| metric.name == name);
-        let known = known.unwrap_or_else(|| panic!("{name} of kube-scheduler is not in the table"));
-        let kind = match known.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram(_) => "histogram",
-        };
-        assert_eq!(kind, theirs.kind, "{name}");
-        if !name.starts_with("process_") {
-            assert_eq!(known.stability.as_str(), theirs.stability, "{name}");
-        }
-        let labels: BTreeSet<String> = known.labels.iter().map(ToString::to_string).collect();
-        assert_eq!(labels, theirs.labels, "{name}");
-        if let Kind::Histogram(buckets) = known.kind {
-            let bounds = |texts: &BTreeSet<String>| {
-                let mut bounds: Vec<f64> =
-                    texts.iter().filter_map(|text| text.parse().ok()).filter(|bound: &f64| bound.is_finite()).collect();
-                bounds.sort_by(f64::total_cmp);
-                bounds
-            };
-            let theirs = bounds(&theirs.buckets);
-            let ours = buckets.bounds();
-            let close = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < a * 1e-9);
-            assert!(close, "{name}: {ours:?} {theirs:?}");
-        }
+        as_in_the_table(name, theirs);
     }
-    for known in TABLE.iter().filter(|metric| metric.page == Page::Metrics && metric.presence != Presence::Own) {
+    let of_both = TABLE.iter().filter(|metric| metric.page == Page::Metrics && metric.presence != Presence::Own);
+    for known in of_both.filter(|metric| !metric.name.starts_with(OF_GROUPS)) {
         assert_eq!(our_families.contains_key(known.name), known.is_here(), "{}", known.name);
         assert!(!known.is_here() || their_families.contains_key(known.name), "kube-scheduler shows no {}", known.name);
     }
@@ -262,4 +289,61 @@ fn metrics_health_and_refusals_are_kube_schedulers() {
     };
     let (ours, theirs) = (keys(&ours.1), keys(&theirs.1));
     assert!(theirs.is_subset(&ours), "{:?}", theirs.difference(&ours));
+}
+
+#[test]
+fn metrics_of_groups_are_kube_schedulers() {
+    let server = ControlPlane::start_with(&CORE).expect("the control plane starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    // Who watches PodGroups with the rights of kube-scheduler may do so in both.
+    let gangs = json!({
+        "multiPoint": {"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]},
+    });
+    let (ours, theirs) = both(&server, folder.path(), &gangs, &[CORE[1]]);
+    is_ready(&ours.1);
+    is_ready(&theirs.1);
+    add_node(&server, "node-a", "4");
+    for name in ["ours", "theirs"] {
+        create(&server, &[core_group(&format!("{name}-fits"), 2), core_group(&format!("{name}-large"), 2)]);
+        let members = |group: &str, cpu: &str| {
+            let member = |number| {
+                let mut pod = core_member(&format!("{name}-{group}"), number, cpu);
+                pod["spec"]["schedulerName"] = name.into();
+                pod
+            };
+            [member(0), member(1)]
+        };
+        create(&server, &members("fits", "100m"));
+        create(&server, &members("large", "3"));
+        for number in 0..2 {
+            crate::support::bound(&server, &format!("{name}-fits-{number}"));
+            waiting(&server, &format!("{name}-large-{number}"));
+        }
+    }
+    let counted = |client: &Client, name: &str| {
+        eventually("the attempts are counted", || {
+            let text = client.with_token(server.token()).body("/metrics");
+            let of = |result: &str| {
+                let labels = format!("{{profile=\"{name}\",result=\"{result}\"}}");
+                let counted = value(&text, &format!("scheduler_podgroup_schedule_attempts_total{labels}"))?;
+                let measured =
+                    value(&text, &format!("scheduler_podgroup_scheduling_attempt_duration_seconds_count{labels}"))?;
+                assert_eq!(counted, measured, "{result} by {name}");
+                Some(counted)
+            };
+            (of("scheduled")? == 1.0 && of("unschedulable")? >= 1.0).then_some(())?;
+            Some(families(&text))
+        })
+    };
+    let (our_families, their_families) = (counted(&ours.1, "ours"), counted(&theirs.1, "theirs"));
+    let of_groups = |families: &BTreeMap<String, Family>| {
+        families.keys().filter(|name| name.starts_with(OF_GROUPS)).cloned().collect::<Vec<String>>()
+    };
+    assert_eq!(of_groups(&our_families), of_groups(&their_families));
+    assert_eq!(of_groups(&our_families).len(), 3);
+    for name in of_groups(&their_families) {
+        as_in_the_table(&name, &their_families[&name]);
+        let [ours, theirs] = [&our_families[&name], &their_families[&name]];
+        assert_eq!((&ours.labels, &ours.buckets), (&theirs.labels, &theirs.buckets), "{name}");
+    }
 }
