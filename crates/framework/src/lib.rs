@@ -36,8 +36,8 @@ pub use gang::{COSCHEDULING, GangPreemption, GangSettings, GangWhatIf, VictimUni
 pub use log::ChangeLog;
 pub use plugin::{
     Bind, Bounds, IGNORED, NodePlugin, Normalization, Permit, PostBind, PostFilter, PostFilterResult, PreBind,
-    PreBindStep, PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, normalize_default,
-    normalize_reverse,
+    PreBindStep, PreEnqueue, Prepared, QueueSort, QueueingHints, Reserve, Score, Touched, UNKNOWN, less_is_better,
+    mean, normalize_default, normalize_reverse,
 };
 pub use profile::{Profile, ProfilePlugin, Profiles, ScorePlugin};
 pub use status::{Code, Reason, Status, Verdict};

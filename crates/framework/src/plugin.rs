@@ -51,10 +51,16 @@ pub enum Normalization {
     /// By the smallest and largest raw score among the feasible nodes, where the raw score of a node depends on which
     /// others are feasible: the plugin scores them at once, [`NodePlugin::score_feasible`].
     Whole(fn(raw: i64, bounds: Bounds) -> i64),
+    /// Raw scores are measurements, by [`less_is_better`]. A node that none is known of, [`UNKNOWN`], is taken for the mean
+    /// of the feasible ones that have one (0 where none has), and is left out of the bounds.
+    Measured,
 }
 
 /// A raw score of [`Normalization::Whole`]: the node is left out of the bounds and scores 0.
 pub const IGNORED: i64 = i64::MIN;
+
+/// A raw score of [`Normalization::Measured`]: nothing was measured.
+pub const UNKNOWN: i64 = i64::MAX;
 
 /// Smallest and largest raw score among the feasible nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +82,13 @@ pub fn normalize_reverse(raw: i64, bounds: Bounds) -> i64 {
     if bounds.max <= 0 { 100 } else { 100 - 100 * raw / bounds.max }
 }
 
+/// The smallest becomes 100, the largest 0, the others in proportion; where all are equal, all become 0.
+pub fn less_is_better(raw: i64, bounds: Bounds) -> i64 {
+    let range = i128::from(bounds.max) - i128::from(bounds.min);
+    let above = i128::from(raw) - i128::from(bounds.min);
+    if range == 0 { 0 } else { 100 - (100 * above / range) as i64 }
+}
+
 /// One node's score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
@@ -88,19 +101,26 @@ pub struct Score {
 impl Normalization {
     /// Raw scores of the feasible nodes, and what they become.
     pub fn apply(self, raw: &[i64]) -> Vec<Score> {
-        let map = match self {
+        let (map, left_out): (fn(i64, Bounds) -> i64, _) = match self {
             Self::None => return raw.iter().map(|raw| Score { raw: *raw, normalized: *raw }).collect(),
-            Self::Bounds(map) | Self::Whole(map) => map,
+            Self::Bounds(map) => (map, None),
+            Self::Whole(map) => (map, Some(IGNORED)),
+            Self::Measured => (less_is_better, Some(UNKNOWN)),
         };
-        let is_ignored = |raw: i64| matches!(self, Self::Whole(_)) && raw == IGNORED;
-        let counted = || raw.iter().copied().filter(|raw| !is_ignored(*raw));
+        let counted = || raw.iter().copied().filter(|raw| Some(*raw) != left_out);
         let bounds = Bounds { min: counted().min().unwrap_or(0), max: counted().max().unwrap_or(0) };
-        let score = |raw: &i64| match *raw {
-            raw if is_ignored(raw) => Score::default(),
-            raw => Score { raw, normalized: map(raw, bounds) },
+        let of = |raw: i64| Score { raw, normalized: map(raw, bounds) };
+        let of_others = match self {
+            Self::Measured => of(mean(counted().map(i128::from).sum(), counted().count())),
+            _ => Score::default(),
         };
-        raw.iter().map(score).collect()
+        raw.iter().map(|raw| if Some(*raw) == left_out { of_others } else { of(*raw) }).collect()
     }
+}
+
+/// Mean of `count` measurements, towards 0; 0 of none.
+pub fn mean(sum: i128, count: usize) -> i64 {
+    if count == 0 { 0 } else { (sum / count as i128) as i64 }
 }
 
 /// A plugin that filters or scores nodes.

@@ -146,10 +146,6 @@ pub struct Usage {
     pub source: Arc<UsageSource>,
     /// By slot; the default for slots without a node.
     pub nodes: Vec<NodeUsage>,
-    /// [`NodeUsage::milli_percent`] of each of them, [`Usage::UNKNOWN`] for none.
-    pub used: Vec<i64>,
-    /// Grows with every change.
-    pub generation: u64,
     /// Grows when the source was heard of: then any node may have changed.
     pub heard: u64,
     /// When that was; 0 before the first time.
@@ -157,9 +153,6 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// In [`Usage::used`]: the node has no sample.
-    pub const UNKNOWN: i64 = i64::MIN;
-
     /// What is known of a node.
     pub fn node(&self, slot: Slot) -> NodeUsage {
         self.nodes.get(slot.index()).copied().unwrap_or_default()

@@ -7,13 +7,12 @@ mod tests;
 use std::sync::Arc;
 
 use loadline_framework::{
-    ArgField, Bounds, Cluster, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, Normalization, Plugin, Prepare,
-    Prepared, Reads, Slot, Status, Touched, Usage, UsageId, UsageKind, UsageSource, WHOLE,
+    ArgField, Cluster, DefaultProfile, Descriptor, ExtensionPoint, NodePlugin, NodeView, Normalization, Plugin,
+    Prepare, Prepared, Reads, Slot, Status, Touched, UNKNOWN, Usage, UsageId, UsageKind, UsageSource, WHOLE,
 };
 use loadline_model::PodInfo;
 
 use self::arguments::{CPU_AGE, CPU_QUERY, MEMORY_AGE, MEMORY_QUERY, fields, source, validate};
-use crate::scoring_strategy::MAX_SCORE;
 
 const MEMORY_FIELDS: &[ArgField] = &fields(MEMORY_QUERY, MEMORY_AGE);
 const CPU_FIELDS: &[ArgField] = &fields(CPU_QUERY, CPU_AGE);
@@ -49,7 +48,7 @@ struct RealUsage {
 
 struct State {
     usage: UsageId,
-    /// The usage's generation that was seen last.
+    /// How often the source was heard of when this was brought up to date.
     seen: u64,
 }
 
@@ -58,8 +57,8 @@ impl NodePlugin for RealUsage {
     type State = State;
 
     fn reads(&self) -> Reads {
-        // What it reads of nodes comes with the usage's generation.
-        Reads::NOTHING
+        // Estimates change with the load, everything when the source is heard.
+        Reads::LOAD
     }
 
     fn key(&self, _pod: &PodInfo, _cx: &mut dyn Prepare) -> Result<Option<()>, Status> {
@@ -72,29 +71,16 @@ impl NodePlugin for RealUsage {
     }
 
     fn catch_up(&self, state: &mut State, cluster: &dyn Cluster) -> Touched {
-        let now = cluster.usage(state.usage).generation;
+        let now = cluster.usage(state.usage).heard;
         if std::mem::replace(&mut state.seen, now) == now { Touched::None } else { Touched::All }
     }
 
     fn normalization(&self) -> Normalization {
-        Normalization::Whole(less_is_better)
+        Normalization::Measured
     }
 
-    fn score_feasible(&self, state: &State, feasible: &[Slot], cluster: &dyn Cluster, out: &mut [i64]) {
-        let used = &cluster.usage(state.usage).used;
-        let (mut sum, mut sampled) = (0, 0);
-        for (slot, raw) in feasible.iter().zip(&mut *out) {
-            *raw = used.get(slot.index()).copied().unwrap_or(Usage::UNKNOWN);
-            if *raw != Usage::UNKNOWN {
-                sum += *raw;
-                sampled += 1;
-            }
-        }
-        if sampled < feasible.len() as i64 {
-            // Neither best nor worst for want of a number, and within the bounds of the others.
-            let mean = if sampled == 0 { 0 } else { sum / sampled };
-            out.iter_mut().filter(|raw| **raw == Usage::UNKNOWN).for_each(|raw| *raw = mean);
-        }
+    fn score(&self, state: &State, node: &NodeView<'_>) -> i64 {
+        node.cluster().usage(state.usage).node(node.slot()).milli_percent().unwrap_or(UNKNOWN)
     }
 
     fn score_note(&self, state: &State, slot: Slot, cluster: &dyn Cluster) -> Option<String> {
@@ -114,16 +100,6 @@ impl NodePlugin for RealUsage {
     fn burden(&self, state: &State, slot: Slot, cluster: &dyn Cluster) -> i64 {
         cluster.usage(state.usage).node(slot).estimated_milli_percent()
     }
-}
-
-/// 100 for the least used node, 0 for the most used, 0 for all where they are equal.
-fn less_is_better(raw: i64, bounds: Bounds) -> i64 {
-    if bounds.max == bounds.min {
-        return 0;
-    }
-    let (above, range) = ((raw - bounds.min) * MAX_SCORE, bounds.max - bounds.min);
-    // Exact, as both are far below 2^53, and several times as fast as a division of integers.
-    MAX_SCORE - (above as f64 / range as f64) as i64
 }
 
 /// What a node really uses of something it has `total` of, `None` without a sample.

@@ -15,6 +15,11 @@ use tokio::sync::watch;
 /// Requests that are under way at once when many objects are made.
 const CREATORS: usize = 32;
 
+/// Where the pods are that are measured.
+pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
+/// Where their groups are.
+pub(crate) const GROUPS: &str = "/apis/scheduling.k8s.io/v1alpha2/namespaces/default/podgroups";
+
 /// Pods and nodes of one API server.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -45,9 +50,8 @@ impl Api {
         made.into_iter().collect()
     }
 
-    /// Deletes all pods, and waits until they are gone.
-    pub(crate) async fn delete_pods(&self) -> Result<()> {
-        let path = "/api/v1/namespaces/default/pods";
+    /// Deletes everything in a collection, and waits until it is gone.
+    pub(crate) async fn delete_all(&self, path: &str) -> Result<()> {
         loop {
             let left = self.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await?;
             if left["items"].as_array().is_none_or(Vec::is_empty) {
@@ -75,7 +79,7 @@ impl Api {
 
     /// Tells of pods until the API server ends the watch.
     async fn tell_of_pods(&self, told: &Mutex<Seen>, sender: &watch::Sender<()>) -> Result<()> {
-        let path = "/api/v1/namespaces/default/pods";
+        let path = PODS;
         let list = self.send(Method::GET, path, &Value::Null).await?;
         let version = list["metadata"]["resourceVersion"].as_str().context("a list has a version")?;
         let request = Request::get(format!("{path}?watch=true&resourceVersion={version}")).body(Vec::new())?;

@@ -15,9 +15,9 @@ use clap::Parser;
 use loadline_fixture::ControlPlane;
 use serde_json::Value;
 
-use api::{Api, now};
+use api::{Api, GROUPS, PODS, now};
 use report::{Measured, Report};
-use scheduler::{Scheduler, Which};
+use scheduler::{GATES, Scheduler, Which};
 use workloads::Workload;
 
 /// Measures Loadline beside kube-scheduler on a real API server.
@@ -59,7 +59,11 @@ struct Options {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let server = ControlPlane::start_with(&["--max-requests-inflight=3000", "--max-mutating-requests-inflight=1000"])?;
+    let mut flags = vec!["--max-requests-inflight=3000", "--max-mutating-requests-inflight=1000"];
+    if options.workloads.contains(&Workload::Gangs) {
+        flags.extend(["--runtime-config=scheduling.k8s.io/v1alpha2=true", GATES]);
+    }
+    let server = ControlPlane::start_with(&flags)?;
     let api = Api::new(&server.kubeconfig()).await?;
     say(&format!("{} nodes", options.nodes));
     let nodes: Vec<Value> = (0..options.nodes).map(workloads::node).collect();
@@ -116,28 +120,35 @@ async fn measure(
     workload: Workload,
     which: Which,
 ) -> Result<Measured> {
-    const PODS: &str = "/api/v1/namespaces/default/pods";
-    api.delete_pods().await?;
+    let gangs = workload == Workload::Gangs;
+    api.delete_all(PODS).await?;
+    if gangs {
+        api.delete_all(GROUPS).await?;
+    }
     api.create(PODS, &workload.before(options.nodes)).await?;
     let folder = tempfile::tempdir()?;
     let program = if which == Which::Loadline { &options.loadline } else { &options.kube_scheduler };
-    let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path()).await?;
+    let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path(), gangs).await?;
     let mut pods = api.follow_pods();
     // One that warms it up: the caches are filled, the first of its kind is decided.
-    let first = workload.pods("first", 2)[1..].to_vec();
+    let first = workload.first();
+    api.create(GROUPS, &Workload::groups(&first)).await?;
     api.create(PODS, &first).await?;
     pods.bound(&names(&first)).await?;
     let before = scheduler.at_rest().await?;
 
     let many = workload.pods("many", options.pods);
+    api.create(GROUPS, &Workload::groups(&many)).await?;
     let begun = now();
     api.create(PODS, &many).await?;
-    let settled = pods.settled(&names(&many)).await?;
+    // A member of a gang may be told that others are not there yet.
+    let settled = if gangs { pods.bound(&names(&many)).await? } else { pods.settled(&names(&many)).await? };
     let last = settled.into_iter().max().unwrap_or(begun);
     // Events and statuses may be written later than the bindings; they are part of the work.
     let after = scheduler.at_rest().await?;
 
     let paced = workload.pods("paced", options.paced);
+    api.create(GROUPS, &Workload::groups(&paced)).await?;
     let mut waits = Vec::with_capacity(paced.len());
     let mut created = Vec::with_capacity(paced.len());
     let mut tick = tokio::time::interval(Duration::from_millis(10));
@@ -154,7 +165,8 @@ async fn measure(
         created.push(one??);
     }
     let wanted: Vec<String> = created.iter().map(|(name, _)| name.clone()).collect();
-    for ((_, created), bound) in created.iter().zip(pods.settled(&wanted).await?) {
+    let settled = if gangs { pods.bound(&wanted).await? } else { pods.settled(&wanted).await? };
+    for ((_, created), bound) in created.iter().zip(settled) {
         waits.push(bound.saturating_duration_since(*created).as_secs_f64() * 1000.0);
     }
     let peak = scheduler.usage().await?.peak;
@@ -165,6 +177,7 @@ async fn measure(
         pods_per_second: count / last.saturating_duration_since(begun).as_secs_f64(),
         cpu_per_pod: (after.cpu - before.cpu) / count,
         requests_per_pod: (after.requests - before.requests) / count,
+        attempt: 1000.0 * (after.attempts.1 - before.attempts.1) / (after.attempts.0 - before.attempts.0),
         p50: percentile(0.5).copied().unwrap_or_default(),
         p99: percentile(0.99).copied().unwrap_or_default(),
         peak,

@@ -54,11 +54,22 @@ pub(crate) struct Usage {
     pub(crate) peak: f64,
     /// Requests to the API server.
     pub(crate) requests: f64,
+    /// Attempts that found nodes, and the seconds that they took: of whole groups where there are any, else of pods.
+    pub(crate) attempts: (f64, f64),
 }
 
+/// Gates of Kubernetes' own PodGroups.
+pub(crate) const GATES: &str = "--feature-gates=GenericWorkload=true,GangScheduling=true";
+
 impl Scheduler {
-    /// Starts it with the limits of its client lifted, and makes sure that they are.
-    pub(crate) async fn start(which: Which, program: &Path, kubeconfig: &Path, folder: &Path) -> Result<Self> {
+    /// Starts it with the limits of its client lifted, and makes sure that they are; `gangs`: it places them.
+    pub(crate) async fn start(
+        which: Which,
+        program: &Path,
+        kubeconfig: &Path,
+        folder: &Path,
+        gangs: bool,
+    ) -> Result<Self> {
         let port = free_port()?;
         let mut config = json!({
             "apiVersion": "kubescheduler.config.k8s.io/v1",
@@ -69,12 +80,18 @@ impl Scheduler {
         if which == Which::KubeSchedulerAll {
             config["percentageOfNodesToScore"] = json!(100);
         }
+        if gangs && which == Which::Loadline {
+            let plugins = json!({"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]});
+            config["profiles"] = json!([{"plugins": {"multiPoint": plugins}}]);
+        }
         let file = folder.join("config.yaml");
         fs::write(&file, config.to_string())?;
         let log = File::create(folder.join("scheduler.log"))?;
         let mut command = Command::new(program);
         if which == Which::Loadline {
             command.arg("run");
+        } else if gangs {
+            command.arg(GATES);
         }
         command
             .arg(format!("--config={}", file.display()))
@@ -139,9 +156,18 @@ impl Scheduler {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a line VmHWM")?;
         let peak: f64 = peak.trim().trim_end_matches(" kB").parse()?;
         let metrics = self.ask("/metrics").await?;
-        let requests = metrics.lines().filter(|line| line.starts_with("rest_client_requests_total{"));
-        let requests = requests.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum();
-        Ok(Usage { cpu, peak: peak / 1024.0, requests })
+        let sum = |series: &str, with: &str| -> f64 {
+            let lines = metrics.lines().filter(|line| line.starts_with(series) && line.contains(with));
+            lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+        };
+        let attempts = |family: &str| {
+            let of = |part: &str| sum(&format!("{family}_{part}{{"), "result=\"scheduled\"");
+            Some((of("count"), of("sum"))).filter(|(count, _)| *count > 0.0)
+        };
+        let of_groups = attempts("scheduler_podgroup_scheduling_attempt_duration_seconds");
+        let attempts = of_groups.or_else(|| attempts("scheduler_scheduling_attempt_duration_seconds"));
+        let requests = sum("rest_client_requests_total{", "");
+        Ok(Usage { cpu, peak: peak / 1024.0, requests, attempts: attempts.unwrap_or_default() })
     }
 
     /// Milliseconds of CPU, of the process and of the kernel for it.

@@ -1,5 +1,7 @@
 //! What is placed: the shapes of scheduler_perf, and mixtures of them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 /// A workload.
@@ -21,7 +23,13 @@ pub(crate) enum Workload {
     Preemption,
     /// Everything that can be placed, in turn (MixedSchedulingBasePod).
     Mixed,
+    /// Gangs of three, as PodGroups of Kubernetes' own API: kube-scheduler has its gates for them on, Loadline its plugin
+    /// Coscheduling (GangScheduling).
+    Gangs,
 }
+
+/// Pods of a gang.
+pub(crate) const GANG: usize = 3;
 
 const ZONES: usize = 3;
 
@@ -83,6 +91,26 @@ impl Workload {
         (0..count).map(|number| self.pod(prefix, number)).collect()
     }
 
+    /// As many as it takes for a scheduler to have placed something.
+    pub(crate) fn first(self) -> Vec<Value> {
+        if self == Self::Gangs { self.pods("first", GANG) } else { self.pods("first", 2)[1..].to_vec() }
+    }
+
+    /// The groups that these pods belong to.
+    pub(crate) fn groups(pods: &[Value]) -> Vec<Value> {
+        let names = pods.iter().filter_map(|pod| pod["spec"]["schedulingGroup"]["podGroupName"].as_str());
+        let names: BTreeSet<&str> = names.collect();
+        let group = |name| {
+            json!({
+                "apiVersion": "scheduling.k8s.io/v1alpha2",
+                "kind": "PodGroup",
+                "metadata": {"name": name},
+                "spec": {"schedulingPolicy": {"gang": {"minCount": GANG}}},
+            })
+        };
+        names.into_iter().map(group).collect()
+    }
+
     /// Whether a pod is meant to find a node.
     pub(crate) fn fits(self, number: usize) -> bool {
         self != Self::Unschedulable || !number.is_multiple_of(3)
@@ -119,6 +147,10 @@ impl Workload {
             }
             Self::Unschedulable if !self.fits(number) => pod(name, "9", &labels, json!({})),
             Self::Plain | Self::Unschedulable => pod(name, "100m", &labels, json!({})),
+            Self::Gangs => {
+                let group = format!("{prefix}-gang-{}", number / GANG);
+                pod(name, "100m", &labels, json!({"schedulingGroup": {"podGroupName": group}}))
+            }
             Self::Preemption => pod(name, "3", &labels, json!({"priorityClassName": "high"})),
             Self::Mixed => {
                 const KINDS: [Workload; 4] =

@@ -5,6 +5,7 @@
 
 use loadline_framework::{Bounds, IGNORED, Normalization, Score, Slot};
 
+use super::measured::Measured;
 use super::{InvalidScore, Member, Sources};
 use crate::bits::{Bits, WORD, in_word};
 use crate::columns::{Answers, Column, GroupAnswers};
@@ -36,6 +37,8 @@ enum Raw {
     ByGroup { version: u64, normalized: Vec<u8> },
     /// By place in the feasible set, computed from this version of the column's state.
     ByFeasible { raw: Vec<i64>, state_version: u64 },
+    /// In the column: measurements.
+    Measured(Box<Measured>),
 }
 
 /// Smallest and largest raw score among the feasible nodes, and how many have them.
@@ -149,6 +152,8 @@ struct Update<'a> {
     /// All nodes have to be looked at.
     dense: bool,
     totals: &'a mut [i64],
+    /// Stretches of ranks in which totals of others than the moved ones changed.
+    dirty: &'a mut Bits,
 }
 
 impl Lane {
@@ -168,6 +173,7 @@ impl Lane {
     pub(super) fn bytes(&self) -> usize {
         let raw = match &self.raw {
             Raw::ByRank { raw, .. } | Raw::ByFeasible { raw, .. } => raw.len() * size_of::<i64>(),
+            Raw::Measured(measured) => measured.bytes(),
             Raw::Column | Raw::ByGroup { .. } => 0,
         };
         self.normalized.len() + raw
@@ -181,12 +187,15 @@ impl Lane {
                 let at = feasible.ranks.binary_search(&(rank as u32));
                 at.ok().map(|at| raw[at]).filter(|raw| *raw != IGNORED).unwrap_or(0)
             }
-            Raw::Column | Raw::ByGroup { .. } => {
-                let rows = sources.columns.get(self.member.column).rows.as_ref();
-                rows.and_then(|rows| rows.raw.as_ref()).map_or(0, |raw| raw.get(slot, sources.cluster))
-            }
+            Raw::Column | Raw::ByGroup { .. } => self.in_column(slot, sources),
+            Raw::Measured(measured) => measured.raw(self.in_column(slot, sources)),
         };
         Score { raw, normalized: i64::from(self.normalized[rank]) }
+    }
+
+    fn in_column(&self, slot: Slot, sources: Sources<'_>) -> i64 {
+        let rows = sources.columns.get(self.member.column).rows.as_ref();
+        rows.and_then(|rows| rows.raw.as_ref()).map_or(0, |raw| raw.get(slot, sources.cluster))
     }
 
     /// The first feasible node whose score is none: its rank, and the score.
@@ -207,8 +216,15 @@ impl Lane {
     }
 
     /// Brings scores and `totals` up to date; `dense` when [`Lane::news`] told nothing. Whether totals of others than
-    /// the moved ranks changed.
-    pub(super) fn update(&mut self, sources: Sources<'_>, moved: &Moved<'_>, dense: bool, totals: &mut [i64]) -> bool {
+    /// the moved ranks and those in `dirty` changed.
+    pub(super) fn update(
+        &mut self,
+        sources: Sources<'_>,
+        moved: &Moved<'_>,
+        dense: bool,
+        totals: &mut [i64],
+        dirty: &mut Bits,
+    ) -> bool {
         let column = sources.columns.get(self.member.column);
         let was_active = std::mem::replace(&mut self.active, column.scores());
         if !self.active {
@@ -219,7 +235,7 @@ impl Lane {
             }
             return was_active;
         }
-        let update = Update { sources, moved, dense: dense || !was_active, totals };
+        let update = Update { sources, moved, dense: dense || !was_active, totals, dirty };
         let normalization = column.runner.normalization();
         let raw = column.rows.as_ref().and_then(|rows| rows.raw.as_ref());
         match (normalization, raw) {
@@ -229,13 +245,17 @@ impl Lane {
                 let map = if let Normalization::Bounds(map) = normalization { Some(map) } else { None };
                 self.update_groups(map, answers, update)
             }
+            (Normalization::Measured, Some(Answers::BySlot(raw))) => {
+                self.update_measured(raw, update);
+                false
+            }
             (Normalization::None, Some(Answers::BySlot(raw))) => self.update_plain(raw, update),
             (Normalization::Bounds(map), Some(Answers::BySlot(raw))) => self.update_bounds(map, raw, update),
         }
     }
 
     fn update_plain(&mut self, raw: &[i64], update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals } = update;
+        let Update { sources, moved, dense, totals, .. } = update;
         let by_name = sources.cluster.order().by_name();
         self.raw = Raw::Column;
         if dense {
@@ -249,7 +269,7 @@ impl Lane {
     }
 
     fn update_bounds(&mut self, map: Map, column: &[i64], update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals } = update;
+        let Update { sources, moved, dense, totals, .. } = update;
         let by_name = sources.cluster.order().by_name();
         let (mut raw, mut extremes, mut uniform) = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByRank { raw, extremes, uniform } => (raw, extremes, uniform),
@@ -339,7 +359,7 @@ impl Lane {
     }
 
     fn update_whole(&mut self, map: Map, column: &Column, update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals } = update;
+        let Update { sources, moved, dense, totals, .. } = update;
         let mut raw = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByFeasible { raw, state_version }
                 if !dense && !moved.feasibility && state_version == column.state_version =>
@@ -372,6 +392,23 @@ impl Lane {
         }
         self.raw = Raw::ByFeasible { raw, state_version: column.state_version };
         true
+    }
+
+    fn update_measured(&mut self, column: &[i64], update: Update<'_>) {
+        let Update { sources, moved, dense, totals, dirty } = update;
+        let by_name = sources.cluster.order().by_name();
+        let mut measured = match std::mem::replace(&mut self.raw, Raw::Column) {
+            Raw::Measured(measured) => measured,
+            _ => Box::default(),
+        };
+        let weight = self.member.weight;
+        let raw = |rank: usize| column[by_name[rank].index()];
+        measured.update(raw, (moved, dense), &mut self.normalized, |rank, before, score| {
+            totals[rank] += weight * (i64::from(score) - i64::from(before));
+            let block = rank / WORD;
+            dirty.words_mut()[block / WORD] |= u64::from(score != before) << (block % WORD);
+        });
+        self.raw = Raw::Measured(measured);
     }
 
     fn put_all(&mut self, totals: &mut [i64], mut score: impl FnMut(usize) -> u8) {

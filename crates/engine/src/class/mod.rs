@@ -7,6 +7,7 @@
 
 mod failures;
 mod lane;
+mod measured;
 mod nominated;
 mod totals;
 mod tried;
@@ -242,7 +243,7 @@ impl Class {
         };
         let mut all = false;
         for (lane, dense) in self.lanes.iter_mut().zip(&changes.dense) {
-            all |= lane.update(sources, &moved, *dense, self.totals.all());
+            all |= lane.update(sources, &moved, *dense, self.totals.all(), &mut dirty);
         }
         if all {
             dirty.fill(self.totals.blocks());

@@ -35,8 +35,7 @@ impl UsageIndex {
     pub(super) fn keep(&mut self, source: &Arc<UsageSource>) -> UsageId {
         let known = self.sources.iter().position(|known| known.usage.source == *source);
         let index = known.unwrap_or_else(|| {
-            let usage =
-                Usage { source: source.clone(), nodes: Vec::new(), used: Vec::new(), generation: 0, heard: 0, now: 0 };
+            let usage = Usage { source: source.clone(), nodes: Vec::new(), heard: 0, now: 0 };
             self.sources.push(Known { usage, samples: Map::default(), stale: true });
             self.sources.len() - 1
         });
@@ -77,7 +76,6 @@ impl UsageIndex {
         let changed = load_log.since(std::mem::replace(&mut self.load_at, load_log.position()));
         for known in &mut self.sources {
             known.usage.nodes.resize(nodes.len(), NodeUsage::default());
-            known.usage.used.resize(nodes.len(), Usage::UNKNOWN);
             match changed {
                 Some(slots) if !known.stale => slots.iter().for_each(|slot| known.look(*slot, nodes)),
                 _ => (0..nodes.len() as u32).for_each(|slot| known.look(Slot(slot), nodes)),
@@ -89,13 +87,8 @@ impl UsageIndex {
 
 impl Known {
     fn look(&mut self, slot: Slot, nodes: &[Option<Arc<NodeInfo>>]) {
-        let now = nodes[slot.index()].as_deref().map_or_else(NodeUsage::default, |info| self.of(info));
-        let usage = &mut self.usage;
-        if usage.nodes[slot.index()] != now {
-            usage.nodes[slot.index()] = now;
-            usage.used[slot.index()] = now.milli_percent().unwrap_or(Usage::UNKNOWN);
-            usage.generation += 1;
-        }
+        self.usage.nodes[slot.index()] =
+            nodes[slot.index()].as_deref().map_or_else(NodeUsage::default, |info| self.of(info));
     }
 
     fn of(&self, info: &NodeInfo) -> NodeUsage {

@@ -192,12 +192,22 @@ enum Change {
     Silence(i64),
     Node(usize),
     NodeGone(usize),
+    Cordon(usize),
     Place(usize, usize, bool),
     Start(usize, i64),
     Gone(usize),
 }
 
 const NODES: [&str; 5] = ["a", "b", "c", "d", "e"];
+/// Nodes between them by name, which stay as they are and fill a stretch of what is summed up together.
+const OTHERS: usize = 64;
+
+fn others() -> impl Iterator<Item = (Str, UsageSample)> {
+    (0..OTHERS).map(|number| {
+        let milli_percent = 25_000 + number as i64 * 997 % 50_000;
+        (Str::from(format!("b{number:02}")), UsageSample { milli_percent, at: START })
+    })
+}
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
     let node = || 0..NODES.len();
@@ -206,6 +216,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         1 => (0..400_i64).prop_map(Change::Silence),
         1 => node().prop_map(Change::Node),
         1 => node().prop_map(Change::NodeGone),
+        2 => node().prop_map(Change::Cordon),
         4 => (0..12_usize, node(), any::<bool>()).prop_map(|(pod, node, runs)| Change::Place(pod, node, runs)),
         2 => (0..12_usize, 0..400_i64).prop_map(|(pod, since)| Change::Start(pod, since)),
         1 => (0..12_usize).prop_map(Change::Gone),
@@ -226,7 +237,7 @@ proptest! {
         let mut kept = Engine::new(by_memory(), Settings::default());
         let mut nodes = BTreeMap::new();
         let mut pods: BTreeMap<usize, (usize, Option<Time>)> = BTreeMap::new();
-        let mut samples: BTreeMap<Str, UsageSample> = BTreeMap::new();
+        let mut samples: BTreeMap<Str, UsageSample> = others().collect();
         let mut now = START;
         let placed = |number: usize, since: Option<Time>, on: usize| {
             let pod = pod(&format!("p{number}"));
@@ -236,6 +247,10 @@ proptest! {
             nodes.insert(name, node(name));
             kept.set_node(node(name));
         }
+        for (name, _) in others() {
+kept.set_node(node(&name));
+}
+        kept.hear_usage(&source, now, Some(samples.clone().into_iter().collect()));
         for change in changes {
             match change {
                 Change::Sample(node, percent) => {
@@ -250,6 +265,11 @@ proptest! {
                 Change::Node(at) => {
                     nodes.insert(NODES[at], node(NODES[at]));
                     kept.set_node(node(NODES[at]));
+                }
+                Change::Cordon(at) => {
+                    let closed = Arc::new(NodeSpec { unschedulable: true, ..NodeSpec::clone(&node(NODES[at])) });
+                    nodes.insert(NODES[at], closed.clone());
+                    kept.set_node(closed);
                 }
                 Change::NodeGone(at) => {
                     nodes.remove(NODES[at]);
@@ -275,6 +295,9 @@ proptest! {
             for node in nodes.values() {
                 anew.set_node(node.clone());
             }
+            for (name, _) in others() {
+anew.set_node(node(&name));
+}
             for (number, (on, since)) in &pods {
                 anew.set_placed_pod(placed(*number, *since, *on), &NODES[*on].into());
             }

@@ -25,11 +25,9 @@ fn cluster(plugin: &RealUsage, nodes: &[(&str, Option<i64>, i64)]) -> FakeCluste
     let usage = &mut cluster.usages[id.0 as usize];
     for (_, percent, estimate) in nodes {
         let sample = percent.map(|percent| UsageSample { milli_percent: percent * 1000, at: 0 });
-        let node = NodeUsage { sample, estimate: estimate * MI, total: 8 * GI };
-        usage.nodes.push(node);
-        usage.used.push(node.milli_percent().unwrap_or(Usage::UNKNOWN));
+        usage.nodes.push(NodeUsage { sample, estimate: estimate * MI, total: 8 * GI });
     }
-    usage.generation += 1;
+    usage.heard += 1;
     cluster
 }
 
