@@ -1,16 +1,16 @@
 //! `cargo bench --bench reschedule`: how long a plan of the Rescheduler takes, the fork of the engine included, at 5,000 nodes and
-//! 100,000 pods.
+//! 100,000 pods; and how much slower pods are decided while one plan follows the other.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark measures time and prints it")]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 use loadline_benches::{HOSTNAME, ZONE, ZONES, node_name, profiles};
-use loadline_engine::{Engine, Settings};
+use loadline_engine::{Depth, Engine, Settings};
 use loadline_model::{
     Effect, Labels, NodeSpec, Owner, PodInfo, PodRequests, Resources, Selector, SpreadConstraint, Str, Taint,
     UnsatisfiableAction,
@@ -34,6 +34,9 @@ struct Arguments {
     /// Threads of the engine.
     #[arg(long, default_value_t = 2)]
     parallelism: usize,
+    /// Seconds for which pods are decided, with and without plans meanwhile.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -161,6 +164,65 @@ fn measure(engine: &Engine, runs: usize, work: &dyn Fn(&mut Engine) -> Plan) -> 
     all.swap_remove(all.len() / 2)
 }
 
+/// Decides pods for a while, one after the other as a scheduler does, and gives how many in a second. With `planning` another
+/// thread asks for forks and plans on them, with such pauses; how often it did comes along.
+fn decisions(
+    engine: &mut Engine,
+    time: Duration,
+    planning: Option<(&(dyn Fn(&mut Engine) -> Plan + Sync), Duration)>,
+) -> (f64, usize) {
+    /// Pods that are on nodes at a time.
+    const STAY: usize = 1000;
+    std::thread::scope(|scope| {
+        let (asks, asked) = mpsc::channel::<mpsc::Sender<Engine>>();
+        let planner = planning.map(|(planning, pause)| {
+            scope.spawn(move || {
+                let fork = || {
+                    let (gives, given) = mpsc::channel();
+                    asks.send(gives).ok()?;
+                    given.recv().ok()
+                };
+                let mut plans = 0;
+                while let Some(mut fork) = fork() {
+                    planning(&mut fork);
+                    drop(fork);
+                    plans += 1;
+                    std::thread::sleep(pause);
+                }
+                plans
+            })
+        });
+        let mut placed = VecDeque::new();
+        let mut decided: u32 = 0;
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            if let Ok(gives) = asked.try_recv() {
+                drop(gives.send(engine.fork()));
+            }
+            let mut pod = pod(decided as usize % 400, "");
+            pod.uid = format!("new-{decided}").as_str().into();
+            pod.node_name = None;
+            let pod = Arc::new(pod);
+            let node = engine.decide(&pod, 1, Depth::Decide).node.expect("there is room");
+            engine.assume(&pod, &node);
+            placed.push_back(pod.uid.clone());
+            if placed.len() > STAY
+                && let Some(gone) = placed.pop_front()
+            {
+                engine.remove_pod(&gone);
+            }
+            decided += 1;
+        }
+        let took = begun.elapsed();
+        drop(asked);
+        let plans = planner.map_or(0, |planner| planner.join().expect("no plan panics"));
+        for gone in placed {
+            engine.remove_pod(&gone);
+        }
+        (f64::from(decided) / took.as_secs_f64(), plans)
+    })
+}
+
 fn main() {
     let arguments = Arguments::parse();
     let situation = Situation { now: i64::MAX / 2, ..Situation::default() };
@@ -219,6 +281,21 @@ fn main() {
         policy::plan(fork, &situation, &descheduler, &BTreeMap::new()).expect("no class is named in it")
     };
     row("descheduler's LowNodeUtilization, 500 moves", &measure(&uneven, arguments.runs, &by_policy));
+    let mut uneven = uneven;
+    let busy = balancing(many);
+    let time = Duration::from_secs(arguments.seconds);
+    let mut slowed = Vec::new();
+    for pause in [Duration::ZERO, Duration::from_secs(1)] {
+        let mut rounds: Vec<(f64, f64, usize)> = (0..arguments.runs.max(1))
+            .map(|_| {
+                let (alone, _) = decisions(&mut uneven, time, None);
+                let (meanwhile, plans) = decisions(&mut uneven, time, Some((&busy, pause)));
+                (alone, meanwhile, plans)
+            })
+            .collect();
+        rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
+        slowed.push((pause, rounds[rounds.len() / 2]));
+    }
     drop(uneven);
     let marked = cluster(Shape::Marked, &arguments);
     let empty = own(options(Strategy::NodeMaintenance, Limits::default()));
@@ -230,4 +307,12 @@ fn main() {
     }
     println!("{} nodes, {} pods, {} threads", arguments.nodes, arguments.pods, arguments.parallelism);
     println!("{table}");
+    for (pause, (alone, meanwhile, plans)) in slowed {
+        println!(
+            "decisions a second: {alone:.0} alone, {meanwhile:.0} while 500 moves are planned {plans} times in {} s with pauses of {} s: {:.1} % fewer",
+            arguments.seconds,
+            pause.as_secs(),
+            100.0 * (1.0 - meanwhile / alone)
+        );
+    }
 }

@@ -74,6 +74,8 @@ fn pages_show_what_is_printed() {
         ("README.md", include_str!("../../README.md"), 3),
         ("docs/real-usage.md", include_str!("../../docs/real-usage.md"), 3),
         ("examples/real-usage/README.md", include_str!("../../examples/real-usage/README.md"), 2),
+        ("examples/gangs/README.md", include_str!("../../examples/gangs/README.md"), 2),
+        ("examples/rescheduler/README.md", include_str!("../../examples/rescheduler/README.md"), 1),
     ] {
         let mut shown = 0;
         for block in text.split("```console\n").skip(1) {

@@ -339,6 +339,38 @@ fn a_budget_that_says_no_ends_the_move_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_move_that_was_created_and_never_heard_of_does_not_keep_its_pod_where_it_is() {
+    let scene = Scene::new(&["node-a", "node-b"]);
+    scene.deployments_on("node-a", &["web"]);
+    let proxy = scene.cluster.proxy(&service_account(&scene.cluster)).expect("the proxy starts");
+    scene.configure(&proxy.kubeconfig(), &quick(&json!({"enabledStrategies": ["NodeMaintenance"]})));
+    let scheduler = scene.run(&["--secure-port=0"]);
+    eventually("it knows of all moves", || {
+        proxy.seen().iter().any(|(_, path)| path.contains("loadline.dev/v1alpha1/moves")).then_some(())
+    });
+    // As they are where an answer was lost and the API server was slow.
+    for pod in list(&scene.cluster, &["pods", "--selector", "app=web"]) {
+        let text = |field: &str| pod["metadata"][field].as_str().expect("a pod has one").to_owned();
+        let name = format!("{}-{}", text("name"), &text("uid")[..8]);
+        let spec = json!({
+            "pod": {"name": text("name"), "uid": text("uid")},
+            "schedulerName": "default-scheduler", "source": "node-a", "target": "node-c",
+            "strategy": "LoadBalancing", "deadlineSeconds": 60,
+        });
+        let lost =
+            json!({"apiVersion": "loadline.dev/v1alpha1", "kind": "Move", "metadata": {"name": name}, "spec": spec});
+        create(&scene.cluster, &[lost]);
+    }
+    kubectl(&scene.cluster, &["label", "node", "node-a", &format!("{MAINTENANCE}=true")], "");
+    eventually("both are moved", || {
+        (scene.moves().iter().filter(|one| phase(one) == "Succeeded").count() == 2).then_some(())
+    });
+    assert_eq!(tally(&running(&scene.cluster, "app=web", 2)), "node-b: 2");
+    assert_eq!(scene.moves().len(), 2);
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
 fn in_observe_mode_nothing_is_moved_until_the_file_says_otherwise() {
     let scene = Scene::new(&["node-a", "node-b"]);
     scene.deployments_on("node-a", &["one", "two", "three"]);

@@ -150,7 +150,13 @@ impl Engine {
             Evaluation::Early(_) => {}
             Evaluation::Class(class) => {
                 let class = self.kept.classes.get(*class);
-                class.each_feasible(|rank, total| offer(by_name[rank], total));
+                let tied = class.tied();
+                if tied.iter().all(|rank| apart.contains(&by_name[*rank])) {
+                    class.each_feasible(|rank, total| offer(by_name[rank], total));
+                } else {
+                    // Which is nearly always so, and saves a look at all nodes.
+                    tied.into_iter().for_each(|rank| offer(by_name[rank], 0));
+                }
             }
             Evaluation::Direct(direct) => {
                 let mut totals: Vec<(Slot, i64)> = direct.feasible().zip(direct.totals()).collect();

@@ -41,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LOOK_THROUGH_EVERY: Time = 2 * SECOND;
 /// Rooms are held again within this time, or after the first pods are scheduled: nobody renews the lease meanwhile.
 const LONGEST_BEGIN: Duration = Duration::from_millis(1500);
+/// How often it is tried to write how moves ended, where nobody wants anything moved any more.
+const WRITE_EVERY: Time = 10 * SECOND;
 /// Finished moves that are kept for people to read.
 const KEPT: usize = 100;
 
@@ -161,9 +163,16 @@ impl Rescheduler {
                 next_round = now;
             }
             if self.scheduling.is_synced() {
-                if let Some(options) = wanted.filter(|_| now >= next_round) {
-                    next_round = now + options.interval.max(SECOND / 10);
-                    self.round(options).await;
+                match wanted {
+                    Some(options) if now >= next_round => {
+                        next_round = now + options.interval.max(SECOND / 10);
+                        self.round(options).await;
+                    }
+                    None if now >= next_round => {
+                        next_round = now + WRITE_EVERY;
+                        self.write_what_is_late().await;
+                    }
+                    _ => {}
                 }
                 self.step().await;
             }
@@ -171,7 +180,8 @@ impl Rescheduler {
             let is_waiting = is_busy || !self.scheduling.is_synced();
             let until = Duration::from_nanos(next_round.saturating_sub(clock::now()).max(0).unsigned_abs());
             let pause = if is_waiting { LOOK_EVERY } else { until.max(Duration::from_millis(10)) };
-            let is_idle = !is_waiting && self.wanted().is_none();
+            let is_written = self.term.as_ref().is_none_or(|term| term.unwritten.is_empty());
+            let is_idle = !is_waiting && is_written && self.wanted().is_none();
             tokio::select! {
                 () = sleep(pause), if !is_idle => {}
                 changed = changes.changed() => if changed.is_err() {
@@ -218,7 +228,7 @@ impl Rescheduler {
             objects.into_iter().partition(|object| object.phase().is_over());
         let mut over: Vec<&Object> = over.iter().collect();
         over.sort_by_key(|object| (object.created(), object.key()));
-        let past: Vec<_> = over.iter().map(|object| (object.past(), (server_now - object.created()).max(0))).collect();
+        let past: Vec<_> = over.iter().map(|object| (object.past(), object.age(server_now))).collect();
         term.machine.remember(&past, now);
         term.past = over.iter().map(|object| (object.created(), object.key())).collect();
         let replaced = over.iter().map(|object| (object.key(), Str::from(object.status.replacement.uid.as_str())));

@@ -50,15 +50,31 @@ impl Api {
         made.into_iter().collect()
     }
 
-    /// Deletes everything in a collection, and waits until it is gone.
+    /// Deletes everything in a collection, and waits until it is gone. Nobody runs who takes finalizers off, so it is done here.
     pub(crate) async fn delete_all(&self, path: &str) -> Result<()> {
         loop {
-            let left = self.send(Method::GET, &format!("{path}?limit=1"), &Value::Null).await?;
-            if left["items"].as_array().is_none_or(Vec::is_empty) {
-                return Ok(());
-            }
             let how = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0});
             self.send(Method::DELETE, path, &how).await?;
+            let left = self.send(Method::GET, &format!("{path}?limit=500"), &Value::Null).await?;
+            let left = left["items"].as_array().cloned().unwrap_or_default();
+            if left.is_empty() {
+                return Ok(());
+            }
+            let held = left.iter().filter(|object| object["metadata"]["finalizers"].is_array());
+            let names: Vec<&str> = held.filter_map(|object| object["metadata"]["name"].as_str()).collect();
+            let release = |name: &&str| {
+                let (api, path) = (self.clone(), format!("{path}/{name}"));
+                async move {
+                    let patch = json!({"metadata": {"finalizers": null}});
+                    let request = Request::builder().method(Method::PATCH).uri(path);
+                    let request = request.header("content-type", "application/merge-patch+json");
+                    // It may be gone by now, which the next look at the collection tells.
+                    drop(api.client.request::<Value>(request.body(patch.to_string().into_bytes())?).await);
+                    Ok::<_, anyhow::Error>(())
+                }
+            };
+            let released: Vec<Result<()>> = stream::iter(names.iter().map(release)).buffered(CREATORS).collect().await;
+            released.into_iter().collect::<Result<()>>()?;
         }
     }
 

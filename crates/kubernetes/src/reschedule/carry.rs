@@ -94,18 +94,30 @@ impl Rescheduler {
         let Some(held) = term.held.get_mut(key) else { return Err(String::new()) };
         let (namespace, name) = object::parts(key);
         let body = held.spec.object(namespace, name);
-        let ask = Ask::send(Method::POST, object::collection(namespace), JSON, &body);
-        let found = match term.write.answer::<Object>(&ask).await {
-            Ok(created) => created,
-            Err(error) if error.is_code(409) || !error.is_certain() => {
-                let path = format!("{}?fieldSelector=metadata.name%3D{name}&", object::collection(namespace));
-                let found = term.read.page::<Object>(&path, "").await.ok().and_then(|page| page.items?.pop());
-                let ours = found.filter(|found| found.spec == held.spec && !found.phase().is_over());
-                ours.ok_or_else(|| error.to_string())?
+        let post = Ask::send(Method::POST, object::collection(namespace), JSON, &body);
+        let mut answer = term.write.answer::<Object>(&post).await;
+        if answer.as_ref().is_err_and(|error| error.is_code(409) || !error.is_certain()) {
+            let path = format!("{}?fieldSelector=metadata.name%3D{name}&", object::collection(namespace));
+            let found = term.read.page::<Object>(&path, "").await.ok().and_then(|page| page.items?.pop());
+            match found {
+                // The next one is to take another name.
+                Some(found) if found.phase().is_over() => {
+                    term.past.insert((found.created(), key.clone()));
+                }
+                Some(found) if found.spec == held.spec => answer = Ok(found),
+                // Of an earlier plan that never heard that it was created: nothing was begun with it.
+                Some(found) if found.phase() == Phase::Planned => {
+                    let delete = Ask::send(Method::DELETE, object::path(key), JSON, &json!({}));
+                    answer = match term.write.done(&delete).await {
+                        Ok(()) => term.write.answer(&post).await,
+                        Err(error) => Err(error),
+                    };
+                }
+                _ => {}
             }
-            Err(error) => return Err(error.to_string()),
-        };
-        (held.created, held.is_written) = (found.created(), true);
+        }
+        let object = answer.map_err(|error| error.to_string())?;
+        (held.created, held.is_written) = (object.created(), true);
         Ok(())
     }
 

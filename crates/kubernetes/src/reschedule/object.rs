@@ -234,6 +234,15 @@ impl Object {
         self.metadata.creation_timestamp.map_or(0, |time| time.0)
     }
 
+    /// How long it has been over, by the API server's clock, which says `now`. When it ended is written by the clock of whoever
+    /// led then: that may be wrong, so it counts only as far as it lies between the object's creation and now.
+    pub(super) fn age(&self, now: Time) -> Time {
+        let finished = self.status.times.get("finished").cloned();
+        let finished = finished.and_then(|time| serde_json::from_value::<wire::Time>(time).ok());
+        let created = self.created().min(now);
+        now - finished.map_or(created, |time| time.0.clamp(created, now))
+    }
+
     /// Whether its pod went, of one that is over. That it was about to be asked does not say that it did.
     fn was_evicted(&self) -> bool {
         let times = &self.status.times;
@@ -387,5 +396,21 @@ mod tests {
         let past = read.past();
         assert_eq!((past.phase, past.was_evicted, past.gain), (Phase::Elsewhere, true, 3.5));
         assert_eq!(past.node.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn rests_are_counted_from_the_end_as_far_as_the_clock_that_it_was_written_by_can_be_right() {
+        let age = |finished: &str| {
+            let metadata = json!({"name": "m", "creationTimestamp": "2026-01-01T00:00:00Z"});
+            let object: Object = serde_json::from_value(json!({
+                "metadata": metadata, "status": {"phase": "Succeeded", "times": {"finished": finished}},
+            }))
+            .expect("it is one");
+            object.age(object.created() + 100 * SECOND) / SECOND
+        };
+        assert_eq!(age("2026-01-01T00:01:00Z"), 40);
+        assert_eq!(age("2026-01-01T00:05:00Z"), 0, "in the future");
+        assert_eq!(age("2025-12-31T00:00:00Z"), 100, "before it was created");
+        assert_eq!(age("yesterday"), 100);
     }
 }

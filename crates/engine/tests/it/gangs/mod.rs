@@ -196,25 +196,35 @@ fn older_news_of_a_member_that_finished_take_nothing_back() {
 
 #[test]
 fn the_pod_that_stands_for_a_gang_may_change_to_another() {
-    let mut world = World::new("");
-    world.node("n", 4000);
-    world.whole("a", 2, 3000);
-    world.run();
-    assert_eq!((world.held(), world.state("a")), (0, GangState::WaitsForRoom));
-    // One of both stands for the gang; whichever it is, it may leave.
-    world.apply(Event::PodGroup(gang("b", 1)));
-    for number in 0..2 {
-        let name = format!("a-{number}");
-        let pod = PodInfo {
+    // One of three stands for the gang; whichever it is, it may leave.
+    for leaves in 0..3 {
+        let mut world = World::new("");
+        world.node("n", 4000);
+        world.apply(Event::PodGroup(gang("a", 2)));
+        world.apply(Event::PodGroup(gang("b", 2)));
+        world.members("a", 3, 3000);
+        world.run();
+        assert_eq!((world.held(), world.state("a")), (0, GangState::WaitsForRoom));
+        let name = format!("a-{leaves}");
+        let moved = PodInfo {
             name: name.as_str().into(),
             uid: name.as_str().into(),
             ..PodInfo::clone(&member("b", 0, 3000, 0))
         };
-        let moved = Arc::new(pod);
-        world.add(moved);
+        world.add(Arc::new(moved));
         world.wait(20);
+        assert_eq!((world.record("a").have, world.record("b").have), (2, 1));
+        world.node("m", 4000);
+        world.wait(20);
+        let bound = world.bind_all();
+        assert_eq!(bound.len(), 2, "{bound:?}");
+        assert!(!bound.contains(&name), "it waits for its new gang");
+        // Which is complete with one more.
+        world.add(member("b", 1, 500, 0));
+        world.node("o", 4000);
+        world.wait(20);
+        assert_eq!(world.bind_all(), [name, "b-1".to_owned()].into());
     }
-    assert_eq!(world.bind_all().len(), 1, "one fits");
 }
 
 #[test]
