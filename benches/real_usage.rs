@@ -97,7 +97,7 @@ fn main() {
 /// Microseconds of a decision with everything that it takes to keep up with the placements and measurements between them.
 fn mean(cluster: &Cluster, profiles: &Profiles, classes: usize, options: &Options) -> f64 {
     let mut engine = cluster.engine(profiles.clone(), Settings::default());
-    let nodes = cluster.node_count();
+    let names: Vec<Str> = (0..cluster.node_count()).map(|index| node_name(index).as_str().into()).collect();
     let rounds = options.decisions.div_ceil(classes);
     let pods: Vec<Arc<PodInfo>> =
         (0..=rounds).flat_map(|round| (0..classes).map(move |class| pod(Kind::Plain, class, round, false))).collect();
@@ -107,7 +107,7 @@ fn mean(cluster: &Cluster, profiles: &Profiles, classes: usize, options: &Option
         let is_measured = number >= classes;
         let start = Instant::now();
         if number % options.every == 0 {
-            measure(&mut engine, profiles, nodes, number);
+            measure(&mut engine, profiles, &names, number);
         }
         let node = engine.decide(pod, 1, Depth::Decide).node.expect("there is room");
         engine.assume(pod, &node);
@@ -125,13 +125,13 @@ fn mean(cluster: &Cluster, profiles: &Profiles, classes: usize, options: &Option
     nanoseconds as f64 / 1000.0 / f64::from(measured)
 }
 
-fn measure(engine: &mut Engine, profiles: &Profiles, nodes: usize, number: usize) {
+fn measure(engine: &mut Engine, profiles: &Profiles, names: &[Str], number: usize) {
     let now = (number as Time + 1) * 1_000_000_000;
     for source in profiles.usage_sources() {
-        let sample = |index: usize| {
+        let sample = |(index, name): (usize, &Str)| {
             let milli_percent = 20_000 + ((index * 7919 + number * 31) % 50_000) as i64;
-            (Str::from(node_name(index)), UsageSample { milli_percent, at: now })
+            (name.clone(), UsageSample { milli_percent, at: now, window_seconds: None })
         };
-        engine.hear_usage(&source, now, Some((0..nodes).map(sample).collect()));
+        engine.hear_usage(&source, now, Some(names.iter().enumerate().map(sample).collect()));
     }
 }

@@ -65,6 +65,12 @@ pub(super) fn on_answer(source: &UsageSource, measurement: &Measurement, checked
     if has(Reason::NotFinite) || has(Reason::OutOfRange) {
         advice.push("values are not 0 to 100: the query has to give percent of what the node has".to_owned());
     }
+    let most = checked.nodes.iter().map(|node| node.percent).fold(0.0, f64::max);
+    if checked.nodes.len() > 1 && most <= 1.0 {
+        advice.push(format!(
+            "no node uses more than {most} %: if the query gives 0 to 1, multiply it by 100, since it has to give percent"
+        ));
+    }
     if has(Reason::NoAge) {
         // Prometheus ends a series with the first scrape that fails, and an average goes on for minutes.
         advice.push(if checked.nodes.is_empty() {

@@ -80,7 +80,7 @@ async fn listen(client: PrometheusClient, source: Arc<UsageSource>, scheduling: 
             let (gone, back) = nodes.change(unsampled.await.unwrap_or_default().into_iter().collect());
             if !gone.is_empty() {
                 let named = first_few(&gone);
-                warn!(%resource, nodes = gone.len(), named, "nodes have no sample that counts; they are taken for the mean of the others");
+                warn!(%resource, nodes = gone.len(), named, "nodes have no sample that counts; MemRealUsage and CpuRealUsage take them for the mean of those that have one, RealUsageAllocated goes by their requests");
             }
             if !back.is_empty() {
                 info!(%resource, nodes = back.len(), named = first_few(&back), "nodes that lacked a sample have one again, or are gone");

@@ -19,7 +19,11 @@ const NODES: [&str; 4] = ["node-a", "node-b", "node-c", "node-d"];
 const WINDOW: i64 = 5;
 
 /// The age query that is the default, for scrapes each second.
-const AGES: &str = "max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:1s]))";
+const AGES: &str = concat!(
+    "max by (node) (timestamp(node_mem_usage_avg_5m))",
+    " < max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:1s]))",
+    " or max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:1s]))",
+);
 
 /// MemRealUsage as the only score, with these arguments besides.
 fn profile(prometheus: &Prometheus, more: &Value) -> Value {
@@ -178,6 +182,11 @@ fn scheduling_goes_on_whatever_becomes_of_prometheus_and_the_exporters() {
     scene.prometheus.pause().expect("it is paused");
     eventually("it is too slow", || (answered(&scheduler, "timeout") > 1).then_some(()));
     places(&scene, "while-it-is-slow");
+    // Twenty pods in a minute, each query of which takes nearly as long.
+    scene.configure(&json!({"queryMetricTimeSeconds": 50, "staleAfterSeconds": 51}));
+    scene.deploy("while-an-answer-is-awaited", 20);
+    scene.spread("app=while-an-answer-is-awaited", 20);
+    scene.configure(&json!({}));
     scene.prometheus.resume().expect("it goes on");
     let before = answered(&scheduler, "success");
     eventually("it answers again", || (answered(&scheduler, "success") > before).then_some(()));

@@ -100,6 +100,8 @@ pub struct UsageSample {
     pub milli_percent: i64,
     /// When it was really measured.
     pub at: Time,
+    /// Over how long it averages, if it is not what its source says.
+    pub window_seconds: Option<i64>,
 }
 
 /// A source that the engine keeps.
@@ -114,6 +116,8 @@ pub struct NodeUsage {
     /// Bytes or thousandths of a core that its pods will use and the sample does not have yet: in full for those that do
     /// not run, less the more of the sample's window they have been running. Without a sample: what all its pods request.
     pub estimate: i64,
+    /// Bytes or thousandths of a core that all its pods request, those included that the sample has.
+    pub requested: i64,
     /// Bytes or thousandths of a core that it has.
     pub total: i64,
 }
@@ -126,14 +130,28 @@ impl NodeUsage {
 
     /// The estimate, in thousandths of a percent.
     pub fn estimated_milli_percent(&self) -> i64 {
+        self.share(self.estimate)
+    }
+
+    /// What its pods request, in thousandths of a percent.
+    pub fn requested_milli_percent(&self) -> i64 {
+        self.share(self.requested)
+    }
+
+    /// Whether it is a node of which nothing is known.
+    pub fn is_unsampled(&self) -> bool {
+        self.sample.is_none() && self.total > 0
+    }
+
+    fn share(&self, amount: i64) -> i64 {
         /// So that nobody who reckons with it comes to the end of 64 bits.
         const MOST: i64 = i32::MAX as i64;
         if self.total <= 0 {
             return 0;
         }
-        let share = match self.estimate.checked_mul(WHOLE) {
-            Some(estimate) => estimate / self.total,
-            None => self.estimate / (self.total / WHOLE).max(1),
+        let share = match amount.checked_mul(WHOLE) {
+            Some(amount) => amount / self.total,
+            None => amount / (self.total / WHOLE).max(1),
         };
         share.clamp(0, MOST)
     }
@@ -146,6 +164,8 @@ pub struct Usage {
     pub source: Arc<UsageSource>,
     /// By slot; the default for slots without a node.
     pub nodes: Vec<NodeUsage>,
+    /// How many of them are [`NodeUsage::is_unsampled`].
+    pub unsampled: usize,
     /// Grows when the source was heard of: then any node may have changed.
     pub heard: u64,
     /// When that was; 0 before the first time.

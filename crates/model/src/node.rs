@@ -22,6 +22,8 @@ pub struct NodeSpec {
     pub name: Str,
     /// Uid; empty when unknown.
     pub uid: Str,
+    /// When it was created, nanoseconds since 1970.
+    pub created: Option<crate::Time>,
     /// Labels.
     pub labels: Arc<Labels>,
     /// Taints.

@@ -98,7 +98,10 @@ impl NodePlugin for RealUsage {
     }
 
     fn burden(&self, state: &State, slot: Slot, cluster: &dyn Cluster) -> i64 {
-        cluster.usage(state.usage).node(slot).estimated_milli_percent()
+        let usage = cluster.usage(state.usage);
+        let node = usage.node(slot);
+        // What a sample does not have yet can not be held against what a node without one has altogether.
+        if usage.unsampled > 0 { node.requested_milli_percent() } else { node.estimated_milli_percent() }
     }
 }
 

@@ -460,7 +460,7 @@ impl Prepare for FakeCluster {
         let known = self.usages.iter().position(|usage| usage.source == *source);
         let index = known.unwrap_or_else(|| {
             let source = source.clone();
-            self.usages.push(Usage { source, nodes: Vec::new(), heard: 0, now: 0 });
+            self.usages.push(Usage { source, nodes: Vec::new(), unsampled: 0, heard: 0, now: 0 });
             self.usages.len() - 1
         });
         UsageId(index as u32)

@@ -11,7 +11,7 @@ use loadline_api::wire::{ResourceList, Time as WireTime};
 use loadline_engine::Event;
 use loadline_framework::record::API_VERSION;
 use loadline_framework::{Profiles, UsageKind, UsageSample, UsageSource, WHOLE};
-use loadline_model::{NodeSpec, PodInfo, Set, Str, Time};
+use loadline_model::{NodeSpec, PodInfo, Set, Str, Time, duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,8 @@ impl NodeUsageReport {
 struct NodeMetrics {
     metadata: Metadata,
     timestamp: Option<WireTime>,
+    /// Over how long it averages.
+    window: String,
     usage: ResourceList,
 }
 
@@ -100,6 +102,8 @@ enum Amount {
 struct Measured {
     amount: Amount,
     at: Option<Time>,
+    /// Over how long it averages, where the file says so.
+    window_seconds: Option<i64>,
 }
 
 /// What nodes really use, by node.
@@ -145,7 +149,10 @@ impl MeasuredNodes {
                     share.clamp(0, i128::from(WHOLE)) as i64
                 }
             };
-            Some((node.name.clone(), UsageSample { milli_percent, at: measured.at.unwrap_or(now) }))
+            Some((
+                node.name.clone(),
+                UsageSample { milli_percent, at: measured.at.unwrap_or(now), window_seconds: measured.window_seconds },
+            ))
         };
         (now, nodes.iter().filter_map(sample).collect())
     }
@@ -211,7 +218,7 @@ impl Reading {
                     at => at.flatten(),
                 };
                 let amount = Amount::MilliPercent((percent * 1000.0).round() as i64);
-                measured.insert(kind, Measured { amount, at });
+                measured.insert(kind, Measured { amount, at, window_seconds: None });
             }
             self.add(item, &path, used.name, measured);
         }
@@ -220,13 +227,19 @@ impl Reading {
     fn metrics(&mut self, node: &Node<'_>, path: &str) {
         let Some(metrics) = self.decoded::<NodeMetrics>(node, path) else { return };
         let at = metrics.timestamp.map(|time| time.0);
+        let window = Some(metrics.window.as_str()).filter(|window| !window.is_empty()).map(duration::parse);
+        if window == Some(None) {
+            let place = node.get("window").unwrap_or(node);
+            return self.problem(place, &format!("{}window", prefix(path)), "is no duration, such as 20s".to_owned());
+        }
+        let window_seconds = window.flatten().map(|window| window / duration::SECOND);
         let amount = |kind: UsageKind| {
             let quantity = metrics.usage.get(kind.as_str())?;
             let amount = match kind {
                 UsageKind::Cpu => quantity.milli_value(),
                 UsageKind::Memory => quantity.value(),
             };
-            Some((kind, Measured { amount: Amount::Absolute(amount.max(0)), at }))
+            Some((kind, Measured { amount: Amount::Absolute(amount.max(0)), at, window_seconds }))
         };
         let measured = [UsageKind::Cpu, UsageKind::Memory].into_iter().filter_map(amount).collect();
         self.add(node, path, metrics.metadata.name, measured);

@@ -172,7 +172,7 @@ pub fn interpret(values: &[Series], ages: &[Series], node_label: &str, now: Time
         }
         // Within the range above, so it fits.
         let milli_percent = ((one.value * 1000.0).round() as i64).clamp(0, WHOLE);
-        samples.push((Str::from(node), UsageSample { milli_percent, at: at.min(now) }));
+        samples.push((Str::from(node), UsageSample { milli_percent, at: at.min(now), window_seconds: None }));
     }
     Measurement { now, series: values.len(), samples, ignored, notes: Vec::new() }
 }

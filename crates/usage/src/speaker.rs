@@ -26,7 +26,7 @@ pub(crate) enum Complaint {
 pub(crate) enum Word {
     /// The first answer.
     Works,
-    /// No answer, for a reason that was not told last.
+    /// No answer, for a reason of a kind that was not told since the last one.
     Fails(FailureKind),
     /// An answer after failures.
     Recovers,
@@ -43,12 +43,13 @@ pub(crate) struct Speaker {
     complaints: BTreeSet<Complaint>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Health {
     #[default]
     Unknown,
     Fine,
-    Failing(FailureKind),
+    /// With what has been told of since it was fine.
+    Failing(BTreeSet<FailureKind>),
 }
 
 impl Speaker {
@@ -57,8 +58,12 @@ impl Speaker {
         let mut words = Vec::new();
         match outcome {
             Err(kind) => {
-                if self.health != Health::Failing(kind) {
-                    self.health = Health::Failing(kind);
+                if !matches!(self.health, Health::Failing(_)) {
+                    self.health = Health::Failing(BTreeSet::new());
+                }
+                if let Health::Failing(told) = &mut self.health
+                    && told.insert(kind)
+                {
                     words.push(Word::Fails(kind));
                 }
             }
@@ -152,6 +157,7 @@ mod tests {
     fn a_change_is_told_once() {
         let mut speaker = Speaker::default();
         assert_eq!(speaker.hear(Err(GONE)), [Word::Fails(GONE)]);
+        assert_eq!(speaker.hear(Err(GONE)), []);
         assert_eq!(speaker.hear(Err(GONE)), []);
         assert_eq!(speaker.hear(Err(BARRED)), [Word::Fails(BARRED)]);
         assert_eq!(speaker.hear(Err(BARRED)), []);

@@ -24,6 +24,7 @@ impl Converter {
         NodeSpec {
             name: self.str(&node.metadata.name),
             uid: Str::from(&*node.metadata.uid),
+            created: node.metadata.creation_timestamp.map(|time| time.0),
             labels: self.labels(&node.metadata.labels),
             taints: node.spec.taints.iter().filter_map(|taint| self.taint(taint)).collect(),
             unschedulable: node.spec.unschedulable,

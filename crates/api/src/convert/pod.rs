@@ -36,7 +36,7 @@ impl Converter {
             },
             created: metadata.creation_timestamp.map(|time| time.0),
             started: status.start_time.map(|time| time.0),
-            running_since: running_since(&status.container_statuses),
+            running_since: running_since(status),
             deleted: metadata.deletion_timestamp.map(|time| time.0),
             finished: pod.is_finished(),
             marks: movable::marks(pod),
@@ -142,8 +142,13 @@ impl Converter {
     }
 }
 
-/// When the first of the containers that run began to.
-fn running_since(statuses: &[wire::ContainerStatus]) -> Option<Time> {
+/// When the first of the containers that run began to. Of a pod of which one was started again that is no longer known, and it
+/// counts from when the kubelet took it: what it used before is in every average.
+fn running_since(status: &wire::PodStatus) -> Option<Time> {
+    let statuses = &status.container_statuses;
+    if statuses.iter().any(|container| container.restart_count > 0) {
+        return status.start_time.map(|time| time.0);
+    }
     let running = statuses.iter().filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at);
     running.map(|time| time.0).min()
 }

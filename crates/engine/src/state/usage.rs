@@ -35,7 +35,7 @@ impl UsageIndex {
     pub(super) fn keep(&mut self, source: &Arc<UsageSource>) -> UsageId {
         let known = self.sources.iter().position(|known| known.usage.source == *source);
         let index = known.unwrap_or_else(|| {
-            let usage = Usage { source: source.clone(), nodes: Vec::new(), heard: 0, now: 0 };
+            let usage = Usage { source: source.clone(), nodes: Vec::new(), unsampled: 0, heard: 0, now: 0 };
             self.sources.push(Known { usage, samples: Map::default(), stale: true });
             self.sources.len() - 1
         });
@@ -87,23 +87,35 @@ impl UsageIndex {
 
 impl Known {
     fn look(&mut self, slot: Slot, nodes: &[Option<Arc<NodeInfo>>]) {
-        self.usage.nodes[slot.index()] =
-            nodes[slot.index()].as_deref().map_or_else(NodeUsage::default, |info| self.of(info));
+        let now = nodes[slot.index()].as_deref().map_or_else(NodeUsage::default, |info| self.of(info));
+        let before = std::mem::replace(&mut self.usage.nodes[slot.index()], now);
+        self.usage.unsampled += usize::from(now.is_unsampled());
+        self.usage.unsampled -= usize::from(before.is_unsampled());
     }
 
     fn of(&self, info: &NodeInfo) -> NodeUsage {
         let Usage { source, now, .. } = &self.usage;
-        let is_fresh = |sample: &UsageSample| now - sample.at <= source.stale_after_seconds.saturating_mul(SECOND);
+        let is_fresh = |sample: &UsageSample| {
+            now.saturating_sub(sample.at) <= source.stale_after_seconds.saturating_mul(SECOND)
+                // Else it is of another machine that had the name before.
+                && info.spec.created.is_none_or(|created| created <= sample.at)
+        };
         let sample = self.samples.get(&info.spec.name).copied().filter(is_fresh);
-        let estimate = info.pods.iter().map(|pod| {
-            let ran = sample.zip(pod.running_since).map_or(0, |(sample, since)| (sample.at - since) / SECOND);
-            to_come(requested(source.kind, pod), ran, source.window_seconds)
-        });
+        let window = sample.and_then(|sample| sample.window_seconds).unwrap_or(source.window_seconds);
+        let (mut estimate, mut all) = (0_i64, 0_i64);
+        for pod in &info.pods {
+            // Where a time is not known it may be as far away as can be.
+            let ran =
+                sample.zip(pod.running_since).map_or(0, |(sample, since)| sample.at.saturating_sub(since) / SECOND);
+            let requested = requested(source.kind, pod);
+            estimate = estimate.saturating_add(to_come(requested, ran, window));
+            all = all.saturating_add(requested);
+        }
         let total = match source.kind {
             UsageKind::Cpu => info.spec.allocatable.milli_cpu,
             UsageKind::Memory => info.spec.allocatable.memory,
         };
-        NodeUsage { sample, estimate: estimate.fold(0, i64::saturating_add), total }
+        NodeUsage { sample, estimate, requested: all, total }
     }
 }
 

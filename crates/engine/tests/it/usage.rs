@@ -15,6 +15,17 @@ const GI: i64 = 1 << 30;
 /// When the clock of the source begins.
 const START: Time = 1_000_000 * SECOND;
 
+/// All three plugins, in one profile.
+fn by_all() -> Profiles {
+    let config = r#"{"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "profiles": [{
+        "plugins": {"score": {"enabled": [{"name": "MemRealUsage"}, {"name": "CpuRealUsage", "weight": 2}, {"name": "RealUsageAllocated"}]}},
+        "pluginConfig": [
+            {"name": "MemRealUsage", "args": {"prometheusApiAddr": "http://127.0.0.1:9090"}},
+            {"name": "CpuRealUsage", "args": {"prometheusApiAddr": "http://127.0.0.1:9090"}},
+            {"name": "RealUsageAllocated", "args": {"prometheusApiAddr": "http://127.0.0.1:9090"}}]}]}"#;
+    profiles(config).expect("the configuration is valid")
+}
+
 /// MemRealUsage is the only score.
 fn by_memory() -> Profiles {
     let config = r#"{"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "profiles": [{
@@ -69,7 +80,7 @@ impl World {
 
     fn measured(&mut self, at: Time, percent: &[(&str, f64)]) {
         let sample = |(name, percent): &(&str, f64)| {
-            (Str::from(*name), UsageSample { milli_percent: (percent * 1000.0) as i64, at })
+            (Str::from(*name), UsageSample { milli_percent: (percent * 1000.0) as i64, at, window_seconds: None })
         };
         let samples = percent.iter().map(sample).collect();
         self.scheduler.apply(Event::Usage(self.source.clone(), at, Some(samples)), 0);
@@ -153,6 +164,46 @@ fn without_any_sample_the_requests_spread_a_herd() {
 }
 
 #[test]
+fn a_full_node_that_alone_has_a_sample_is_not_where_all_go() {
+    let mut world = World::new(&["a", "b", "c"]);
+    // What is on them requests as much as the one with a sample: 20 pods of 200 MiB.
+    for (at, node) in ["a", "b", "c"].into_iter().enumerate() {
+        for number in 0..20 {
+            let pod =
+                PodInfo { node_name: Some(node.into()), running_since: Some(0), ..pod(&format!("{at}-{number}")) };
+            world.scheduler.apply(Event::Pod(Arc::new(pod)), 0);
+        }
+    }
+    world.measured(START, &[("a", 95.0)]);
+    world.place((0..9).map(|n| format!("p{n}")));
+    assert_eq!(world.spread(), [3, 3, 3]);
+}
+
+#[test]
+fn what_was_measured_of_a_machine_says_nothing_of_the_next_one_of_its_name() {
+    let mut world = World::new(&["a", "b"]);
+    world.measured(START, &[("a", 90.0), ("b", 10.0)]);
+    assert_eq!(world.unsampled(), [""; 0]);
+    let again = NodeSpec { uid: "again".into(), created: Some(START + 5 * SECOND), ..NodeSpec::clone(&node("a")) };
+    world.scheduler.apply(Event::NodeGone("a".into()), 0);
+    world.scheduler.apply(Event::Node(Arc::new(again)), 0);
+    world.measured(START + 10 * SECOND, &[("b", 10.0)]);
+    assert_eq!(world.unsampled(), ["a"]);
+    world.measured(START + 20 * SECOND, &[("a", 20.0), ("b", 10.0)]);
+    assert_eq!(world.unsampled(), [""; 0]);
+}
+
+#[test]
+fn a_pod_that_ran_since_ever_is_in_the_average() {
+    let mut world = World::new(&["a", "b"]);
+    let old = PodInfo { node_name: Some("a".into()), running_since: Some(Time::MIN), ..pod("old") };
+    world.scheduler.apply(Event::Pod(Arc::new(old)), 0);
+    world.measured(START, &[("a", 10.0), ("b", 11.0)]);
+    world.place(["p".to_owned()].into_iter());
+    assert_eq!(world.spread(), [1, 0]);
+}
+
+#[test]
 fn samples_grow_stale_and_scheduling_goes_on() {
     let mut world = World::new(&["a", "b"]);
     world.measured(START, &[("a", 90.0), ("b", 10.0)]);
@@ -168,9 +219,14 @@ fn samples_grow_stale_and_scheduling_goes_on() {
     world.place((4..8).map(|n| format!("p{n}")));
     assert_eq!(world.spread(), [4, 4], "requests alone are left");
     let other = Arc::new(UsageSource { window_seconds: 1, ..(*world.source).clone() });
-    world
-        .scheduler
-        .apply(Event::Usage(other, START, Some(vec![("a".into(), UsageSample { milli_percent: 0, at: START })])), 0);
+    world.scheduler.apply(
+        Event::Usage(
+            other,
+            START,
+            Some(vec![("a".into(), UsageSample { milli_percent: 0, at: START, window_seconds: None })]),
+        ),
+        0,
+    );
     assert_eq!(world.unsampled(), ["a", "b"], "nobody asked for that source");
 }
 
@@ -205,7 +261,7 @@ const OTHERS: usize = 64;
 fn others() -> impl Iterator<Item = (Str, UsageSample)> {
     (0..OTHERS).map(|number| {
         let milli_percent = 25_000 + number as i64 * 997 % 50_000;
-        (Str::from(format!("b{number:02}")), UsageSample { milli_percent, at: START })
+        (Str::from(format!("b{number:02}")), UsageSample { milli_percent, at: START, window_seconds: None })
     })
 }
 
@@ -229,12 +285,20 @@ fn seen(engine: &mut Engine) -> String {
     format!("{:?} {:?} {:?}", cycle.node, cycle.tie_broken_by, engine.record(&cycle))
 }
 
+/// Both resources are used alike.
+fn hear(engine: &mut Engine, sources: &[Arc<UsageSource>], now: Time, samples: Option<&BTreeMap<Str, UsageSample>>) {
+    for source in sources {
+        engine.hear_usage(source, now, samples.map(|samples| samples.clone().into_iter().collect()));
+    }
+}
+
 proptest! {
     /// What is kept up to date is what a new engine makes of the same facts.
     #[test]
     fn what_is_kept_equals_what_is_computed_anew(changes in changes()) {
-        let source = by_memory().usage_sources()[0].clone();
-        let mut kept = Engine::new(by_memory(), Settings::default());
+        let sources = by_all().usage_sources();
+        prop_assert_eq!(sources.len(), 2);
+        let mut kept = Engine::new(by_all(), Settings::default());
         let mut nodes = BTreeMap::new();
         let mut pods: BTreeMap<usize, (usize, Option<Time>)> = BTreeMap::new();
         let mut samples: BTreeMap<Str, UsageSample> = others().collect();
@@ -250,17 +314,17 @@ proptest! {
         for (name, _) in others() {
 kept.set_node(node(&name));
 }
-        kept.hear_usage(&source, now, Some(samples.clone().into_iter().collect()));
+        hear(&mut kept, &sources, now, Some(&samples));
         for change in changes {
             match change {
                 Change::Sample(node, percent) => {
                     now += SECOND;
-                    samples.insert(NODES[node].into(), UsageSample { milli_percent: percent * 1000, at: now });
-                    kept.hear_usage(&source, now, Some(samples.clone().into_iter().collect()));
+                    samples.insert(NODES[node].into(), UsageSample { milli_percent: percent * 1000, at: now, window_seconds: None });
+                    hear(&mut kept, &sources, now, Some(&samples));
                 }
                 Change::Silence(seconds) => {
                     now += seconds * SECOND;
-                    kept.hear_usage(&source, now, None);
+                    hear(&mut kept, &sources, now, None);
                 }
                 Change::Node(at) => {
                     nodes.insert(NODES[at], node(NODES[at]));
@@ -291,7 +355,7 @@ kept.set_node(node(&name));
                     kept.remove_pod(&format!("p{number}"));
                 }
             }
-            let mut anew = Engine::new(by_memory(), Settings::default());
+            let mut anew = Engine::new(by_all(), Settings::default());
             for node in nodes.values() {
                 anew.set_node(node.clone());
             }
@@ -301,7 +365,7 @@ anew.set_node(node(&name));
             for (number, (on, since)) in &pods {
                 anew.set_placed_pod(placed(*number, *since, *on), &NODES[*on].into());
             }
-            anew.hear_usage(&source, now, Some(samples.clone().into_iter().collect()));
+            hear(&mut anew, &sources, now, Some(&samples));
             prop_assert_eq!(seen(&mut kept), seen(&mut anew));
         }
     }

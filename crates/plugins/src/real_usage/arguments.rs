@@ -45,7 +45,7 @@ const STALE: ArgField = ArgField {
     name: "staleAfterSeconds",
     kind: SECONDS,
     default: "180",
-    help: "Samples that are older count no more, seconds.",
+    help: "Samples that are older count no more, seconds. At least as long as from one answer to the next: queryMetricIntervalSeconds and queryMetricTimeSeconds together. The default queries for their age look back for 300 seconds.",
 };
 const TOKEN: ArgField = ArgField {
     name: "bearerTokenFile",
@@ -117,14 +117,22 @@ pub(crate) const fn fields_of_both(own: ArgField) -> [ArgField; 14] {
 
 /// Name of the recording rule that is shipped for memory, as JSON.
 pub(crate) const MEMORY_QUERY: &str = r#""node_mem_usage_avg_5m""#;
-/// When memory was really measured last, as JSON. With a look back, since Prometheus ends a series at the first scrape that fails:
-/// one that is lost among many shall not cost a node its sample.
-pub(crate) const MEMORY_AGE: &str = r#""max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))""#;
+/// When memory was really measured last, as JSON, or when the recording rule was evaluated last, if that is longer ago: scrapes go on
+/// where rules fail. With a look back, since Prometheus ends a series at the first scrape that fails: one that is lost among many
+/// shall not cost a node its sample.
+pub(crate) const MEMORY_AGE: &str = concat!(
+    r#""max by (node) (timestamp(node_mem_usage_avg_5m))"#,
+    " < max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))",
+    r#" or max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))""#,
+);
 /// Name of the recording rule that is shipped for cpu, as JSON.
 pub(crate) const CPU_QUERY: &str = r#""node_cpu_usage_avg_5m""#;
-/// When cpu was really measured last, as JSON. By one series of a node, which has eight for each core.
-pub(crate) const CPU_AGE: &str =
-    r#""max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))""#;
+/// The same for cpu. By one series of a node, which has eight for each core.
+pub(crate) const CPU_AGE: &str = concat!(
+    r#""max by (node) (timestamp(node_cpu_usage_avg_5m))"#,
+    r#" < max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))"#,
+    r#" or max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))""#,
+);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,6 +204,13 @@ pub(crate) fn validate(args: &Value) -> Vec<FieldError> {
         if args[name].as_str().is_some_and(|text| text.trim().is_empty()) {
             errors.push(FieldError::new(name, "must not be empty"));
         }
+    }
+    let seconds = |field: &ArgField| args[field.name].as_i64().unwrap_or_default();
+    let next = seconds(&INTERVAL) + seconds(&TIMEOUT);
+    if seconds(&STALE) < next {
+        // Nothing grows old between two answers.
+        let message = format!("must be at least {next}, which is {} and {} together", INTERVAL.name, TIMEOUT.name);
+        errors.push(FieldError::new(STALE.name, message));
     }
     let has_authority = args["caFile"].as_str().is_some_and(|file| !file.is_empty());
     if has_authority && args["insecureSkipVerify"] == Value::Bool(true) {

@@ -24,8 +24,10 @@ fn cluster(plugin: &RealUsage, nodes: &[(&str, Option<i64>, i64)]) -> FakeCluste
     let id = Prepare::usage(&mut cluster, &plugin.source);
     let usage = &mut cluster.usages[id.0 as usize];
     for (_, percent, estimate) in nodes {
-        let sample = percent.map(|percent| UsageSample { milli_percent: percent * 1000, at: 0 });
-        usage.nodes.push(NodeUsage { sample, estimate: estimate * MI, total: 8 * GI });
+        let sample = percent.map(|percent| UsageSample { milli_percent: percent * 1000, at: 0, window_seconds: None });
+        let node = NodeUsage { sample, estimate: estimate * MI, requested: 1024 * MI, total: 8 * GI };
+        usage.nodes.push(node);
+        usage.unsampled += usize::from(node.is_unsampled());
     }
     usage.heard += 1;
     cluster
@@ -70,8 +72,9 @@ fn equal_nodes_all_score_nothing_and_the_estimate_tells_them_apart() {
     let mut cluster = cluster(&plugin, &nodes);
     assert!(cluster.scores(&plugin, &pod("p")).unwrap().iter().all(|score| (score.raw, score.normalized) == (0, 0)));
     let state = plugin.prepare(&(), &pod("p"), &mut cluster).state;
+    // Where nothing is known it goes by what is requested.
     let burdens: Vec<i64> = (0..3).map(|slot| plugin.burden(&state, Slot(slot), &cluster)).collect();
-    assert!(burdens[0] > burdens[1] && burdens[1] == burdens[2] && burdens[1] > 0, "{burdens:?}");
+    assert_eq!(burdens, [12_500; 3]);
 }
 
 #[test]
@@ -113,6 +116,13 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(of_address("http://me:secret@prometheus").contains("has a user or password"));
     assert!(of_address("http://prometheus/?query=up").contains("is more than a base URL"));
     assert_eq!(problems(json!({"query": " "})), ["query: must not be empty"]);
+    let long = json!({"queryMetricIntervalSeconds": 171});
+    assert_eq!(
+        problems(long),
+        [
+            "staleAfterSeconds: must be at least 181, which is queryMetricIntervalSeconds and queryMetricTimeSeconds together"
+        ]
+    );
     let both = json!({"caFile": "/ca.pem", "insecureSkipVerify": true});
     assert_eq!(problems(both), ["insecureSkipVerify: must be false when caFile is given"]);
 }

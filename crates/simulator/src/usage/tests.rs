@@ -22,7 +22,15 @@ fn all_forms_say_the_same() {
     let report = "{apiVersion: loadline.dev/v1alpha1, kind: NodeUsageReport, sources: [], nodes: [\
                   {name: a, memory: {percent: 12.5, measuredAt: '2026-05-11T08:12:01Z'}}]}";
     let memory = read(report).nodes["a"][&UsageKind::Memory];
-    assert_eq!(memory, Measured { amount: Amount::MilliPercent(12_500), at: a[&UsageKind::Memory].at });
+    let at = a[&UsageKind::Memory].at;
+    assert_eq!(memory, Measured { amount: Amount::MilliPercent(12_500), at, window_seconds: None });
+}
+
+#[test]
+fn measurements_average_over_the_window_that_they_name() {
+    let heard = read(LIST).heard(&source_of_memory(), &[node("a", 4 << 30)]);
+    assert_eq!(heard.1[0].1.window_seconds, Some(20));
+    assert_eq!(problems(&LIST.replace("20s", "long")), ["u:2:80: items[0].window: is no duration, such as 20s"]);
 }
 
 #[test]

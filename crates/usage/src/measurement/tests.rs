@@ -28,7 +28,7 @@ fn interpreted(values: &[Series], ages: &[Series]) -> Interpreted {
 }
 
 fn sample(node: &str, milli_percent: i64, seconds: i64) -> (String, UsageSample) {
-    (node.to_owned(), UsageSample { milli_percent, at: seconds * SECOND })
+    (node.to_owned(), UsageSample { milli_percent, at: seconds * SECOND, window_seconds: None })
 }
 
 #[test]
@@ -152,7 +152,7 @@ async fn values_and_ages_are_asked_for() {
     assert_eq!(asked, ["ages", "values"]);
     assert_eq!((measurement.now, measurement.series), (NOW * SECOND, 3));
     let found: Vec<_> = measurement.samples.iter().map(|(node, sample)| (node.as_str(), *sample)).collect();
-    let b = UsageSample { milli_percent: 20_000, at: (NOW - 20) * SECOND + SECOND / 2 };
+    let b = UsageSample { milli_percent: 20_000, at: (NOW - 20) * SECOND + SECOND / 2, window_seconds: None };
     assert_eq!(found, [("a", sample("a", 10_500, NOW - 10).1), ("b", b)]);
     assert_eq!(measurement.ignored.len(), 1);
     assert_eq!(measurement.ignored[0].to_string(), "{job=\"x\", node=\"c\"} NaN: not a number");
