@@ -410,12 +410,17 @@ struct Shell {
 impl Shell {
     fn run(mut self) {
         let mut end: Option<Time> = None;
+        let mut led = false;
         loop {
             let now = now();
             while let Ok(message) = self.messages.try_recv() {
                 self.take(message, now);
             }
             let role = *self.role.borrow();
+            if !std::mem::replace(&mut led, role == Role::Lead) && role == Role::Lead {
+                let effects = self.scheduler.begin_term(now);
+                self.perform(effects);
+            }
             if role == Role::Stop {
                 let end = *end.get_or_insert(now + LONGEST_END.as_nanos() as Time);
                 let binding = self.scheduler.binding();

@@ -27,6 +27,8 @@ impl Marks {
     pub const BEST_EFFORT: Self = Self(128);
     /// QoS class Guaranteed.
     pub const GUARANTEED: Self = Self(256);
+    /// It runs to its end: what it has done would be lost, and nobody may make another.
+    pub const RUNS_TO_ITS_END: Self = Self(512);
 
     /// Both.
     pub const fn and(self, other: Self) -> Self {

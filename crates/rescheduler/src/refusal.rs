@@ -15,7 +15,7 @@ pub enum Refusal {
     Terminating,
     /// It has ended.
     Finished,
-    /// Of a Job.
+    /// Of a Job, or else one that runs to its end.
     Job,
     /// Its priority is that of the system's own classes.
     SystemCritical,
@@ -124,7 +124,7 @@ impl Refusal {
             Self::DaemonSet => ("daemonset-pod", "a DaemonSet has one on each node"),
             Self::Terminating => ("terminating", "it is being deleted"),
             Self::Finished => ("finished", "it has ended"),
-            Self::Job => ("job-pod", "what a Job's pod has done would be lost"),
+            Self::Job => ("job-pod", "it runs to its end, as of a Job: what it has done would be lost"),
             Self::SystemCritical => ("system-critical", "its priority is that of the system's own pods"),
             Self::Gang => ("gang-member", "its pod group would be broken"),
             Self::LocalStorage => ("local-storage", "its emptyDir or hostPath volumes stay behind (allowLocalStorage)"),

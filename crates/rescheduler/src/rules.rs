@@ -49,7 +49,7 @@ impl<'a> Rules<'a> {
             (Refusal::DaemonSet, is_of("DaemonSet")),
             (Refusal::Finished, pod.finished),
             (Refusal::Terminating, pod.is_terminating()),
-            (Refusal::Job, is_of("Job")),
+            (Refusal::Job, is_of("Job") || pod.marks.has(Marks::RUNS_TO_ITS_END)),
             (Refusal::SystemCritical, is_critical(pod)),
             (Refusal::Gang, is_of_gang(pod)),
             (Refusal::ExcludedNamespace, options.excluded_namespaces.contains(&pod.namespace)),

@@ -20,6 +20,7 @@ pub(super) fn marks(pod: &Pod) -> Marks {
         (Marks::DO_NOT_DISRUPT, annotation("karpenter.sh/do-not-disrupt") == Some("true")),
         (Marks::PREFER_NO_EVICTION, annotation("descheduler.alpha.kubernetes.io/prefer-no-eviction").is_some()),
         (Marks::EVICT, annotation("descheduler.alpha.kubernetes.io/evict").is_some()),
+        (Marks::RUNS_TO_ITS_END, !matches!(&*pod.spec.restart_policy, "" | "Always")),
         (Marks::LOCAL_STORAGE, pod.spec.volumes.iter().any(is_local)),
     ];
     found.into_iter().fold(quality(pod), |marks, (mark, is)| marks.and(mark.when(is)))

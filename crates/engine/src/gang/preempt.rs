@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loadline_framework::{Cluster, GangPreemption, GangWhatIf, VictimUnit};
-use loadline_model::{GroupKey, PodInfo, Str};
+use loadline_model::{DisruptionBudget, GroupKey, Map, PodInfo, Set, Str};
 
 use super::{Gangs, Stand, Transaction, Want};
 use crate::Engine;
@@ -151,8 +151,9 @@ impl Engine {
             }
         }
         singles.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
-        let one =
-            |pod: Arc<PodInfo>| VictimUnit { is_protected: self.is_protected(&pod), pods: vec![pod], is_gang: false };
+        let protected = self.protected(singles.iter().chain(by_gang.values().flatten()));
+        let is_protected = |pod: &PodInfo| protected.contains(&pod.uid);
+        let one = |pod: Arc<PodInfo>| VictimUnit { is_protected: is_protected(&pod), pods: vec![pod], is_gang: false };
         let mut units: Vec<VictimUnit> = singles.into_iter().map(one).collect();
         let mut surplus_of = BTreeMap::new();
         for (key, mut pods) in by_gang {
@@ -170,21 +171,37 @@ impl Engine {
             let goes_whole = core.len() + beyond == group.tally.of(Stand::Placed) as usize;
             if !core.is_empty() && goes_whole {
                 surplus_of.insert(units.len(), surplus);
-                let is_protected = core.iter().any(|pod| self.is_protected(pod));
+                let is_protected = core.iter().any(|pod| is_protected(pod));
                 units.push(VictimUnit { pods: core, is_gang: true, is_protected });
             }
         }
         (units, surplus_of)
     }
 
-    /// Whether a PodDisruptionBudget forbids to take the pod away.
-    fn is_protected(&self, pod: &PodInfo) -> bool {
-        let budgets = self.budgets.get(&pod.namespace).map_or(&[][..], Vec::as_slice);
-        budgets.iter().any(|budget| {
-            budget.disruptions_allowed <= 0
-                && !budget.selector.is_everything()
-                && budget.selector.matches(&pod.labels)
-                && !budget.disrupted_pods.contains(&pod.name)
-        })
+    /// The pods that a PodDisruptionBudget forbids to take away where those go first that matter least.
+    fn protected<'p>(&self, pods: impl Iterator<Item = &'p Arc<PodInfo>>) -> Set<Str> {
+        if self.budgets.is_empty() {
+            return Set::default();
+        }
+        let mut pods: Vec<&Arc<PodInfo>> = pods.collect();
+        pods.sort_unstable_by_key(|pod| (pod.priority, std::cmp::Reverse(pod.started), &pod.uid));
+        let mut allowed: Map<(&Str, &Str), i32> = Map::default();
+        let mut protected = Set::default();
+        for pod in pods {
+            let budgets = self.budgets.get(&pod.namespace).map_or(&[][..], Vec::as_slice);
+            let count = |budget: &&DisruptionBudget| {
+                !budget.selector.is_everything()
+                    && budget.selector.matches(&pod.labels)
+                    && !budget.disrupted_pods.contains(&pod.name)
+            };
+            for budget in budgets.iter().filter(count) {
+                let left = allowed.entry((&pod.namespace, &budget.name)).or_insert(budget.disruptions_allowed);
+                *left -= 1;
+                if *left < 0 {
+                    protected.insert(pod.uid.clone());
+                }
+            }
+        }
+        protected
     }
 }

@@ -13,12 +13,16 @@ use crate::state::CachedPod;
 pub(crate) struct Transaction {
     /// Pods that were put on nodes, in order.
     placed: Vec<Arc<PodInfo>>,
-    /// Pods that were taken off, by uid.
-    removed: Vec<CachedPod>,
+    /// Pods that were taken off, in order; none in the place of one that was put back.
+    removed: Vec<Option<CachedPod>>,
+    /// Where each of them is.
+    removed_at: Map<Str, usize>,
     /// Pods of nodes from which some were taken off, as they were: their order counts for preemption.
     orders: Map<Str, Vec<Arc<PodInfo>>>,
     /// Nominations that do not count meanwhile.
     nominations: Vec<(Arc<PodInfo>, Str)>,
+    /// The same by uid.
+    nominated: Map<Str, Str>,
     /// Where the next search among a share of the nodes would have begun.
     first: usize,
 }
@@ -26,7 +30,7 @@ pub(crate) struct Transaction {
 impl Transaction {
     /// Where a pod is nominated to that is planned.
     pub(crate) fn nominated(&self, uid: &str) -> Option<&Str> {
-        self.nominations.iter().find(|(pod, _)| pod.uid == *uid).map(|(_, node)| node)
+        self.nominated.get(uid)
     }
 
     pub(crate) fn placed(&self) -> usize {
@@ -40,6 +44,8 @@ impl Engine {
         let mut transaction = Transaction { first: self.first_to_visit(), ..Transaction::default() };
         if self.nominator.max_priority().is_some() {
             transaction.nominations.extend(pods.filter_map(|pod| self.nominator.take(&pod.uid)));
+            let by_uid = transaction.nominations.iter().map(|(pod, node)| (pod.uid.clone(), node.clone()));
+            transaction.nominated = by_uid.collect();
         }
         transaction
     }
@@ -56,13 +62,16 @@ impl Engine {
             let pods = &info.pods;
             transaction.orders.entry(node).or_insert_with(|| pods.clone());
         }
-        transaction.removed.extend(self.cluster.remove_pod(uid));
+        if let Some(removed) = self.cluster.remove_pod(uid) {
+            transaction.removed_at.insert(removed.pod.uid.clone(), transaction.removed.len());
+            transaction.removed.push(Some(removed));
+        }
     }
 
     /// Puts a pod back that was taken off.
     pub(crate) fn put_back(&mut self, transaction: &mut Transaction, uid: &str) {
-        if let Some(at) = transaction.removed.iter().rposition(|cached| cached.pod.uid == *uid) {
-            let CachedPod { pod, node, assumed } = transaction.removed.swap_remove(at);
+        let at = transaction.removed_at.remove(uid);
+        if let Some(CachedPod { pod, node, assumed }) = at.and_then(|at| transaction.removed[at].take()) {
             self.cluster.place_pod(pod, node, assumed);
         }
     }
@@ -79,7 +88,7 @@ impl Engine {
     /// Undoes everything.
     pub(crate) fn roll_back(&mut self, mut transaction: Transaction) {
         self.unplace(&mut transaction, 0);
-        for CachedPod { pod, node, assumed } in std::mem::take(&mut transaction.removed) {
+        for CachedPod { pod, node, assumed } in std::mem::take(&mut transaction.removed).into_iter().flatten() {
             self.cluster.place_pod(pod, node, assumed);
         }
         for (node, pods) in std::mem::take(&mut transaction.orders) {
@@ -93,7 +102,7 @@ impl Engine {
 
     /// Keeps what was placed: the pods are assumed from now on, and their nominations are at an end. Nothing may have been taken off.
     pub(crate) fn keep(&mut self, transaction: Transaction) {
-        debug_assert!(transaction.removed.is_empty(), "nobody is deleted by a plan");
+        debug_assert!(transaction.removed_at.is_empty(), "nobody is deleted by a plan");
         for pod in &transaction.placed {
             if let Some(node) = self.cluster.pod(&pod.uid).map(|cached| cached.node.clone()) {
                 self.publish(&node);

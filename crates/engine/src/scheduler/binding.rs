@@ -160,6 +160,11 @@ impl Scheduler {
         if let Stage::Again { at } = binding.stage
             && at <= now
         {
+            if self.engine.cluster().node(&binding.node).is_none() {
+                let text = format!("node {} is gone", binding.node);
+                self.turned_down(&binding, "", &Status::error(text.clone()), text, now, effects);
+                return;
+            }
             let extenders = &self.engine.profiles().extenders;
             let binder = Binder::first(extenders, &binding.profile, &binding.queued.pod, &binding.node);
             self.bind(binding, binder, now, effects);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use loadline_framework::GangSettings;
 use loadline_framework::record::GangRecord;
-use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Resource};
 use loadline_model::{GroupKey, PodInfo, Time};
 
 use super::Scheduler;
@@ -34,9 +34,10 @@ impl Scheduler {
         let is_own = |pod: &PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
         // What is on its way may be bound at any moment.
         let found = self.engine.room_to_come(want, priority, since, &is_own);
-        // Whoever has no room even so waits behind the others; so does who has had his turn.
-        self.gangs.set_since(key, Some(now), priority);
+        // Whoever has no room even so waits behind all others until a node changes; who has had his turn behind his equals.
+        self.gangs.set_since(key, Some(now), if found.is_some() { priority } else { i32::MIN });
         let Some(nominated) = found else {
+            self.passed_over.insert(key.clone(), priority);
             record.message += "; it would not fit either if all pods of its priority and below were gone";
             return;
         };
@@ -47,6 +48,15 @@ impl Scheduler {
         }
         record.message += "; room is kept for it until others are gone";
         self.kept_room = Some(KeptRoom { key: key.clone(), until, pods, pause: settings.reserve_after });
+    }
+
+    /// A node that comes or changes may be the one that a gang lacked.
+    pub(super) fn reconsider_passed_over(&mut self) {
+        for (key, priority) in std::mem::take(&mut self.passed_over) {
+            if let Some(since) = self.gangs.get(&key).and_then(|group| group.since) {
+                self.gangs.set_since(&key, Some(since), priority);
+            }
+        }
     }
 
     /// A gang needs its reservation no longer: its members have their nodes.
@@ -66,14 +76,8 @@ impl Scheduler {
             return;
         }
         let Some(kept) = self.kept_room.take() else { return };
-        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
         for uid in &kept.pods {
-            if let Some((pod, node)) = self.engine.end_nomination(uid) {
-                // Hints ask whether the pod took up a node at all.
-                let placed = PodInfo { node_name: Some(node), ..PodInfo::clone(&pod) };
-                let object = EventObject::Pod { old: Some(&placed), new: None };
-                self.queue.move_up_to_priority(pod.priority, event, &object, now);
-            }
+            self.end_promise(uid, now);
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_framework::record::{GangRecord, GangState, Outcome as Result_};
-use loadline_framework::{GangSettings, Profile};
-use loadline_model::{GroupKey, PodInfo, PreemptionPolicy, Str, Time};
+use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Profile, Resource};
+use loadline_model::{Effect as TaintEffect, GroupKey, NodeSpec, PodInfo, PreemptionPolicy, Str, Taint, Time};
 
 use super::{Attempt, GangAttempt, Scheduler};
 use crate::cycle::Cycle;
@@ -183,13 +183,17 @@ impl Scheduler {
             (true, None) => {
                 let leader = self.gangs.get(key).and_then(|group| group.members.get(group.leader.as_ref()?));
                 let priority = priority.or(leader.map(|member| member.pod.priority)).unwrap_or(0);
-                self.gangs.set_since(key, Some(now), priority);
+                // Who wants no reservation keeps nobody from one.
+                let settings = leader.and_then(|member| self.gang_settings(&member.pod));
+                let wants_room = settings.is_some_and(|settings| settings.reserve_after > 0);
+                self.gangs.set_since(key, Some(now), if wants_room { priority } else { i32::MIN });
             }
             (false, Some(_)) if tally.of(Stand::Underway) == 0 => self.gangs.set_since(key, None, 0),
             _ => {}
         }
         if need == 0 || !is_ready && tally.of(Stand::Underway) == 0 {
             self.end_room_of(key, now);
+            self.end_promises(key, now);
         }
     }
 
@@ -288,7 +292,8 @@ impl Scheduler {
         };
         let mut record = group.record_of(outcome);
         let members = want.members.iter().map(|pod| pod.priority).min().unwrap_or(pod.priority);
-        let priority = group.object.as_ref().and_then(|object| object.priority).unwrap_or(members);
+        // Above its pods' own it would be at home neither in the queue nor in the room that victims leave.
+        let priority = group.object.as_ref().and_then(|object| object.priority).map_or(members, |own| own.min(members));
         let leaving = self.leaving_for(want, priority);
         if leaving > 0 {
             record.state = GangState::Preempting;
@@ -417,15 +422,22 @@ impl Scheduler {
         }
     }
 
-    /// How many pods are on their way out of nodes that members are nominated to.
+    /// How many pods are on their way out of nodes that members are nominated to. Nodes that members may no longer come to do not
+    /// count: what leaves them, if it ever does, is of no use.
     fn leaving_for(&self, want: &Want, priority: i32) -> usize {
         let nominator = self.engine.nominator();
-        let mut nodes: Vec<&Str> = want.members.iter().filter_map(|pod| nominator.node_for(pod)).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        let infos = nodes.into_iter().filter_map(|node| self.engine.cluster().node(node));
+        let is_open = |pod: &PodInfo, node: &NodeSpec| {
+            let keeps_out = |taint: &&Taint| taint.effect != TaintEffect::PreferNoSchedule;
+            let tolerated = |taint: &Taint| pod.tolerations.iter().any(|toleration| toleration.tolerates(taint));
+            node.taints.iter().filter(keeps_out).all(tolerated)
+        };
+        let nominated = want.members.iter().filter_map(|pod| Some((pod, nominator.node_for(pod)?)));
+        let infos = nominated.filter_map(|(pod, node)| Some((pod, self.engine.cluster().node(node)?)));
+        let mut infos: Vec<_> = infos.filter(|(pod, info)| is_open(pod, &info.spec)).map(|(_, info)| info).collect();
+        infos.sort_unstable_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        infos.dedup_by(|a, b| a.spec.name == b.spec.name);
         let leaves = |pod: &&Arc<PodInfo>| pod.priority < priority && pod.is_terminating() && pod.preempted;
-        infos.map(|info| info.pods.iter().filter(leaves).count()).sum()
+        infos.into_iter().map(|info| info.pods.iter().filter(leaves).count()).sum()
     }
 
     fn preempt_for_gang(
@@ -458,6 +470,33 @@ impl Scheduler {
                 effects.push(Effect::DeleteVictims { preemptor: preemptor.clone(), node, victims });
             }
         }
+    }
+
+    /// A gang that is not to be tried, or has what it needs, holds nothing that victims leave.
+    fn end_promises(&mut self, key: &GroupKey, now: Time) {
+        if self.engine.nominator().max_priority().is_none() {
+            return;
+        }
+        let Some(group) = self.gangs.get(key) else { return };
+        let waiting = group.members.values().filter(|of| matches!(of.stand, Stand::Gated | Stand::Ready));
+        let members: Vec<Arc<PodInfo>> = waiting.map(|of| of.pod.clone()).collect();
+        for pod in members {
+            if self.end_promise(&pod.uid, now) {
+                let nominated_node_name = Some(None);
+                self.deferred.push(Effect::PatchStatus { pod, condition: None, nominated_node_name });
+            }
+        }
+    }
+
+    /// Ends a nomination, and wakes those who may want the room. Whether there was one.
+    pub(super) fn end_promise(&mut self, uid: &str, now: Time) -> bool {
+        let Some((pod, node)) = self.engine.end_nomination(uid) else { return false };
+        // Hints ask whether the pod took up a node at all.
+        let placed = PodInfo { node_name: Some(node), ..PodInfo::clone(&pod) };
+        let object = EventObject::Pod { old: Some(&placed), new: None };
+        let event = ClusterEvent::new(Resource::AssignedPod, Action::DELETE);
+        self.queue.move_up_to_priority(pod.priority, event, &object, now);
+        true
     }
 
     /// Room that was kept for members of a gang that does not fit there either.

@@ -339,6 +339,30 @@ impl Scheduler {
         true
     }
 
+    /// Another scheduler may have led meanwhile: what was decided before and is not on its way yet is decided anew.
+    pub fn begin_term(&mut self, now: Time) -> Vec<Effect> {
+        let mut effects = std::mem::take(&mut self.deferred);
+        let text = "another scheduler may have led since it was planned";
+        let keys: Vec<Arc<GroupKey>> = self.plans.keys().cloned().collect();
+        for key in keys {
+            let rejectors = Rejectors { unschedulable: vec![loadline_framework::COSCHEDULING], pending: Vec::new() };
+            self.undo_plan(&key, rejectors, text, "FailedScheduling", now, &mut effects);
+        }
+        let is_again = |binding: &&Binding| matches!(binding.stage, Stage::Again { .. });
+        let mut again: Vec<Str> = self.bindings.values().filter(is_again).map(|of| of.queued.pod.uid.clone()).collect();
+        again.sort_unstable();
+        for uid in again {
+            if let Some(binding) = self.bindings.remove(&uid) {
+                self.waiting.remove(&uid);
+                let status = Status::error(text);
+                self.turned_down(&binding, "", &status, text.to_owned(), now, &mut effects);
+            }
+        }
+        self.settle_gangs(now);
+        effects.append(&mut self.deferred);
+        effects
+    }
+
     /// A member went back alone, and waits for its gang again; its backoff is the gang's.
     pub(super) fn member_turned_down(&mut self, uid: &str) {
         self.gangs.stand(uid, Stand::Gated);

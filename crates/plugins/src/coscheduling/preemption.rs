@@ -1,4 +1,5 @@
-//! Whom a gang preempts: pods that stand alone and what gangs have beyond their minimum, and whole gangs only where that is not enough.
+//! Whom a gang preempts: pods that stand alone and what gangs have beyond their minimum, those last that a PodDisruptionBudget
+//! protects, and whole gangs only where that is not enough.
 
 use std::cmp::Reverse;
 
@@ -9,23 +10,24 @@ pub(super) struct Preemption;
 
 impl GangPreemption for Preemption {
     fn choose(&self, cluster: &mut dyn GangWhatIf) -> Option<Vec<usize>> {
-        let gangs: Vec<usize> = (0..cluster.units().len()).filter(|unit| cluster.units()[*unit].is_gang).collect();
-        let others: Vec<usize> = (0..cluster.units().len()).filter(|unit| !cluster.units()[*unit].is_gang).collect();
-        for unit in &others {
-            cluster.remove(*unit);
+        // Whom nothing protects first, whole gangs last: a stage goes only where those before it are not enough.
+        let stage = |unit: &VictimUnit| if unit.is_gang { 2 } else { u8::from(unit.is_protected) };
+        let mut stages: [Vec<usize>; 3] = Default::default();
+        for (number, unit) in cluster.units().iter().enumerate() {
+            stages[usize::from(stage(unit))].push(number);
         }
-        let mut gone = others;
-        if gone.is_empty() || !cluster.plan() {
-            if gangs.is_empty() {
-                return None;
+        let mut gone = Vec::new();
+        let mut fits = false;
+        for units in stages.into_iter().filter(|units| !units.is_empty()) {
+            units.iter().for_each(|unit| cluster.remove(*unit));
+            gone.extend(units);
+            fits = cluster.plan();
+            if fits {
+                break;
             }
-            for unit in &gangs {
-                cluster.remove(*unit);
-            }
-            gone.extend(gangs);
-            if !cluster.plan() {
-                return None;
-            }
+        }
+        if !fits {
+            return None;
         }
         // Those that matter most are spared first.
         gone.sort_by_cached_key(|unit| importance(&cluster.units()[*unit], *unit));

@@ -2,6 +2,7 @@
 
 mod barrier;
 mod mixes;
+mod promises;
 mod room;
 mod world;
 

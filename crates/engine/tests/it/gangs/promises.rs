@@ -1,0 +1,178 @@
+//! Room that was promised to a gang: what victims leave, what others may not have meanwhile, and when that is at an end.
+
+use std::sync::Arc;
+
+use loadline_engine::{Effect, Event};
+use loadline_framework::record::GangState;
+use loadline_model::{DisruptionBudget, Effect as TaintEffect, NodeSpec, PodGroupInfo, PodInfo, Selector, Set, Taint};
+
+use super::world::{World, gang, key, member, names};
+use crate::preemption::{cpu, pod};
+
+fn low(world: &mut World, number: usize, priority: i32) {
+    let (name, node) = (format!("low-{number}"), format!("n{number}"));
+    world.node(&node, 1000);
+    world.add(pod(&name, 1000, priority, Some(&node)));
+}
+
+fn whole(world: &mut World, name: &str, count: usize, priority: i32) {
+    world.apply(Event::PodGroup(gang(name, count as u32)));
+    (0..count).for_each(|number| world.add(member(name, number, 1000, priority)));
+}
+
+#[test]
+fn a_gang_that_is_not_to_be_tried_has_no_claim_to_what_victims_leave() {
+    type Change = fn(&mut World);
+    let changes: [Change; 3] = [
+        |world| world.apply(Event::PodGroupGone(Arc::new(key("a")))),
+        |world| world.gone("a-0"),
+        |world| world.apply(Event::PodGroup(gang("a", 3))),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut world = World::new("");
+        low(&mut world, 0, 0);
+        low(&mut world, 1, 0);
+        whole(&mut world, "a", 2, 10);
+        world.run();
+        assert_eq!(world.state("a"), GangState::Preempting);
+        let victims = world.delete_victims();
+        assert_eq!(victims.len(), 2);
+        change(&mut world);
+        world.add(pod("other", 1000, 0, None));
+        world.run();
+        assert_eq!(world.bind_all(), ["other".to_owned()].into(), "change {number}");
+        let is_told = |effect: &Effect| matches!(effect, Effect::PatchStatus { pod, nominated_node_name: Some(None), .. } if pod.name.starts_with("a-"));
+        assert!(world.told.iter().any(is_told), "change {number}: {:?}", world.told);
+    }
+}
+
+#[test]
+fn a_group_preempts_by_the_priority_of_its_pods() {
+    let mut world = World::new("");
+    low(&mut world, 0, 500);
+    world.apply(Event::PodGroup(PodGroupInfo { priority: Some(1000), ..gang("a", 1) }));
+    world.add(member("a", 0, 1000, 0));
+    world.run();
+    assert_eq!(world.state("a"), GangState::WaitsForRoom);
+    assert!(world.delete_victims().is_empty(), "what would come in their place is decided before it");
+}
+
+#[test]
+fn a_node_that_takes_nobody_any_more_is_not_waited_for() {
+    let mut world = World::new("");
+    for number in 0..3 {
+        low(&mut world, number, number as i32);
+    }
+    whole(&mut world, "a", 2, 10);
+    world.run();
+    // One of both goes, the other's node is lost.
+    world.told.clear();
+    let dying = PodInfo { deleted: Some(world.now), preempted: true, ..PodInfo::clone(&world.pods["low-0"]) };
+    world.add(Arc::new(dying));
+    world.gone("low-1");
+    world.wait(20);
+    assert_eq!((world.state("a"), world.delete_victims().len()), (GangState::Preempting, 0));
+    let lost =
+        Taint { key: "node.kubernetes.io/unreachable".into(), value: "".into(), effect: TaintEffect::NoSchedule };
+    let node = NodeSpec {
+        name: "n0".into(),
+        allocatable: cpu(1000),
+        allowed_pods: 200,
+        taints: [lost].into(),
+        ..NodeSpec::default()
+    };
+    world.apply(Event::Node(Arc::new(node)));
+    world.node("n9", 500);
+    world.wait(20);
+    assert_eq!(world.delete_victims(), ["low-2".to_owned()].into());
+    world.wait(20);
+    assert_eq!(world.bind_all(), names("a", 2));
+}
+
+#[test]
+fn a_budget_protects_all_but_as_many_as_it_allows() {
+    // Names decide among nodes that are alike.
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let mut world = World::new("");
+        for number in 0..3 {
+            low(&mut world, number, 0);
+        }
+        for number in 0..2 {
+            let labels = Arc::new([("app", "db")].into_iter().collect());
+            let of_budget = PodInfo { labels, ..PodInfo::clone(&world.pods[format!("low-{number}").as_str()]) };
+            world.add(Arc::new(of_budget));
+        }
+        world.apply(Event::DisruptionBudget(DisruptionBudget {
+            namespace: "default".into(),
+            name: "db".into(),
+            selector: Selector::from_pairs([(&"app".into(), &"db".into())]),
+            disruptions_allowed: 1,
+            disrupted_pods: Set::default(),
+        }));
+        whole(&mut world, name, 2, 10);
+        world.run();
+        let victims = world.delete_victims();
+        assert!(victims.len() == 2 && victims.contains("low-2"), "{name}: {victims:?}");
+    }
+}
+
+#[test]
+fn a_gang_that_never_fits_keeps_nobody_from_a_reservation_whatever_its_priority() {
+    let mut world = World::new("reserveAfterSeconds: 60");
+    world.node("n", 2000);
+    world.add(pod("long", 1000, 20, Some("n")));
+    whole(&mut world, "a", 3, 10);
+    world.apply(Event::PodGroup(gang("b", 2)));
+    (0..2).for_each(|number| world.add(member("b", number, 500, 0)));
+    world.add(pod("small", 600, 0, Some("n")));
+    world.run();
+    world.wait(61);
+    assert!(world.record("a").reserved_seconds.is_none());
+    world.wait(1);
+    assert!(world.record("b").reserved_seconds.is_some(), "{:?}", world.record("b"));
+    world.gone("small");
+    world.wait(20);
+    assert_eq!(world.bind_all(), names("b", 2));
+    // A node that comes may be the one: it is the first in line again.
+    world.node("m", 4000);
+    world.wait(20);
+    assert_eq!(world.bind_all(), names("a", 3));
+}
+
+#[test]
+fn what_an_earlier_term_decided_is_decided_anew() {
+    let mut world = World::new("permitWaitingTimeSeconds: 100");
+    world.node("n", 2000);
+    whole(&mut world, "a", 2, 0);
+    world.run();
+    for (pod, _) in std::mem::take(&mut world.binds) {
+        let _ = world.scheduler.bound(&pod.uid, Err("this instance leads no more".into()), world.now);
+    }
+    assert_eq!(world.held(), 2, "they are tried again on their room");
+    // Another one leads, and fills the node.
+    world.add(pod("other", 2000, 0, Some("n")));
+    let effects = world.scheduler.begin_term(world.now);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Bind { .. })));
+    assert_eq!(world.held(), 0);
+    world.wait(20);
+    assert!(world.binds.is_empty(), "{:?}", world.binds);
+    world.gone("other");
+    world.wait(20);
+    assert_eq!(world.bind_all(), names("a", 2));
+}
+
+#[test]
+fn a_binding_is_not_tried_again_on_a_node_that_is_gone() {
+    let mut world = World::new("permitWaitingTimeSeconds: 100");
+    world.node("n", 1000);
+    whole(&mut world, "a", 1, 0);
+    world.run();
+    let (pod, _) = world.binds.remove(0);
+    let _ = world.scheduler.bound(&pod.uid, Err("timeout".into()), world.now);
+    world.apply(Event::NodeGone("n".into()));
+    world.wait(2);
+    assert!(world.binds.is_empty());
+    world.node("m", 1000);
+    world.wait(20);
+    assert_eq!(world.bind_all(), names("a", 1));
+}
