@@ -164,13 +164,12 @@ fn measure(engine: &Engine, runs: usize, work: &dyn Fn(&mut Engine) -> Plan) -> 
     all.swap_remove(all.len() / 2)
 }
 
+/// Makes a plan on a fork.
+type Planning = dyn Fn(&mut Engine) -> Plan + Sync;
+
 /// Decides pods for a while, one after the other as a scheduler does, and gives how many in a second. With `planning` another
 /// thread asks for forks and plans on them, with such pauses; how often it did comes along.
-fn decisions(
-    engine: &mut Engine,
-    time: Duration,
-    planning: Option<(&(dyn Fn(&mut Engine) -> Plan + Sync), Duration)>,
-) -> (f64, usize) {
+fn decisions(engine: &mut Engine, time: Duration, planning: Option<(&Planning, Duration)>) -> (f64, usize) {
     /// Pods that are on nodes at a time.
     const STAY: usize = 1000;
     std::thread::scope(|scope| {

@@ -155,7 +155,9 @@ impl Engine {
                     class.each_feasible(|rank, total| offer(by_name[rank], total));
                 } else {
                     // Which is nearly always so, and saves a look at all nodes.
-                    tied.into_iter().for_each(|rank| offer(by_name[rank], 0));
+                    for rank in tied {
+                        offer(by_name[rank], 0);
+                    }
                 }
             }
             Evaluation::Direct(direct) => {

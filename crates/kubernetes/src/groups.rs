@@ -23,7 +23,7 @@ use crate::client::Connection;
 use crate::clock;
 use crate::fence::Fence;
 use crate::live::Scheduling;
-use crate::resources::{CorePodGroups, PodGroups, Resource};
+use crate::resources::{CorePodGroups, FINISHED, FINISHED_CORE, PodGroups, Resource};
 
 /// How often changed gangs are asked for: of several changes in a row the last is written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +35,37 @@ const WRITERS: usize = 4;
 const REFUSED: Duration = Duration::from_secs(30);
 /// Media type of a merge patch: custom resources know no strategic ones.
 const MERGE: &str = "application/merge-patch+json";
+
+/// Of which APIs there have been groups that are placed as gangs. What only they need is not asked for before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlacedGroups {
+    crd: bool,
+    core: bool,
+    /// How many lists of finished members are whole.
+    pub(crate) lists: usize,
+}
+
+impl PlacedGroups {
+    pub(crate) fn are_known(self) -> bool {
+        let lists = |has: bool, names: &[&str]| if has { names.len() } else { 0 };
+        let wanted = lists(self.crd, &FINISHED) + lists(self.core, &FINISHED_CORE);
+        wanted > 0 && self.lists >= wanted
+    }
+
+    pub(crate) fn has(self, api: GroupApi) -> bool {
+        match api {
+            GroupApi::Crd => self.crd,
+            GroupApi::Core => self.core,
+        }
+    }
+
+    pub(crate) fn with(self, api: GroupApi) -> Self {
+        match api {
+            GroupApi::Crd => Self { crd: true, ..self },
+            GroupApi::Core => Self { core: true, ..self },
+        }
+    }
+}
 
 /// What writes the status of PodGroups.
 pub struct GroupStatuses {

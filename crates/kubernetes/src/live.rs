@@ -19,6 +19,7 @@ use crate::client::Connection;
 use crate::clock::now;
 use crate::fence::Fence;
 use crate::follow::Follower;
+use crate::groups::PlacedGroups;
 use crate::measure::{Measure, Timer};
 use crate::originals::Originals;
 use crate::resources::{self, for_each_resource};
@@ -293,37 +294,6 @@ pub struct Scheduling {
     groups: Arc<watch::Sender<PlacedGroups>>,
 }
 
-/// Of which APIs there have been groups that are placed as gangs. What only they need is not asked for before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PlacedGroups {
-    crd: bool,
-    core: bool,
-    /// How many lists of finished members are whole.
-    lists: usize,
-}
-
-impl PlacedGroups {
-    fn are_known(self) -> bool {
-        let lists = |has: bool, names: &[&str]| if has { names.len() } else { 0 };
-        let wanted = lists(self.crd, &resources::FINISHED) + lists(self.core, &resources::FINISHED_CORE);
-        wanted > 0 && self.lists >= wanted
-    }
-
-    pub(crate) fn has(self, api: GroupApi) -> bool {
-        match api {
-            GroupApi::Crd => self.crd,
-            GroupApi::Core => self.core,
-        }
-    }
-
-    fn with(self, api: GroupApi) -> Self {
-        match api {
-            GroupApi::Crd => Self { crd: true, ..self },
-            GroupApi::Core => Self { core: true, ..self },
-        }
-    }
-}
-
 impl std::fmt::Debug for Scheduling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scheduling").finish_non_exhaustive()
@@ -417,10 +387,11 @@ impl Shell {
                 self.take(message, now);
             }
             let role = *self.role.borrow();
-            if !std::mem::replace(&mut led, role == Role::Lead) && role == Role::Lead {
+            if role == Role::Lead && !led {
                 let effects = self.scheduler.begin_term(now);
                 self.perform(effects);
             }
+            led = role == Role::Lead;
             if role == Role::Stop {
                 let end = *end.get_or_insert(now + LONGEST_END.as_nanos() as Time);
                 let binding = self.scheduler.binding();

@@ -203,6 +203,12 @@ impl Scheduler {
         let head = self.head(key, None, Arc::new([]), now);
         let before = self.gangs.get(key).and_then(|group| group.before.clone());
         self.queue.lead(&uid, head, before.as_ref(), now);
+        if before.is_none() {
+            // Never tried here: what its pods say may be the word of a scheduler that ran before, for which victims went.
+            for pod in self.gangs.get(key).map(crate::gang::Group::ready).unwrap_or_default() {
+                self.engine.nominator.keep(&pod);
+            }
+        }
         if let Some(group) = self.gangs.get_mut(key) {
             group.leader = Some(uid);
         }

@@ -19,7 +19,9 @@ impl GangPreemption for Preemption {
         let mut gone = Vec::new();
         let mut fits = false;
         for units in stages.into_iter().filter(|units| !units.is_empty()) {
-            units.iter().for_each(|unit| cluster.remove(*unit));
+            for unit in &units {
+                cluster.remove(*unit);
+            }
             gone.extend(units);
             fits = cluster.plan();
             if fits {

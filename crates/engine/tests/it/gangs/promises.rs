@@ -176,3 +176,30 @@ fn a_binding_is_not_tried_again_on_a_node_that_is_gone() {
     world.wait(20);
     assert_eq!(world.bind_all(), names("a", 1));
 }
+
+#[test]
+fn a_scheduler_that_begins_anew_keeps_what_victims_leave_for_the_gang() {
+    let mut world = World::new("");
+    low(&mut world, 0, 0);
+    low(&mut world, 1, 0);
+    whole(&mut world, "a", 2, 10);
+    world.run();
+    for effect in std::mem::take(&mut world.told) {
+        if let Effect::PatchStatus { pod, nominated_node_name: Some(node @ Some(_)), .. } = effect {
+            let nominated = PodInfo { nominated_node_name: node, ..PodInfo::clone(&pod) };
+            world.pods.insert(pod.uid.clone(), Arc::new(nominated));
+        }
+    }
+    assert!(world.pods.values().filter(|pod| pod.nominated_node_name.is_some()).count() == 2);
+    // One of both victims is gone when the next one begins, the other on its way.
+    world.pods.remove("low-0");
+    let dying = PodInfo { deleted: Some(world.now), preempted: true, ..PodInfo::clone(&world.pods["low-1"]) };
+    world.pods.insert("low-1".into(), Arc::new(dying));
+    let mut next = world.restarted(&[gang("a", 2)], &[("n0", 1000), ("n1", 1000)]);
+    next.add(pod("other", 1000, 0, None));
+    next.wait(1);
+    assert!(next.binds.is_empty(), "{:?}", next.binds);
+    next.gone("low-1");
+    next.wait(20);
+    assert_eq!(next.bind_all(), names("a", 2));
+}
