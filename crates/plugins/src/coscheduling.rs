@@ -58,7 +58,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
             name: "podGroupBackoffSeconds",
             kind: SECONDS,
             default: "0",
-            help: "So long backs off a gang that did not fit, at least, seconds; 0: as any pod. As with any backoff, it may be tried sooner while nobody else waits to be decided.",
+            help: "At least so long until a gang that did not fit is tried again, seconds; 0: as any pod.",
         },
         ArgField {
             name: "podGroupRejectPercentage",

@@ -72,7 +72,7 @@ impl SchedulingQueue {
         let queued = &entry.queued;
         let next_try = match entry.place {
             Place::Active | Place::Nowhere => None,
-            Place::Backoff | Place::ErrorBackoff => queued.backoff_expiration.map(over_at),
+            Place::Backoff | Place::FullBackoff => queued.backoff_expiration.map(over_at),
             Place::Unschedulable if queued.gate.is_some() => None,
             Place::Unschedulable => Some(self.leftover_at(queued.timestamp)),
         };

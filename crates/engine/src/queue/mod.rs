@@ -1,7 +1,8 @@
 //! The scheduling queue: which pod is decided next, and when one that was turned down is tried again.
 //!
 //! A pod is in exactly one of these, or in flight between [`SchedulingQueue::pop`] and its end: *active* (to be tried, in
-//! the order of the profile's QueueSort), *backoff* (until a pause is over; those whose attempt ended in an error apart),
+//! the order of the profile's QueueSort), *backoff* (until a pause is over, or nobody else is active; in full those whose
+//! attempt ended in an error, and gangs that are to pause),
 //! *unschedulable* (until an event that one of the plugins that turned it down registered), *gated* (until PreEnqueue
 //! lets it in). Rules and arithmetic are kube-scheduler's; where it leaves an order to chance, here it is the order in
 //! which the pods entered.
@@ -72,7 +73,7 @@ pub struct SchedulingQueue {
     pods: Slab,
     active: Heap,
     backing_off: Heap,
-    backing_off_after_error: Heap,
+    backing_off_in_full: Heap,
     unschedulable: Unschedulable,
     in_flight: InFlight,
     held: Map<PodKey, Gate>,
@@ -102,7 +103,7 @@ impl SchedulingQueue {
             pods: Slab::default(),
             active: Heap::default(),
             backing_off: Heap::default(),
-            backing_off_after_error: Heap::default(),
+            backing_off_in_full: Heap::default(),
             unschedulable: Unschedulable::default(),
             in_flight: InFlight::default(),
             held: Map::default(),
@@ -165,7 +166,7 @@ impl SchedulingQueue {
         match self.pods[id].place {
             Place::Active => self.active.update(id, &by_priority(&self.pods, &*self.sort)),
             Place::Backoff => self.backing_off.update(id, &by_expiration(&self.pods, &*self.sort)),
-            Place::ErrorBackoff | Place::Nowhere => {}
+            Place::FullBackoff | Place::Nowhere => {}
             Place::Unschedulable => {
                 for event in events {
                     let Entry { queued, profile, .. } = &self.pods[id];
@@ -276,7 +277,7 @@ impl SchedulingQueue {
         if let Some(id) = self.pods.id(uid) {
             let from_backoff = match self.pods[id].place {
                 Place::Active | Place::Nowhere => return false,
-                Place::Backoff | Place::ErrorBackoff => true,
+                Place::Backoff | Place::FullBackoff => true,
                 Place::Unschedulable => false,
             };
             return self.make_active(id, Cause::ForceActivate, !from_backoff, now) == QueueName::Active;
@@ -340,7 +341,7 @@ impl SchedulingQueue {
     pub fn counts(&self) -> Counts {
         Counts {
             active: self.active.len(),
-            backoff: self.backing_off.len() + self.backing_off_after_error.len(),
+            backoff: self.backing_off.len() + self.backing_off_in_full.len(),
             unschedulable: self.unschedulable.len(),
             gated: self.unschedulable.gated(),
         }
@@ -413,7 +414,7 @@ impl SchedulingQueue {
         let Entry { queued, place, .. } = &self.pods[id];
         match place {
             Place::Active | Place::Nowhere => QueueName::Active,
-            Place::Backoff | Place::ErrorBackoff => QueueName::Backoff,
+            Place::Backoff | Place::FullBackoff => QueueName::Backoff,
             Place::Unschedulable if queued.gate.is_some() => QueueName::Gated,
             Place::Unschedulable => QueueName::Unschedulable,
         }

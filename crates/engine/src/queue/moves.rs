@@ -105,7 +105,7 @@ impl SchedulingQueue {
             self.make_active(id, Cause::BackoffComplete, false, now);
             moved += 1;
         }
-        while let Some(id) = self.backing_off_after_error.peek().filter(|id| self.is_over(*id, now)) {
+        while let Some(id) = self.backing_off_in_full.peek().filter(|id| self.is_over(*id, now)) {
             self.make_active(id, Cause::BackoffComplete, false, now);
             moved += 1;
         }
@@ -131,7 +131,7 @@ impl SchedulingQueue {
         if !self.active.is_empty() || !self.backing_off.is_empty() {
             return Some(now);
         }
-        let error = self.backing_off_after_error.peek();
+        let error = self.backing_off_in_full.peek();
         let error = error.map(|id| self.pods[id].queued.backoff_expiration.map_or(now, over_at));
         let leftover = self.unschedulable.by_age().next();
         let leftover = leftover.map(|(timestamp, _)| self.leftover_at(timestamp));
@@ -201,9 +201,11 @@ impl SchedulingQueue {
         if self.is_gated(id) {
             return self.put_in_unschedulable(id, cause);
         }
-        if self.pods[id].queued.rejectors.is_empty() {
-            self.pods[id].place = Place::ErrorBackoff;
-            self.backing_off_after_error.push(id, &by_expiration_alone(&self.pods));
+        let queued = &self.pods[id].queued;
+        let pauses = queued.gang.as_ref().is_some_and(|head| head.pause.is_some());
+        if pauses || queued.rejectors.is_empty() {
+            self.pods[id].place = Place::FullBackoff;
+            self.backing_off_in_full.push(id, &by_expiration_alone(&self.pods));
         } else {
             self.pods[id].place = Place::Backoff;
             self.backing_off.push(id, &by_expiration(&self.pods, &*self.sort));
@@ -230,8 +232,8 @@ impl SchedulingQueue {
             Place::Backoff => {
                 self.backing_off.remove(id, &by_expiration(&self.pods, &*self.sort));
             }
-            Place::ErrorBackoff => {
-                self.backing_off_after_error.remove(id, &by_expiration_alone(&self.pods));
+            Place::FullBackoff => {
+                self.backing_off_in_full.remove(id, &by_expiration_alone(&self.pods));
             }
             Place::Unschedulable => self.unschedulable.remove(id, &self.pods[id].queued),
         }

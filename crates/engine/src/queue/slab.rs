@@ -26,7 +26,7 @@ pub(super) enum Place {
     /// The backoff queue of pods that were turned down.
     Backoff,
     /// The backoff queue of pods whose attempt ended in an error.
-    ErrorBackoff,
+    FullBackoff,
     /// The unschedulable pods, gated ones included.
     Unschedulable,
 }

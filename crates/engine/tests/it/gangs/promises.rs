@@ -203,3 +203,19 @@ fn a_scheduler_that_begins_anew_keeps_what_victims_leave_for_the_gang() {
     next.wait(20);
     assert_eq!(next.bind_all(), names("a", 2));
 }
+
+#[test]
+fn a_gang_pauses_in_full_after_a_try_that_was_far_from_room() {
+    for (minimum, pauses) in [(4, true), (20, false)] {
+        // One that lacks no more than a tenth of its minimum is spared.
+        let mut world = World::new("podGroupBackoffSeconds: 60");
+        world.node("n", 1000 * if pauses { 1 } else { 18 });
+        whole(&mut world, "a", minimum, 0);
+        assert_eq!(world.run().len(), 1);
+        // Nobody else waits, and there would be room.
+        world.node("m", 20_000);
+        assert_eq!(world.wait(30).len(), usize::from(!pauses), "minimum {minimum}");
+        world.wait(32);
+        assert_eq!(world.bind_all().len(), minimum);
+    }
+}
