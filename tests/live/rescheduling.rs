@@ -371,6 +371,21 @@ fn a_move_that_was_created_and_never_heard_of_does_not_keep_its_pod_where_it_is(
 }
 
 #[test]
+fn a_pod_that_takes_its_node_above_a_mark_begins_a_round_at_once() {
+    let scene = Scene::new(&["node-a", "node-b"]);
+    scene.deployments_on("node-a", &["web"]);
+    let scheduler = scene.start(&quick(&json!({
+        "enabledStrategies": ["ResourceOptimization"], "cpuThreshold": 50, "readings": 1, "reschedulingInterval": "10m",
+    })));
+    sleep(Duration::from_secs(3));
+    assert!(scene.moves().is_empty(), "nothing is above a mark");
+    let large = pod("large", "2", &json!({"nodeSelector": {"kubernetes.io/hostname": "node-a"}}));
+    create(&scene.cluster, &[large]);
+    eventually("a pod is moved", || scene.moves().iter().any(|one| phase(one) == "Succeeded").then_some(()));
+    assert_eq!(scheduler.stop(), Some(0));
+}
+
+#[test]
 fn in_observe_mode_nothing_is_moved_until_the_file_says_otherwise() {
     let scene = Scene::new(&["node-a", "node-b"]);
     scene.deployments_on("node-a", &["one", "two", "three"]);

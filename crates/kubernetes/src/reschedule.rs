@@ -41,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LOOK_THROUGH_EVERY: Time = 2 * SECOND;
 /// Rooms are held again within this time, or after the first pods are scheduled: nobody renews the lease meanwhile.
 const LONGEST_BEGIN: Duration = Duration::from_millis(1500);
+/// How often it is looked whether a pod on its way takes its node above a mark.
+const LOOK_AHEAD_EVERY: Time = SECOND;
 /// How often it is tried to write how moves ended, where nobody wants anything moved any more.
 const WRITE_EVERY: Time = 10 * SECOND;
 /// Finished moves that are kept for people to read.
@@ -78,6 +80,8 @@ struct Term {
     unwritten: BTreeMap<Str, Value>,
     /// When all pods were last looked through for those that came without asking for the room.
     looked_through: Time,
+    /// Nodes that were above a mark when it was looked last; `None` before the first time.
+    above: Option<BTreeSet<Str>>,
     /// Moves of earlier terms are known.
     is_loaded: bool,
     /// What was told last, so that it is told once.
@@ -130,6 +134,7 @@ impl Rescheduler {
             used: BTreeMap::new(),
             unwritten: BTreeMap::new(),
             looked_through: Time::MIN / 2,
+            above: None,
             is_loaded: false,
             told: None,
             shown: String::new(),
@@ -147,6 +152,7 @@ impl Rescheduler {
     /// Moves pods for as long as it is polled.
     pub async fn run(&mut self) {
         let mut next_round = clock::now();
+        let mut next_look = next_round;
         let mut changes = self.options.clone();
         let mut told: Option<Option<Arc<Options>>> = None;
         loop {
@@ -162,7 +168,14 @@ impl Rescheduler {
                 told = Some(wanted.clone());
                 next_round = now;
             }
+            let looks_ahead = wanted.as_ref().filter(|options| options.preventive).cloned();
             if self.scheduling.is_synced() {
+                if let Some(options) = looks_ahead.clone().filter(|_| now >= next_look) {
+                    next_look = now + LOOK_AHEAD_EVERY;
+                    if self.fills_up(options).await {
+                        next_round = now;
+                    }
+                }
                 match wanted {
                     Some(options) if now >= next_round => {
                         next_round = now + options.interval.max(SECOND / 10);
@@ -178,7 +191,8 @@ impl Rescheduler {
             }
             let is_busy = self.term.as_ref().is_some_and(|term| !term.machine.is_idle());
             let is_waiting = is_busy || !self.scheduling.is_synced();
-            let until = Duration::from_nanos(next_round.saturating_sub(clock::now()).max(0).unsigned_abs());
+            let next = if looks_ahead.is_some() { next_look.min(next_round) } else { next_round };
+            let until = Duration::from_nanos(next.saturating_sub(clock::now()).max(0).unsigned_abs());
             let pause = if is_waiting { LOOK_EVERY } else { until.max(Duration::from_millis(10)) };
             let is_written = self.term.as_ref().is_none_or(|term| term.unwritten.is_empty());
             let is_idle = !is_waiting && is_written && self.wanted().is_none();
@@ -190,6 +204,15 @@ impl Rescheduler {
                 },
             }
         }
+    }
+
+    /// Whether a node is above a mark that was not when it was looked last.
+    async fn fills_up(&mut self, options: Arc<Options>) -> bool {
+        let asked = self.scheduling.ask(move |scheduler, _| view::above_a_mark(scheduler.engine(), &options));
+        let (Some(now), Some(term)) = (asked.await, &mut self.term) else { return false };
+        let before = term.above.replace(now);
+        let now = term.above.iter().flatten();
+        before.is_some_and(|before| now.into_iter().any(|node| !before.contains(node)))
     }
 
     /// This instance leads no more: its rooms are somebody else's to hold.
