@@ -34,7 +34,7 @@ enum SnapshotCommand {
     /// Write all objects that decisions depend on into a file.
     ///
     /// It takes the right to list them, and changes nothing in the cluster. Of the pods' containers only name, image, ports and
-    /// resources are kept, of annotations those of Kubernetes itself: no command, no environment, and no Secret or ConfigMap is read.
+    /// resources are kept, of annotations those that decisions depend on: no command, no environment, and no Secret or ConfigMap is read.
     #[command(after_long_help = EXAMPLES)]
     Save {
         /// The file; - for standard output.

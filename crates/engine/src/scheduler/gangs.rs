@@ -435,7 +435,7 @@ impl Scheduler {
         let is_open = |pod: &PodInfo, node: &NodeSpec| {
             let keeps_out = |taint: &&Taint| taint.effect != TaintEffect::PreferNoSchedule;
             let tolerated = |taint: &Taint| pod.tolerations.iter().any(|toleration| toleration.tolerates(taint));
-            node.taints.iter().filter(keeps_out).all(tolerated)
+            !node.unschedulable && node.taints.iter().filter(keeps_out).all(tolerated)
         };
         let nominated = want.members.iter().filter_map(|pod| Some((pod, nominator.node_for(pod)?)));
         let infos = nominated.filter_map(|(pod, node)| Some((pod, self.engine.cluster().node(node)?)));

@@ -1,5 +1,6 @@
 //! What is left out of a snapshot: what no decision depends on and may be secret or long.
 
+use loadline_model::{PREFERRED_TOPOLOGY, REQUIRED_TOPOLOGY};
 use serde_json::Value;
 
 /// Fields of a container that are kept. Commands, environment and probes are where passwords stand.
@@ -11,8 +12,8 @@ const OF_STATUSES: &[&str] =
 const OF_STATES: &[&str] = &["running", "waiting", "terminated"];
 /// Of a container that waits or ended: its own last words are not among them.
 const OF_ENDS: &[&str] = &["reason", "exitCode"];
-/// Annotations of others that say what may be done with an object.
-const OF_OTHERS: &[&str] = &["karpenter.sh/do-not-disrupt"];
+/// Annotations of others that say what may be done with an object, and ours.
+const OF_OTHERS: &[&str] = &["karpenter.sh/do-not-disrupt", REQUIRED_TOPOLOGY, PREFERRED_TOPOLOGY];
 /// Fields of volumes that hold what a driver is told.
 const OF_DRIVERS: &[&str] = &["volumeAttributes", "options", "parameters"];
 
@@ -140,6 +141,8 @@ mod tests {
             "storageclass.kubernetes.io/is-default-class": "true",
             "kubectl.kubernetes.io/last-applied-configuration": "{}",
             "karpenter.sh/do-not-disrupt": "true",
+            "loadline.dev/required-topology": "rack",
+            "loadline.dev/preferred-topology": "zone",
             "notkubernetes.io/a": "b",
             "example.com/token": "secret",
             "plain": "secret",
@@ -149,6 +152,8 @@ mod tests {
             json!({"name": "a", "annotations": {
                 "batch.kubernetes.io/job-completion-index": "3",
                 "karpenter.sh/do-not-disrupt": "true",
+                "loadline.dev/required-topology": "rack",
+                "loadline.dev/preferred-topology": "zone",
                 "storageclass.kubernetes.io/is-default-class": "true",
             }})
         );
