@@ -375,9 +375,10 @@ fn a_pod_that_takes_its_node_above_a_mark_begins_a_round_at_once() {
     let scene = Scene::new(&["node-a", "node-b"]);
     scene.deployments_on("node-a", &["web"]);
     let scheduler = scene.start(&quick(&json!({
-        "enabledStrategies": ["ResourceOptimization"], "cpuThreshold": 50, "readings": 1, "reschedulingInterval": "10m",
+        "enabledStrategies": ["ResourceOptimization"], "cpuThreshold": 50, "readings": 3, "reschedulingInterval": "10m",
     })));
-    sleep(Duration::from_secs(3));
+    // It has looked once.
+    sleep(Duration::from_secs(7));
     assert!(scene.moves().is_empty(), "nothing is above a mark");
     let large = pod("large", "2", &json!({"nodeSelector": {"kubernetes.io/hostname": "node-a"}}));
     create(&scene.cluster, &[large]);

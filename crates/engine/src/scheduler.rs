@@ -82,8 +82,8 @@ pub struct Scheduler {
     plans: BTreeMap<Arc<GroupKey>, Plan>,
     /// Room that is kept for the first gang in line.
     kept_room: Option<KeptRoom>,
-    /// Gangs that would not fit into the cluster as its nodes are, with their priorities: others are before them in line.
-    passed_over: BTreeMap<Arc<GroupKey>, i32>,
+    /// Gangs that would not fit whoever goes, with their priorities: until this time others are before them in line.
+    passed_over: BTreeMap<Arc<GroupKey>, (i32, Time)>,
     /// None is kept before this time.
     keep_from: Time,
     /// The first in line that was tried for a reservation, and when that was due.
@@ -265,7 +265,7 @@ impl Scheduler {
         let old = self.engine.set_node(node.clone());
         let object = EventObject::Node { old: old.as_deref(), new: Some(node) };
         for event in node_changes(old.as_deref(), node) {
-            self.reconsider_passed_over();
+            self.reconsider_passed_over(Time::MAX);
             self.moved_by(event, &object, now);
         }
     }

@@ -6,6 +6,7 @@
 mod status;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,8 +109,13 @@ impl GroupStatuses {
             sleep(LOOK_EVERY).await;
         }
         let connection = self.connection.of_this_term();
-        let mut desk =
-            Desk { written: Map::default(), late: BTreeMap::new(), is_refused: false, not_before: Instant::now() };
+        let mut desk = Desk {
+            written: Map::default(),
+            late: BTreeMap::new(),
+            is_refused: false,
+            tried: None,
+            not_before: Instant::now(),
+        };
         while let Err(error) = desk.load(&connection.read).await {
             debug!(%error, "the status of PodGroups is not known yet");
             sleep(LOOK_EVERY).await;
@@ -141,6 +147,8 @@ struct Desk {
     late: BTreeMap<Arc<GroupKey>, GangReport>,
     /// It was said that it may not be written.
     is_refused: bool,
+    /// The one that was tried last while it was so.
+    tried: Option<Arc<GroupKey>>,
     not_before: Instant,
 }
 
@@ -184,13 +192,16 @@ impl Desk {
     async fn write(&mut self, api: &Api) {
         let now = clock::seconds();
         let mut wanted = Vec::new();
-        // Where it may not be written one is enough to see whether it may be now.
-        let most = if self.is_refused { 1 } else { usize::MAX };
-        for (key, report) in std::mem::take(&mut self.late) {
-            if wanted.len() == most {
-                self.late.insert(key, report);
-                continue;
-            }
+        let mut late = std::mem::take(&mut self.late);
+        if self.is_refused {
+            // One is enough to see whether they may be written now; in turn, since only some may be refused.
+            let after = self.tried.take().map_or(Bound::Unbounded, Bound::Excluded);
+            let next = late.range((after, Bound::Unbounded)).next().or_else(|| late.first_key_value());
+            self.tried = next.map(|(key, _)| key.clone());
+            let one = self.tried.as_ref().and_then(|key| late.remove_entry(key));
+            self.late = std::mem::replace(&mut late, one.into_iter().collect());
+        }
+        for (key, report) in late {
             // Another group of the same name has nothing of the one before.
             let known = self.written.get(&key).filter(|(uid, _)| *uid == report.group.uid);
             let known = known.map_or(&Value::Null, |(_, status)| status);

@@ -404,7 +404,7 @@ impl Shell {
             }
             // Nothing is placed before all of the cluster is known.
             if role == Role::Follow || !self.unsynced.is_empty() {
-                self.scheduler.report_no_gangs();
+                self.scheduler.follow();
                 self.wait(None);
                 continue;
             }

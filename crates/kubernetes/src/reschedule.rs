@@ -20,7 +20,7 @@ use loadline_engine::Event;
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Set, Str, Time};
 use loadline_rescheduler::controller::{Machine, Order, Resumed};
-use loadline_rescheduler::{Ledger, Mode, Options, Plan};
+use loadline_rescheduler::{Ledger, Mode, Options, Plan, Strategy};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -42,7 +42,7 @@ const LOOK_THROUGH_EVERY: Time = 2 * SECOND;
 /// Rooms are held again within this time, or after the first pods are scheduled: nobody renews the lease meanwhile.
 const LONGEST_BEGIN: Duration = Duration::from_millis(1500);
 /// How often it is looked whether a pod on its way takes its node above a mark.
-const LOOK_AHEAD_EVERY: Time = SECOND;
+const LOOK_AHEAD_EVERY: Time = 5 * SECOND;
 /// How often it is tried to write how moves ended, where nobody wants anything moved any more.
 const WRITE_EVERY: Time = 10 * SECOND;
 /// Finished moves that are kept for people to read.
@@ -168,19 +168,20 @@ impl Rescheduler {
                 told = Some(wanted.clone());
                 next_round = now;
             }
-            let looks_ahead = wanted.as_ref().filter(|options| options.preventive).cloned();
+            let relieves = |options: &&Arc<Options>| options.strategies.contains(&Strategy::ResourceOptimization);
+            let looks_ahead = wanted.as_ref().filter(|options| options.preventive).filter(relieves).cloned();
             if self.scheduling.is_synced() {
+                let mut ahead = BTreeSet::new();
                 if let Some(options) = looks_ahead.clone().filter(|_| now >= next_look) {
                     next_look = now + LOOK_AHEAD_EVERY;
-                    if self.fills_up(options).await {
-                        next_round = now;
-                    }
+                    ahead = self.fills_up(options).await;
                 }
                 match wanted {
                     Some(options) if now >= next_round => {
                         next_round = now + options.interval.max(SECOND / 10);
-                        self.round(options).await;
+                        self.round(options, &BTreeSet::new()).await;
                     }
+                    Some(options) if !ahead.is_empty() => self.round(options, &ahead).await,
                     None if now >= next_round => {
                         next_round = now + WRITE_EVERY;
                         self.write_what_is_late().await;
@@ -206,13 +207,13 @@ impl Rescheduler {
         }
     }
 
-    /// Whether a node is above a mark that was not when it was looked last.
-    async fn fills_up(&mut self, options: Arc<Options>) -> bool {
+    /// Nodes that are above a mark and were not when it was looked last.
+    async fn fills_up(&mut self, options: Arc<Options>) -> BTreeSet<Str> {
         let asked = self.scheduling.ask(move |scheduler, _| view::above_a_mark(scheduler.engine(), &options));
-        let (Some(now), Some(term)) = (asked.await, &mut self.term) else { return false };
-        let before = term.above.replace(now);
-        let now = term.above.iter().flatten();
-        before.is_some_and(|before| now.into_iter().any(|node| !before.contains(node)))
+        let (Some(now), Some(term)) = (asked.await, &mut self.term) else { return BTreeSet::new() };
+        let new = term.above.as_ref().map(|before| now.difference(before).cloned().collect());
+        term.above = Some(now);
+        new.unwrap_or_default()
     }
 
     /// This instance leads no more: its rooms are somebody else's to hold.
@@ -312,8 +313,9 @@ impl Rescheduler {
         term.machine.under_way().filter_map(of).collect()
     }
 
-    /// Plans, and begins with what may be begun.
-    async fn round(&mut self, options: Arc<Options>) {
+    /// Plans, and begins with what may be begun. A round between two others is for the nodes in `ahead`: what is requested of them
+    /// is no passing peak, so they need no more readings, and it is none for the others.
+    async fn round(&mut self, options: Arc<Options>, ahead: &BTreeSet<Str>) {
         if let Some(term) = self.term.as_ref().filter(|term| !term.is_loaded) {
             let found = fetch(&term.read).await;
             self.load(found).await;
@@ -331,9 +333,12 @@ impl Rescheduler {
         let nodes = uses.iter().map(|of| (of.node.as_str(), of.percent));
         self.metrics.node_uses(balance.score, nodes);
         let Some(term) = &mut self.term else { return };
-        term.machine.readings().read(&ledger, &options);
+        if ahead.is_empty() {
+            term.machine.readings().read(&ledger, &options);
+        }
         let now = clock::now();
         let mut situation = term.machine.situation(&options, now, |node| view::is_marked(&fork, node));
+        situation.unconfirmed.retain(|node| !ahead.contains(node));
         let read = term.read.clone();
         let made = async {
             situation.now = read.server_time().await?;

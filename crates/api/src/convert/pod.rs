@@ -146,11 +146,10 @@ impl Converter {
 /// counts from when the kubelet took it: what it used before is in every average.
 fn running_since(status: &wire::PodStatus) -> Option<Time> {
     let statuses = &status.container_statuses;
-    if statuses.iter().any(|container| container.restart_count > 0) {
-        return status.start_time.map(|time| time.0);
-    }
     let running = statuses.iter().filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at);
-    running.map(|time| time.0).min()
+    let first = running.map(|time| time.0).min()?;
+    let was_restarted = statuses.iter().any(|container| container.restart_count > 0);
+    Some(status.start_time.filter(|_| was_restarted).map_or(first, |start| start.0))
 }
 
 /// Condition PodScheduled, where it is False.

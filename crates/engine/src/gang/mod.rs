@@ -97,7 +97,7 @@ pub(crate) struct Group {
     /// Since when it could be tried and was not placed.
     pub(crate) since: Option<Time>,
     /// Its place in the line: priority, and since when.
-    in_line: Option<(i32, Time)>,
+    pub(crate) in_line: Option<(i32, Time)>,
     /// When the last try failed.
     pub(crate) failed_at: Option<Time>,
     /// What its pods were told last.

@@ -34,10 +34,11 @@ impl Scheduler {
         let is_own = |pod: &PodInfo| gangs.of(&pod.uid).is_some_and(|of| of == key);
         // What is on its way may be bound at any moment.
         let found = self.engine.room_to_come(want, priority, since, &is_own);
-        // Whoever has no room even so waits behind all others until a node changes; who has had his turn behind his equals.
+        // Whoever has no room even so waits behind all others, for a while or until a node changes; who has had his turn behind
+        // his equals.
         self.gangs.set_since(key, Some(now), if found.is_some() { priority } else { i32::MIN });
         let Some(nominated) = found else {
-            self.passed_over.insert(key.clone(), priority);
+            self.passed_over.insert(key.clone(), (priority, now.saturating_add(settings.reserve_after)));
             record.message += "; it would not fit either if all pods of its priority and below were gone";
             return;
         };
@@ -50,10 +51,14 @@ impl Scheduler {
         self.kept_room = Some(KeptRoom { key: key.clone(), until, pods, pause: settings.reserve_after });
     }
 
-    /// A node that comes or changes may be the one that a gang lacked.
-    pub(super) fn reconsider_passed_over(&mut self) {
-        for (key, priority) in std::mem::take(&mut self.passed_over) {
-            if let Some(since) = self.gangs.get(&key).and_then(|group| group.since) {
+    /// Puts gangs that were passed over until a time at most where they were in line.
+    pub(super) fn reconsider_passed_over(&mut self, until: Time) {
+        let due: Vec<_> =
+            self.passed_over.iter().filter(|(_, (_, at))| *at <= until).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            let Some((priority, _)) = self.passed_over.remove(&key) else { continue };
+            // One that left the line meanwhile has come back by itself.
+            if let Some((i32::MIN, since)) = self.gangs.get(&key).and_then(|group| group.in_line) {
                 self.gangs.set_since(&key, Some(since), priority);
             }
         }
@@ -83,6 +88,7 @@ impl Scheduler {
 
     /// Ends a reservation whose time is up, and has the first in line tried whose time has come.
     pub(super) fn tick_room(&mut self, now: Time) {
+        self.reconsider_passed_over(now);
         if let Some(kept) = self.kept_room.as_ref().filter(|kept| kept.until <= now) {
             let key = kept.key.clone();
             // Others have waited for the room; before the next gang keeps it from them, they have a turn.
@@ -113,6 +119,7 @@ impl Scheduler {
     }
 
     pub(super) fn next_room_time(&self) -> Option<Time> {
-        self.kept_room.as_ref().map(|kept| kept.until).or_else(|| self.due_head().map(|(_, at)| at))
+        let room = self.kept_room.as_ref().map(|kept| kept.until).or_else(|| self.due_head().map(|(_, at)| at));
+        room.into_iter().chain(self.passed_over.values().map(|(_, at)| *at)).min()
     }
 }

@@ -193,6 +193,8 @@ impl Scheduler {
         }
         if need == 0 || !is_ready && tally.of(Stand::Underway) == 0 {
             self.end_room_of(key, now);
+        }
+        if !is_ready && tally.of(Stand::Underway) == 0 {
             self.end_promises(key, now);
         }
     }
@@ -200,8 +202,10 @@ impl Scheduler {
     /// Has the first of the members that wait stand for all of them.
     fn elect(&mut self, key: &Arc<GroupKey>, now: Time) {
         let Some(uid) = self.gangs.get(key).and_then(crate::gang::Group::first_ready) else { return };
-        let head = self.head(key, None, Arc::new([]), now);
         let before = self.gangs.get(key).and_then(|group| group.before.clone());
+        // Who stands for the gang may change while it pauses.
+        let pause = before.as_ref().and_then(|before| before.gang.as_ref()?.pause).filter(|until| *until > now);
+        let head = self.head(key, pause, Arc::new([]), now);
         self.queue.lead(&uid, head, before.as_ref(), now);
         if before.is_none() {
             // Never tried here: what its pods say may be the word of a scheduler that ran before, for which victims went.
@@ -478,14 +482,14 @@ impl Scheduler {
         }
     }
 
-    /// A gang that is not to be tried, or has what it needs, holds nothing that victims leave.
+    /// A gang that is not to be tried holds nothing that victims leave.
     fn end_promises(&mut self, key: &GroupKey, now: Time) {
-        if self.engine.nominator().max_priority().is_none() {
-            return;
-        }
-        let Some(group) = self.gangs.get(key) else { return };
-        let waiting = group.members.values().filter(|of| matches!(of.stand, Stand::Gated | Stand::Ready));
-        let members: Vec<Arc<PodInfo>> = waiting.map(|of| of.pod.clone()).collect();
+        let nominator = self.engine.nominator();
+        // There are fewer of these than a large gang has members.
+        let nominated = nominator.nodes().flat_map(|node| nominator.pods_on(node));
+        let of_gang = nominated.filter(|pod| self.gangs.of(&pod.uid).is_some_and(|of| **of == *key));
+        let mut members: Vec<Arc<PodInfo>> = of_gang.cloned().collect();
+        members.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
         for pod in members {
             if self.end_promise(&pod.uid, now) {
                 let nominated_node_name = Some(None);

@@ -341,7 +341,9 @@ impl Scheduler {
 
     /// Another scheduler may have led meanwhile: what was decided before and is not on its way yet is decided anew.
     pub fn begin_term(&mut self, now: Time) -> Vec<Effect> {
-        let mut effects = std::mem::take(&mut self.deferred);
+        self.deferred.clear();
+        self.happened.clear();
+        let mut effects = Vec::new();
         let text = "another scheduler may have led since it was planned";
         let keys: Vec<Arc<GroupKey>> = self.plans.keys().cloned().collect();
         for key in keys {
@@ -358,9 +360,22 @@ impl Scheduler {
                 self.turned_down(&binding, "", &status, text.to_owned(), now, &mut effects);
             }
         }
+        for binding in self.bindings.values_mut() {
+            if let Some(bond) = binding.gang.as_mut().filter(|_| matches!(binding.stage, Stage::Bind { .. })) {
+                // If it fails, it was the last time.
+                bond.until = now;
+            }
+        }
         self.settle_gangs(now);
         effects.append(&mut self.deferred);
         effects
+    }
+
+    /// While another scheduler leads: whatever would be done here is its to do.
+    pub fn follow(&mut self) {
+        self.report_no_gangs();
+        self.deferred.clear();
+        self.happened.clear();
     }
 
     /// A member went back alone, and waits for its gang again; its backoff is the gang's.

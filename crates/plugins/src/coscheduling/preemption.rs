@@ -10,9 +10,9 @@ pub(super) struct Preemption;
 
 impl GangPreemption for Preemption {
     fn choose(&self, cluster: &mut dyn GangWhatIf) -> Option<Vec<usize>> {
-        // Whom nothing protects first, whole gangs last: a stage goes only where those before it are not enough.
-        let stage = |unit: &VictimUnit| if unit.is_gang { 2 } else { u8::from(unit.is_protected) };
-        let mut stages: [Vec<usize>; 3] = Default::default();
+        // Whom nothing protects first, and of these whole gangs last: a stage goes only where those before it are not enough.
+        let stage = |unit: &VictimUnit| 2 * u8::from(unit.is_protected) + u8::from(unit.is_gang);
+        let mut stages: [Vec<usize>; 4] = Default::default();
         for (number, unit) in cluster.units().iter().enumerate() {
             stages[usize::from(stage(unit))].push(number);
         }

@@ -6,7 +6,7 @@ use loadline_engine::{Effect, Event};
 use loadline_framework::record::GangState;
 use loadline_model::{DisruptionBudget, Effect as TaintEffect, NodeSpec, PodGroupInfo, PodInfo, Selector, Set, Taint};
 
-use super::world::{World, gang, key, member, names};
+use super::world::{SECOND, World, gang, key, member, names};
 use crate::preemption::{cpu, pod};
 
 fn low(world: &mut World, number: usize, priority: i32) {
@@ -218,4 +218,83 @@ fn a_gang_pauses_in_full_after_a_try_that_was_far_from_room() {
         world.wait(32);
         assert_eq!(world.bind_all().len(), minimum);
     }
+}
+
+/// As the API server does: what is patched is told to whoever watches. Names of those who are asked to go, who take their time.
+fn echo(world: &mut World) -> Vec<String> {
+    let mut victims = Vec::new();
+    for effect in std::mem::take(&mut world.told) {
+        match effect {
+            Effect::PatchStatus { pod, nominated_node_name: Some(node), .. } => {
+                let nominated = PodInfo { nominated_node_name: node, ..PodInfo::clone(&world.pods[&pod.uid]) };
+                world.add(Arc::new(nominated));
+            }
+            Effect::DeleteVictims { victims: asked, .. } => {
+                for victim in asked {
+                    victims.push(victim.name.to_string());
+                    let dying = PodInfo {
+                        deleted: Some(world.now),
+                        preempted: true,
+                        ..PodInfo::clone(&world.pods[&victim.uid])
+                    };
+                    world.add(Arc::new(dying));
+                }
+            }
+            _ => {}
+        }
+    }
+    victims
+}
+
+#[test]
+fn a_member_beyond_the_minimum_asks_one_pod_to_go_and_waits_for_it() {
+    let mut world = World::new("");
+    world.node("free", 2000);
+    for number in 0..3 {
+        low(&mut world, number, 0);
+    }
+    world.apply(Event::PodGroup(gang("a", 2)));
+    (0..3).for_each(|number| world.add(member("a", number, 1000, 10)));
+    let mut victims = Vec::new();
+    for _ in 0..8 {
+        world.wait(1);
+        world.bind_all();
+        victims.extend(echo(&mut world));
+    }
+    assert_eq!(victims.len(), 1, "{victims:?}");
+    let uid = victims[0].clone();
+    world.gone(&uid);
+    world.wait(20);
+    assert_eq!(world.bind_all().len(), 1);
+}
+
+#[test]
+fn a_gang_pauses_in_full_whoever_stands_for_it() {
+    for leaves in 0..5 {
+        let mut world = World::new("podGroupBackoffSeconds: 60");
+        world.node("n", 1000);
+        world.apply(Event::PodGroup(gang("a", 4)));
+        (0..5).for_each(|number| world.add(member("a", number, 1000, 0)));
+        assert_eq!(world.run().len(), 1);
+        world.node("m", 20_000);
+        world.now += 5 * SECOND;
+        world.gone(&format!("a-{leaves}"));
+        assert_eq!(world.wait(30).len(), 0, "without a-{leaves}");
+        world.wait(32);
+        assert_eq!(world.bind_all().len(), 4);
+    }
+}
+
+#[test]
+fn a_follower_keeps_nothing_to_be_done_later() {
+    let mut world = World::new("");
+    low(&mut world, 0, 0);
+    whole(&mut world, "a", 1, 10);
+    // Another one leads, and nominates.
+    let nominated = PodInfo { nominated_node_name: Some("n0".into()), ..PodInfo::clone(&world.pods["a-0"]) };
+    world.add(Arc::new(nominated));
+    world.apply(Event::PodGroupGone(Arc::new(key("a"))));
+    world.scheduler.follow();
+    let effects = world.scheduler.begin_term(world.now);
+    assert!(effects.is_empty(), "{effects:?}");
 }
