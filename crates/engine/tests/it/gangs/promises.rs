@@ -286,15 +286,21 @@ fn a_gang_pauses_in_full_whoever_stands_for_it() {
 }
 
 #[test]
-fn a_follower_keeps_nothing_to_be_done_later() {
-    let mut world = World::new("");
-    low(&mut world, 0, 0);
-    whole(&mut world, "a", 1, 10);
-    // Another one leads, and nominates.
-    let nominated = PodInfo { nominated_node_name: Some("n0".into()), ..PodInfo::clone(&world.pods["a-0"]) };
-    world.add(Arc::new(nominated));
-    world.apply(Event::PodGroupGone(Arc::new(key("a"))));
-    world.scheduler.follow();
-    let effects = world.scheduler.begin_term(world.now);
-    assert!(effects.is_empty(), "{effects:?}");
+fn what_a_follower_would_have_done_is_not_done_by_the_leader_that_it_becomes() {
+    for follows in [false, true] {
+        let mut world = World::new("");
+        low(&mut world, 0, 0);
+        whole(&mut world, "a", 1, 10);
+        // Another one leads, and nominates.
+        let nominated = PodInfo { nominated_node_name: Some("n0".into()), ..PodInfo::clone(&world.pods["a-0"]) };
+        world.add(Arc::new(nominated));
+        world.apply(Event::PodGroupGone(Arc::new(key("a"))));
+        let effects = if follows {
+            world.scheduler.follow();
+            world.scheduler.tick(world.now)
+        } else {
+            world.scheduler.begin_term(world.now)
+        };
+        assert!(effects.is_empty(), "{effects:?}");
+    }
 }
