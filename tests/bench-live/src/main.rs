@@ -5,6 +5,7 @@
 mod api;
 mod report;
 mod scheduler;
+mod usage;
 mod workloads;
 
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ async fn main() -> Result<()> {
             api.create(&path, &pods).await?;
         }
     }
+    let prometheus =
+        usage::serve(nodes.iter().filter_map(|node| node["metadata"]["name"].as_str()).map(str::to_owned).collect())?;
     let mut report = Report::new(options.nodes, options.resident, options.raw.as_deref())?;
     for round in 1..=options.rounds {
         for workload in &options.workloads {
@@ -87,7 +90,7 @@ async fn main() -> Result<()> {
             let count = options.schedulers.len();
             for at in 0..count {
                 let which = options.schedulers[(at + round) % count];
-                let measured = measure(&options, &server, &api, *workload, which).await;
+                let measured = measure(&options, &server, &api, &prometheus, (*workload, which)).await;
                 let measured = measured.with_context(|| format!("{workload:?} by {}", which.name()))?;
                 say(&format!("round {round}, {workload:?}, {}: {measured}", which.name()));
                 report.add(*workload, which, measured)?;
@@ -117,8 +120,8 @@ async fn measure(
     options: &Options,
     server: &ControlPlane,
     api: &Api,
-    workload: Workload,
-    which: Which,
+    prometheus: &str,
+    (workload, which): (Workload, Which),
 ) -> Result<Measured> {
     let gangs = workload == Workload::Gangs;
     api.delete_all(PODS).await?;
@@ -127,8 +130,8 @@ async fn measure(
     }
     api.create(PODS, &workload.before(options.nodes)).await?;
     let folder = tempfile::tempdir()?;
-    let program = if which == Which::Loadline { &options.loadline } else { &options.kube_scheduler };
-    let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path(), gangs).await?;
+    let program = if which.is_ours() { &options.loadline } else { &options.kube_scheduler };
+    let scheduler = Scheduler::start(which, program, &server.kubeconfig(), folder.path(), gangs, prometheus).await?;
     let mut pods = api.follow_pods();
     // One that warms it up: the caches are filled, the first of its kind is decided.
     let first = workload.first();

@@ -33,7 +33,7 @@ impl fmt::Display for Measured {
         let Self { pods_per_second, cpu_per_pod, requests_per_pod, attempt, p50, p99, peak } = self;
         write!(
             f,
-            "{pods_per_second:.0} pods/s, {cpu_per_pod:.2} ms CPU a pod, {attempt:.3} ms an attempt, p50 {p50:.1} ms, p99 {p99:.1} ms, {peak:.0} MiB, \
+            "{pods_per_second:.0} pods/s, {cpu_per_pod:.3} ms CPU a pod, {attempt:.3} ms an attempt, p50 {p50:.1} ms, p99 {p99:.1} ms, {peak:.0} MiB, \
              {requests_per_pod:.2} requests a pod"
         )
     }
@@ -99,7 +99,7 @@ impl Report {
                 let ratio = |value: fn(&Measured) -> f64, digits: usize| {
                     let text = format!("{:.digits$}", value(&median));
                     match ours.as_ref().filter(|_| *which != Which::Loadline) {
-                        Some(ours) => format!("{text} ({:.1}x)", value(&median) / value(ours).max(f64::EPSILON)),
+                        Some(ours) => format!("{text} ({:.2}x)", value(&median) / value(ours).max(f64::EPSILON)),
                         None => text,
                     }
                 };
@@ -107,7 +107,7 @@ impl Report {
                     format!("{workload:?}"),
                     which.name().to_owned(),
                     ratio(|of| of.pods_per_second, 0),
-                    ratio(|of| of.cpu_per_pod, 2),
+                    ratio(|of| of.cpu_per_pod, 3),
                     ratio(|of| of.attempt, 3),
                     ratio(|of| of.p50, 1),
                     ratio(|of| of.p99, 1),

@@ -20,14 +20,22 @@ pub(crate) enum Which {
     KubeSchedulerAll,
     /// Loadline, which looks at all.
     Loadline,
+    /// The same with MemRealUsage, and something new said of all nodes every ten seconds.
+    LoadlineByUse,
 }
 
 impl Which {
+    /// Whether it is Loadline in some form.
+    pub(crate) const fn is_ours(self) -> bool {
+        matches!(self, Self::Loadline | Self::LoadlineByUse)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::KubeScheduler => "kube-scheduler",
             Self::KubeSchedulerAll => "kube-scheduler, all nodes",
             Self::Loadline => "Loadline",
+            Self::LoadlineByUse => "Loadline, MemRealUsage",
         }
     }
 }
@@ -69,6 +77,7 @@ impl Scheduler {
         kubeconfig: &Path,
         folder: &Path,
         gangs: bool,
+        prometheus: &str,
     ) -> Result<Self> {
         let port = free_port()?;
         let mut config = json!({
@@ -80,15 +89,21 @@ impl Scheduler {
         if which == Which::KubeSchedulerAll {
             config["percentageOfNodesToScore"] = json!(100);
         }
-        if gangs && which == Which::Loadline {
-            let plugins = json!({"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]});
-            config["profiles"] = json!([{"plugins": {"multiPoint": plugins}}]);
+        let mut profile = json!({"plugins": {}});
+        if gangs && which.is_ours() {
+            profile["plugins"]["multiPoint"] =
+                json!({"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]});
         }
+        if which == Which::LoadlineByUse {
+            profile["plugins"]["score"] = json!({"enabled": [{"name": "MemRealUsage"}]});
+            profile["pluginConfig"] = json!([{"name": "MemRealUsage", "args": {"prometheusApiAddr": prometheus}}]);
+        }
+        config["profiles"] = json!([profile]);
         let file = folder.join("config.yaml");
         fs::write(&file, config.to_string())?;
         let log = File::create(folder.join("scheduler.log"))?;
         let mut command = Command::new(program);
-        if which == Which::Loadline {
+        if which.is_ours() {
             command.arg("run");
         } else if gangs {
             command.arg(GATES);
