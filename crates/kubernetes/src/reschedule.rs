@@ -181,12 +181,16 @@ impl Rescheduler {
                         next_round = now + options.interval.max(SECOND / 10);
                         self.round(options, &BTreeSet::new()).await;
                     }
-                    Some(options) if !ahead.is_empty() => self.round(options, &ahead).await,
                     None if now >= next_round => {
                         next_round = now + WRITE_EVERY;
                         self.write_what_is_late().await;
                     }
                     _ => {}
+                }
+                if let Some(options) = looks_ahead.as_ref().filter(|_| !ahead.is_empty()) {
+                    let relief =
+                        Options { strategies: vec![Strategy::ResourceOptimization], ..Options::clone(options) };
+                    self.round(Arc::new(relief), &ahead).await;
                 }
                 self.step().await;
             }
@@ -338,7 +342,10 @@ impl Rescheduler {
         }
         let now = clock::now();
         let mut situation = term.machine.situation(&options, now, |node| view::is_marked(&fork, node));
-        situation.unconfirmed.retain(|node| !ahead.contains(node));
+        if !ahead.is_empty() {
+            situation.unconfirmed = ledger.names().filter(|node| !ahead.contains(*node)).cloned().collect();
+            situation.relieving.clear();
+        }
         let read = term.read.clone();
         let made = async {
             situation.now = read.server_time().await?;

@@ -165,14 +165,14 @@ impl Engine {
             // Of equal ones the youngest goes first.
             pods.sort_unstable_by_key(|pod| (pod.priority, std::cmp::Reverse(pod.started), pod.uid.clone()));
             let core = pods.split_off(beyond);
+            let is_any_protected = pods.iter().chain(&core).any(|pod| is_protected(pod));
             let surplus: Vec<usize> = (units.len()..units.len() + pods.len()).collect();
             units.extend(pods.into_iter().map(one));
             // One that nobody may preempt protects the gang that needs it.
             let goes_whole = core.len() + beyond == group.tally.of(Stand::Placed) as usize;
             if !core.is_empty() && goes_whole {
                 surplus_of.insert(units.len(), surplus);
-                let is_protected = core.iter().any(|pod| is_protected(pod));
-                units.push(VictimUnit { pods: core, is_gang: true, is_protected });
+                units.push(VictimUnit { pods: core, is_gang: true, is_protected: is_any_protected });
             }
         }
         (units, surplus_of)

@@ -27,8 +27,12 @@ pub(super) fn is_marked(engine: &Engine, node: &str) -> bool {
     label.is_some_and(|value| *value == *"true")
 }
 
-/// Nodes that more is requested of than a high mark, with the pods that are on their way to them.
+/// Nodes that more is requested of than a high mark, with the pods that are on their way to them. None where plans go by what is
+/// measured: that does not pass a mark before it is measured.
 pub(super) fn above_a_mark(engine: &Engine, options: &Options) -> BTreeSet<Str> {
+    if !engine.profiles().usage_sources().is_empty() {
+        return BTreeSet::new();
+    }
     let is_above = |info: &&NodeInfo| {
         let (used, all) = (&info.load.requested, &info.spec.allocatable);
         let of = [(Resource::Cpu, used.milli_cpu, all.milli_cpu), (Resource::Memory, used.memory, all.memory)];
