@@ -8,8 +8,8 @@ use loadline_fixture::{Cluster, ControlPlane, Fault, Node};
 use serde_json::{Value, json};
 
 use crate::support::{
-    NAME, Running, add_node_for, cluster, create, eventually, get, is_long, kubectl, list, pod, priority_class,
-    service_account, within,
+    NAME, Running, add_node_for, cluster, create, eventually, get, install_component, is_long, kubectl, list, pod,
+    priority_class, service_account, within,
 };
 
 /// Flags of an API server that serves Kubernetes' own PodGroups.
@@ -20,13 +20,7 @@ pub(crate) const CORE: [&str; 2] = [
 
 /// Installs what the manifests have for gangs.
 pub(crate) fn install(server: &ControlPlane) {
-    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/components/gangs");
-    for file in ["podgroups.yaml", "rights.yaml"] {
-        kubectl(server, &["apply", "-f", &format!("{component}/{file}")], "");
-    }
-    let definition = "crd/podgroups.scheduling.x-k8s.io";
-    kubectl(server, &["wait", "--for=condition=Established", definition, "--timeout=60s"], "");
-    eventually("PodGroups are served", || server.kubectl(&["get", GROUPS], None).ok());
+    install_component(server, "gangs", "podgroups.yaml", GROUPS);
 }
 
 const GROUPS: &str = "podgroups.scheduling.x-k8s.io";

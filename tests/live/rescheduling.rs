@@ -10,20 +10,15 @@ use loadline_fixture::{Cluster, ControlPlane, Fault, Node};
 use serde_json::{Value, json};
 
 use crate::support::{
-    NAME, Running, Watched, cluster, create, eventually, get, kubectl, list, patch, pod, priority_class, running,
-    service_account, tally, within, workload,
+    NAME, Running, Watched, cluster, create, eventually, get, install_component, kubectl, list, patch, pod,
+    priority_class, running, service_account, tally, within, workload,
 };
 
 const MAINTENANCE: &str = "scheduler.alpha.kubernetes.io/maintenance";
 
 /// Installs what the manifests have for the controller.
 pub(crate) fn install(server: &ControlPlane) {
-    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/components/rescheduler");
-    for file in ["move.yaml", "rights.yaml"] {
-        kubectl(server, &["apply", "-f", &format!("{component}/{file}")], "");
-    }
-    kubectl(server, &["wait", "--for=condition=Established", "crd/moves.loadline.dev", "--timeout=60s"], "");
-    eventually("moves are served", || server.kubectl(&["get", "moves"], None).ok());
+    install_component(server, "rescheduler", "move.yaml", "moves.loadline.dev");
 }
 
 struct Scene {

@@ -75,6 +75,22 @@ fn roles(server: &ControlPlane) -> [Value; 2] {
     [get(server, &["clusterrole", NAME]), get(server, &["role", NAME, "-n", "kube-system"])]
 }
 
+/// What a component's role allows: all of it was asked for, nothing was refused, and none of it is in the base, which has the rest.
+fn rights_of_its_own(server: &ControlPlane, role: &str, log: &Path) -> BTreeSet<Right> {
+    let requests = requests(log);
+    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
+    let own = granted(&[get(server, &["clusterrole", role])]);
+    let base = granted(&roles(server));
+    let unused: Vec<&Right> = own.difference(&used).collect();
+    assert!(unused.is_empty(), "allowed and never asked for: {unused:?}");
+    let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
+    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
+    assert!(own.is_disjoint(&base), "what the base allows already");
+    own
+}
+
 /// The configuration of the overlay's ConfigMap, with a way to the API server, which a pod has by itself.
 fn configuration(server: &ControlPlane, kubeconfig: &Path) -> String {
     let map = get(server, &["configmap", NAME, "-n", "kube-system"]);
@@ -269,17 +285,7 @@ fn the_rights_of_the_rescheduler_are_those_that_are_used() {
     eventually("old moves are gone", || (list(&cluster, &["moves"]).len() == 100).then_some(()));
     assert_eq!(scheduler.stop(), Some(0));
 
-    let requests = requests(&log);
-    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
-    assert!(refused.is_empty(), "{refused:?}");
-    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
-    let own = granted(&[get(&cluster, &["clusterrole", "loadline-rescheduler"])]);
-    let base = granted(&roles(&cluster));
-    let unused: Vec<&Right> = own.difference(&used).collect();
-    assert!(unused.is_empty(), "allowed and never asked for: {unused:?}");
-    let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
-    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
-    assert!(own.is_disjoint(&base), "what the base allows already");
+    rights_of_its_own(&cluster, "loadline-rescheduler", &log);
 }
 
 #[test]
@@ -303,13 +309,5 @@ fn the_rights_for_gangs_are_those_that_are_used() {
     }
     assert_eq!(scheduler.stop(), Some(0));
 
-    let requests = requests(&log);
-    let refused: Vec<_> = requests.iter().filter(|(_, code)| *code == 403).collect();
-    assert!(refused.is_empty(), "{refused:?}");
-    let used: BTreeSet<Right> = requests.into_iter().map(|(right, _)| right).collect();
-    let own = granted(&[get(&server, &["clusterrole", "loadline-gangs"])]);
-    let base = granted(&roles(&server));
-    assert!(own.len() == 2 && own.is_subset(&used), "allowed and never asked for: {own:?} of {used:?}");
-    let missing: Vec<&Right> = used.iter().filter(|right| !own.contains(right) && !base.contains(right)).collect();
-    assert!(missing.is_empty(), "asked for and not in the rules: {missing:?}");
+    assert_eq!(rights_of_its_own(&server, "loadline-gangs", &log).len(), 2);
 }

@@ -354,3 +354,13 @@ pub(crate) fn priority_class(name: &str, value: i32) -> Value {
         "value": value,
     })
 }
+
+/// Installs what the manifests have in a component, and waits until the resource that it defines is served.
+pub(crate) fn install_component(server: &ControlPlane, component: &str, definition: &str, resource: &str) {
+    let component = format!("{}/manifests/components/{component}", env!("CARGO_MANIFEST_DIR"));
+    for file in [definition, "rights.yaml"] {
+        kubectl(server, &["apply", "-f", &format!("{component}/{file}")], "");
+    }
+    kubectl(server, &["wait", "--for=condition=Established", &format!("crd/{resource}"), "--timeout=60s"], "");
+    eventually("it is served", || server.kubectl(&["get", resource], None).ok());
+}

@@ -150,14 +150,13 @@ impl Engine {
             Evaluation::Early(_) => {}
             Evaluation::Class(class) => {
                 let class = self.kept.classes.get(*class);
-                let tied = class.tied();
-                if tied.iter().all(|rank| apart.contains(&by_name[*rank])) {
+                let tied = class.tied().into_iter().map(|rank| by_name[rank]);
+                let tied: Vec<Slot> = tied.filter(|slot| !apart.contains(slot)).collect();
+                if tied.is_empty() {
                     class.each_feasible(|rank, total| offer(by_name[rank], total));
                 } else {
                     // Which is nearly always so, and saves a look at all nodes.
-                    for rank in tied {
-                        offer(by_name[rank], 0);
-                    }
+                    best.1 = tied;
                 }
             }
             Evaluation::Direct(direct) => {

@@ -240,10 +240,6 @@ impl Scheduler {
             Event::PodGroup(group) => {
                 let key = group.key.clone();
                 if self.gangs.set_object(group) {
-                    if let Some(group) = self.gangs.get_mut(&key) {
-                        // Whatever changed may be what the gang lacked.
-                        group.seen = None;
-                    }
                     self.touched.insert(key);
                 }
             }

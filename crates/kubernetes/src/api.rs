@@ -85,6 +85,8 @@ impl ApiError {
 
 /// Media type of a strategic merge patch, which kube-scheduler uses for a pod's status.
 pub(crate) const STRATEGIC_MERGE: &str = "application/strategic-merge-patch+json";
+/// Media type of a merge patch, which replaces what it names: custom resources know no strategic ones.
+pub(crate) const MERGE: &str = "application/merge-patch+json";
 /// Media type of everything else that is sent.
 pub(crate) const JSON: &str = "application/json";
 
@@ -180,6 +182,19 @@ impl Api {
     pub(crate) async fn page<T: DeserializeOwned>(&self, path: &str, next: &str) -> Result<Page<T>, ApiError> {
         let next = if next.is_empty() { String::new() } else { format!("&continue={next}") };
         self.answer(&Ask::get(format!("{path}limit={PAGE}{next}"))).await
+    }
+
+    /// All of a list. `path` ends where a parameter can follow.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ApiError> {
+        let (mut all, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = self.page::<T>(path, &next).await?;
+            all.extend(page.items.unwrap_or_default());
+            next = page.metadata.next;
+            if next.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
     /// Sends a request; only whether it worked is of interest.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-use crate::api::{Api, ApiError, Ask, STRATEGIC_MERGE};
+use crate::api::{Api, ApiError, Ask, MERGE, STRATEGIC_MERGE};
 use crate::client::Connection;
 use crate::clock;
 use crate::fence::Fence;
@@ -34,8 +34,6 @@ const AT_ONCE: usize = 200;
 const WRITERS: usize = 4;
 /// Pause after the API server said that it may not be written.
 const REFUSED: Duration = Duration::from_secs(30);
-/// Media type of a merge patch: custom resources know no strategic ones.
-const MERGE: &str = "application/merge-patch+json";
 
 /// Of which APIs there have been groups that are placed as gangs. What only they need is not asked for before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,24 +164,16 @@ impl Desk {
     /// Learns what stands in the status of all groups.
     async fn load(&mut self, api: &Api) -> Result<(), ApiError> {
         for (of, path) in [(GroupApi::Crd, PodGroups::PATH), (GroupApi::Core, CorePodGroups::PATH)] {
-            let path = format!("{path}?");
-            let mut next = String::new();
-            loop {
-                let page = match api.page::<Listed>(&path, &next).await {
-                    Ok(page) => page,
-                    // It is not served, or not to be seen: there are none then.
-                    Err(error) if error.is_code(404) || error.is_code(403) => break,
-                    Err(error) => return Err(error),
-                };
-                for Listed { metadata, status } in page.items.unwrap_or_default() {
-                    let (namespace, name) = (metadata.namespace.as_str().into(), metadata.name.as_str().into());
-                    let key = Arc::new(GroupKey { namespace, name, api: of });
-                    self.written.insert(key, (metadata.uid.as_str().into(), status));
-                }
-                next = page.metadata.next;
-                if next.is_empty() {
-                    break;
-                }
+            let listed = match api.list::<Listed>(&format!("{path}?")).await {
+                Ok(listed) => listed,
+                // It is not served, or not to be seen: there are none then.
+                Err(error) if error.is_code(404) || error.is_code(403) => continue,
+                Err(error) => return Err(error),
+            };
+            for Listed { metadata, status } in listed {
+                let (namespace, name) = (metadata.namespace.as_str().into(), metadata.name.as_str().into());
+                let key = Arc::new(GroupKey { namespace, name, api: of });
+                self.written.insert(key, (metadata.uid.as_str().into(), status));
             }
         }
         Ok(())

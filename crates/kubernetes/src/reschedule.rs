@@ -485,17 +485,5 @@ fn announce(before: Option<&Options>, wanted: Option<&Options>) {
 
 /// All Moves there are, and the time by the API server's clock.
 async fn fetch(api: &Api) -> Result<(Vec<Object>, Time), ApiError> {
-    Ok((list(api).await?, api.server_time().await?))
-}
-
-async fn list(api: &Api) -> Result<Vec<Object>, ApiError> {
-    let (mut all, mut next) = (Vec::new(), String::new());
-    loop {
-        let page = api.page::<Object>(&format!("{ALL}?"), &next).await?;
-        all.extend(page.items.unwrap_or_default());
-        next = page.metadata.next;
-        if next.is_empty() {
-            return Ok(all);
-        }
-    }
+    Ok((api.list(&format!("{ALL}?")).await?, api.server_time().await?))
 }

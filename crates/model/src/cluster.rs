@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Labels, Selector, Set, Str};
+use crate::{Labels, PodInfo, Selector, Set, Str};
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,4 +83,11 @@ pub struct DisruptionBudget {
     pub disruptions_allowed: i32,
     /// Names of pods in `status.disruptedPods`: already counted.
     pub disrupted_pods: Set<Str>,
+}
+
+impl DisruptionBudget {
+    /// Whether the end of a pod of its namespace is one of the disruptions that it has still to give.
+    pub fn counts(&self, pod: &PodInfo) -> bool {
+        self.selector.matches(&pod.labels) && !self.disrupted_pods.contains(&pod.name)
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{HostPort, Labels, PodInfo, Resources, Str, Taint};
+use crate::{Effect, HostPort, Labels, PodInfo, Resources, Str, Taint, Toleration};
 
 /// A container image on a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,12 @@ pub struct NodeSpec {
 }
 
 impl NodeSpec {
+    /// Whether these tolerations cover every taint that keeps pods off it.
+    pub fn is_tolerated(&self, tolerations: &[Toleration]) -> bool {
+        let mut repelling = self.taints.iter().filter(|taint| taint.effect != Effect::PreferNoSchedule);
+        repelling.all(|taint| tolerations.iter().any(|toleration| toleration.tolerates(taint)))
+    }
+
     /// The zone that kube-scheduler's visiting order goes by: region and zone labels, the beta ones first; empty when
     /// the node has neither.
     pub fn zone(&self) -> String {

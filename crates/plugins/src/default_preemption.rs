@@ -308,10 +308,7 @@ fn violates_budget(pods: &[OnNode<'_>], what_if: &dyn WhatIf) -> Vec<bool> {
             let mut violates = false;
             for budget in what_if.disruption_budgets(&pod.namespace) {
                 // kube-scheduler lets an empty selector match nothing here, although the API says everything.
-                if budget.selector.is_everything()
-                    || !budget.selector.matches(&pod.labels)
-                    || budget.disrupted_pods.contains(&pod.name)
-                {
+                if budget.selector.is_everything() || !budget.counts(pod) {
                     continue;
                 }
                 let known = left.iter().position(|(b, _)| std::ptr::eq(*b, budget));

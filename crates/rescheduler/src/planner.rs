@@ -182,9 +182,7 @@ impl<'a> Planner<'a> {
     /// Budgets that count a pod, by name. One whose eviction was allowed already counts it no more.
     fn budgets_of<'e>(&'e self, pod: &'e PodInfo) -> impl Iterator<Item = (Str, i32)> + 'e {
         let budgets = self.engine.disruption_budgets(&pod.namespace).iter();
-        budgets
-            .filter(|budget| budget.selector.matches(&pod.labels) && !budget.disrupted_pods.contains(&pod.name))
-            .map(|budget| (budget.name.clone(), budget.disruptions_allowed))
+        budgets.filter(|budget| budget.counts(pod)).map(|budget| (budget.name.clone(), budget.disruptions_allowed))
     }
 
     /// The Eviction API refuses a pod that two budgets count, whatever they allow.

@@ -81,8 +81,7 @@ async fn main() -> Result<()> {
             api.create(&path, &pods).await?;
         }
     }
-    let prometheus =
-        usage::serve(nodes.iter().filter_map(|node| node["metadata"]["name"].as_str()).map(str::to_owned).collect())?;
+    let prometheus = usage::serve(names(&nodes))?;
     let mut report = Report::new(options.nodes, options.resident, options.raw.as_deref())?;
     for round in 1..=options.rounds {
         for workload in &options.workloads {
@@ -112,8 +111,8 @@ fn print(text: &str) {
     println!("{text}");
 }
 
-fn names(pods: &[Value]) -> Vec<String> {
-    pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str()).map(str::to_owned).collect()
+fn names(objects: &[Value]) -> Vec<String> {
+    objects.iter().filter_map(|object| object["metadata"]["name"].as_str()).map(str::to_owned).collect()
 }
 
 async fn measure(

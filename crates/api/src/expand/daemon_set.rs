@@ -1,6 +1,6 @@
 //! DaemonSets: one pod for each node that will have it.
 
-use loadline_model::{Effect, NodeSpec, PodInfo};
+use loadline_model::{NodeSpec, PodInfo};
 
 use super::make::{self, owner_reference};
 use super::present::Present;
@@ -46,10 +46,7 @@ fn is_eligible(pod: &PodInfo, node: &NodeSpec) -> bool {
     pod.node_name.as_ref().is_none_or(|name| *name == node.name)
         && pod.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
         && affinity.is_none_or(|required| required.matches(&node.name, &node.labels))
-        && node.taints.iter().all(|taint| {
-            taint.effect == Effect::PreferNoSchedule
-                || pod.tolerations.iter().any(|toleration| toleration.tolerates(taint))
-        })
+        && node.is_tolerated(&pod.tolerations)
 }
 
 fn add_tolerations(spec: &mut PodSpec) {

@@ -56,6 +56,12 @@ impl Spread {
         spread
     }
 
+    /// What a scale goes by: the bounds, and the mean.
+    fn sums(self) -> (Bounds, i64) {
+        let (min, max) = if self.known == 0 { (0, 0) } else { (self.min, self.max) };
+        (Bounds { min, max }, mean(self.sum, self.known))
+    }
+
     fn and(self, other: Self) -> Self {
         Self {
             min: self.min.min(other.min),
@@ -67,7 +73,7 @@ impl Spread {
 }
 
 /// Which measurements become which score, by [`loadline_framework::less_is_better`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Scale {
     bounds: Bounds,
     /// By score: the largest measurement that becomes it. After the last, what none is below; one for each number that a
@@ -95,12 +101,6 @@ impl Scale {
         }
         let scores_each = if range > 0 { 100.0 / range as f64 } else { 0.0 };
         Self { bounds, at_most, scores_each, mean }
-    }
-
-    fn of(spread: Spread) -> Self {
-        let bounds =
-            if spread.known == 0 { Bounds { min: 0, max: 0 } } else { Bounds { min: spread.min, max: spread.max } };
-        Self::new(bounds, mean(spread.sum, spread.known))
     }
 
     /// What is said of a node.
@@ -135,7 +135,8 @@ impl Scale {
 
 impl Default for Measured {
     fn default() -> Self {
-        Self { spreads: Vec::new(), scale: Scale::of(Spread::NONE) }
+        let (bounds, mean) = Spread::NONE.sums();
+        Self { spreads: Vec::new(), scale: Scale::new(bounds, mean) }
     }
 }
 
@@ -168,14 +169,17 @@ impl Measured {
                 self.spreads[ranks[0] / WORD] = spread(ranks[0] / WORD);
             }
         }
-        let scale = Scale::of(self.spreads.iter().copied().fold(Spread::NONE, Spread::and));
-        let before = std::mem::replace(&mut self.scale, scale);
+        let (bounds, mean) = self.spreads.iter().copied().fold(Spread::NONE, Spread::and).sums();
+        let moves = (bounds, mean) != (self.scale.bounds, self.scale.mean);
+        if moves {
+            self.scale = Scale::new(bounds, mean);
+        }
         let mut put = |rank: usize, score: &mut u8| {
             let before = *score;
             *score = self.scale.score_from(raw(rank), before);
             show(rank, before, *score);
         };
-        if dense || (before.bounds, before.mean) != (self.scale.bounds, self.scale.mean) {
+        if dense || moves {
             scores.iter_mut().enumerate().for_each(|(rank, score)| put(rank, score));
         } else {
             moved.ranks.iter().for_each(|rank| put(*rank, &mut scores[*rank]));

@@ -246,6 +246,10 @@ impl Gangs {
         let key = object.key.clone();
         let group = self.groups.entry(key.clone()).or_insert_with(|| Group::new(key));
         let is_new = group.object.as_deref() != Some(&object);
+        if is_new {
+            // Whatever changed may be what the gang lacked.
+            group.seen = None;
+        }
         group.object = Some(Arc::new(object));
         is_new
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loadline_framework::{Cluster, GangPreemption, GangWhatIf, VictimUnit};
-use loadline_model::{DisruptionBudget, GroupKey, Map, PodInfo, Set, Str};
+use loadline_model::{GroupKey, Map, PodInfo, Set, Str};
 
 use super::{Gangs, Stand, Transaction, Want};
 use crate::Engine;
@@ -189,12 +189,8 @@ impl Engine {
         let mut protected = Set::default();
         for pod in pods {
             let budgets = self.budgets.get(&pod.namespace).map_or(&[][..], Vec::as_slice);
-            let count = |budget: &&DisruptionBudget| {
-                !budget.selector.is_everything()
-                    && budget.selector.matches(&pod.labels)
-                    && !budget.disrupted_pods.contains(&pod.name)
-            };
-            for budget in budgets.iter().filter(count) {
+            // As kube-scheduler has it: an empty selector matches nothing here.
+            for budget in budgets.iter().filter(|budget| !budget.selector.is_everything() && budget.counts(pod)) {
                 let left = allowed.entry((&pod.namespace, &budget.name)).or_insert(budget.disruptions_allowed);
                 *left -= 1;
                 if *left < 0 {

@@ -1,6 +1,7 @@
 //! Changes of the cluster in thought, on the one state that everything is kept for: what was done is undone, and nobody outside of the
 //! engine sees any of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_model::{Map, PodInfo, Str};
@@ -13,10 +14,8 @@ use crate::state::CachedPod;
 pub(crate) struct Transaction {
     /// Pods that were put on nodes, in order.
     placed: Vec<Arc<PodInfo>>,
-    /// Pods that were taken off, in order; none in the place of one that was put back.
-    removed: Vec<Option<CachedPod>>,
-    /// Where each of them is.
-    removed_at: Map<Str, usize>,
+    /// Pods that were taken off, by uid.
+    removed: BTreeMap<Str, CachedPod>,
     /// Pods of nodes from which some were taken off, as they were: their order counts for preemption.
     orders: Map<Str, Vec<Arc<PodInfo>>>,
     /// Nominations that do not count meanwhile.
@@ -63,15 +62,13 @@ impl Engine {
             transaction.orders.entry(node).or_insert_with(|| pods.clone());
         }
         if let Some(removed) = self.cluster.remove_pod(uid) {
-            transaction.removed_at.insert(removed.pod.uid.clone(), transaction.removed.len());
-            transaction.removed.push(Some(removed));
+            transaction.removed.insert(removed.pod.uid.clone(), removed);
         }
     }
 
     /// Puts a pod back that was taken off.
     pub(crate) fn put_back(&mut self, transaction: &mut Transaction, uid: &str) {
-        let at = transaction.removed_at.remove(uid);
-        if let Some(CachedPod { pod, node, assumed }) = at.and_then(|at| transaction.removed[at].take()) {
+        if let Some(CachedPod { pod, node, assumed }) = transaction.removed.remove(uid) {
             self.cluster.place_pod(pod, node, assumed);
         }
     }
@@ -88,7 +85,7 @@ impl Engine {
     /// Undoes everything.
     pub(crate) fn roll_back(&mut self, mut transaction: Transaction) {
         self.unplace(&mut transaction, 0);
-        for CachedPod { pod, node, assumed } in std::mem::take(&mut transaction.removed).into_iter().flatten() {
+        for CachedPod { pod, node, assumed } in std::mem::take(&mut transaction.removed).into_values() {
             self.cluster.place_pod(pod, node, assumed);
         }
         for (node, pods) in std::mem::take(&mut transaction.orders) {
@@ -102,7 +99,7 @@ impl Engine {
 
     /// Keeps what was placed: the pods are assumed from now on, and their nominations are at an end. Nothing may have been taken off.
     pub(crate) fn keep(&mut self, transaction: Transaction) {
-        debug_assert!(transaction.removed_at.is_empty(), "nobody is deleted by a plan");
+        debug_assert!(transaction.removed.is_empty(), "nobody is deleted by a plan");
         for pod in &transaction.placed {
             if let Some(node) = self.cluster.pod(&pod.uid).map(|cached| cached.node.clone()) {
                 self.publish(&node);

@@ -131,11 +131,11 @@ impl SchedulingQueue {
         if !self.active.is_empty() || !self.backing_off.is_empty() {
             return Some(now);
         }
-        let error = self.backing_off_in_full.peek();
-        let error = error.map(|id| self.pods[id].queued.backoff_expiration.map_or(now, over_at));
+        let full = self.backing_off_in_full.peek();
+        let full = full.map(|id| self.pods[id].queued.backoff_expiration.map_or(now, over_at));
         let leftover = self.unschedulable.by_age().next();
         let leftover = leftover.map(|(timestamp, _)| self.leftover_at(timestamp));
-        error.into_iter().chain(leftover).min().map(|at| at.max(now))
+        full.into_iter().chain(leftover).min().map(|at| at.max(now))
     }
 
     /// Puts other profiles in force: gates, hints, order and backoff are those of the new ones from now on, and every pod

@@ -65,6 +65,11 @@ pub struct Rejectors {
 }
 
 impl Rejectors {
+    /// Turned down with Unschedulable by these plugins.
+    pub fn by(unschedulable: Vec<&'static str>) -> Self {
+        Self { unschedulable, pending: Vec::new() }
+    }
+
     /// Whether the attempt ended in an error.
     pub fn is_empty(&self) -> bool {
         self.unschedulable.is_empty() && self.pending.is_empty()

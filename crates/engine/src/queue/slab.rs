@@ -25,7 +25,7 @@ pub(super) enum Place {
     Active,
     /// The backoff queue of pods that were turned down.
     Backoff,
-    /// The backoff queue of pods whose attempt ended in an error.
+    /// The backoff queue of pods whose backoff is not cut short: their attempt ended in an error, or their gang is to pause.
     FullBackoff,
     /// The unschedulable pods, gated ones included.
     Unschedulable,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loadline_framework::record::{GangRecord, GangState, Outcome as Result_};
 use loadline_framework::{Action, ClusterEvent, EventObject, GangSettings, Profile, Resource};
-use loadline_model::{Effect as TaintEffect, GroupKey, NodeSpec, PodInfo, PreemptionPolicy, Str, Taint, Time};
+use loadline_model::{GroupKey, NodeSpec, PodInfo, PreemptionPolicy, Str, Time};
 
 use super::{Attempt, GangAttempt, Scheduler};
 use crate::cycle::Cycle;
@@ -191,10 +191,11 @@ impl Scheduler {
             (false, Some(_)) if tally.of(Stand::Underway) == 0 => self.gangs.set_since(key, None, 0),
             _ => {}
         }
-        if need == 0 || !is_ready && tally.of(Stand::Underway) == 0 {
+        let is_out = !is_ready && tally.of(Stand::Underway) == 0;
+        if is_out || need == 0 {
             self.end_room_of(key, now);
         }
-        if !is_ready && tally.of(Stand::Underway) == 0 {
+        if is_out {
             self.end_promises(key, now);
         }
     }
@@ -368,9 +369,8 @@ impl Scheduler {
         outcome: &Outcome,
         want: &Want,
     ) -> (Rejectors, Arc<[Arc<PodInfo>]>) {
-        let everything = |plugins: Vec<&'static str>| Rejectors { unschedulable: plugins, pending: Vec::new() };
         if outcome.refusal.is_some() {
-            return (everything(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
+            return (Rejectors::by(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
         }
         let mut plugins: Vec<&'static str> = Vec::new();
         for name in outcome.blocked.iter().flat_map(|blocked| blocked.cycle.rejected_by.iter().copied()) {
@@ -388,9 +388,9 @@ impl Scheduler {
             plugins.dedup();
         }
         if kinds.len() > MANY_KINDS {
-            return (everything(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
+            return (Rejectors::by(vec![loadline_framework::COSCHEDULING]), Arc::new([]));
         }
-        (everything(plugins), kinds.into())
+        (Rejectors::by(plugins), kinds.into())
     }
 
     /// Tells of a try that failed: the group each time, its pods when there is something new to say.
@@ -436,11 +436,7 @@ impl Scheduler {
     /// count: what leaves them, if it ever does, is of no use.
     fn leaving_for(&self, want: &Want, priority: i32) -> usize {
         let nominator = self.engine.nominator();
-        let is_open = |pod: &PodInfo, node: &NodeSpec| {
-            let keeps_out = |taint: &&Taint| taint.effect != TaintEffect::PreferNoSchedule;
-            let tolerated = |taint: &Taint| pod.tolerations.iter().any(|toleration| toleration.tolerates(taint));
-            !node.unschedulable && node.taints.iter().filter(keeps_out).all(tolerated)
-        };
+        let is_open = |pod: &PodInfo, node: &NodeSpec| !node.unschedulable && node.is_tolerated(&pod.tolerations);
         let nominated = want.members.iter().filter_map(|pod| Some((pod, nominator.node_for(pod)?)));
         let infos = nominated.filter_map(|(pod, node)| Some((pod, self.engine.cluster().node(node)?)));
         let mut infos: Vec<_> = infos.filter(|(pod, info)| is_open(pod, &info.spec)).map(|(_, info)| info).collect();

@@ -307,7 +307,7 @@ impl Scheduler {
             self.bind_if_whole(key, now, &mut effects);
         } else {
             let text = "a member was deleted on its way, and the others are too few";
-            let rejectors = Rejectors { unschedulable: vec![loadline_framework::COSCHEDULING], pending: Vec::new() };
+            let rejectors = Rejectors::by(vec![loadline_framework::COSCHEDULING]);
             self.undo_plan(key, rejectors, text, "FailedScheduling", now, &mut effects);
         }
         self.deferred = effects;
@@ -347,7 +347,7 @@ impl Scheduler {
         let text = "another scheduler may have led since it was planned";
         let keys: Vec<Arc<GroupKey>> = self.plans.keys().cloned().collect();
         for key in keys {
-            let rejectors = Rejectors { unschedulable: vec![loadline_framework::COSCHEDULING], pending: Vec::new() };
+            let rejectors = Rejectors::by(vec![loadline_framework::COSCHEDULING]);
             self.undo_plan(&key, rejectors, text, "FailedScheduling", now, &mut effects);
         }
         let is_again = |binding: &&Binding| matches!(binding.stage, Stage::Again { .. });
@@ -395,7 +395,7 @@ impl Scheduler {
             self.plans.iter().filter(|(_, plan)| plan.until <= now).map(|(key, _)| key.clone()).collect();
         for key in late {
             let text = "its pods were too long on their way to their nodes";
-            let rejectors = Rejectors { unschedulable: vec![loadline_framework::COSCHEDULING], pending: Vec::new() };
+            let rejectors = Rejectors::by(vec![loadline_framework::COSCHEDULING]);
             self.undo_plan(&key, rejectors, text, "Timeout", now, effects);
         }
         self.tick_room(now);

@@ -15,12 +15,9 @@ use tracing::{debug, info, warn};
 
 use super::object::{self, Object, SECOND};
 use super::{KEPT, Rescheduler, owners, view};
-use crate::api::{ApiError, Ask, JSON, read};
+use crate::api::{ApiError, Ask, JSON, MERGE, read};
 use crate::clock;
 use crate::recorder::{About, Note};
-
-/// Media type of a patch that replaces what it names.
-const MERGE: &str = "application/merge-patch+json";
 
 impl Rescheduler {
     /// Performs orders, and those that come of them.
@@ -107,8 +104,7 @@ impl Rescheduler {
                 Some(found) if found.spec == held.spec => answer = Ok(found),
                 // Of an earlier plan that never heard that it was created: nothing was begun with it.
                 Some(found) if found.phase() == Phase::Planned => {
-                    let delete = Ask::send(Method::DELETE, object::path(key), JSON, &json!({}));
-                    answer = match term.write.done(&delete).await {
+                    answer = match term.write.done(&delete(key)).await {
                         Ok(()) => term.write.answer(&post).await,
                         Err(error) => Err(error),
                     };
@@ -325,8 +321,7 @@ impl Rescheduler {
         while term.past.len() > KEPT {
             let Some((created, key)) = term.past.pop_first() else { return };
             term.used.remove(&key);
-            let ask = Ask::send(Method::DELETE, object::path(&key), JSON, &json!({}));
-            match term.write.done(&ask).await {
+            match term.write.done(&delete(&key)).await {
                 Ok(()) => {}
                 Err(error) if error.is_code(404) => {}
                 Err(error) => {
@@ -337,6 +332,10 @@ impl Rescheduler {
             }
         }
     }
+}
+
+fn delete(key: &Str) -> Ask {
+    Ask::send(Method::DELETE, object::path(key), JSON, &json!({}))
 }
 
 async fn write_status(api: &crate::api::Api, key: &Str, status: &Value) -> Result<(), ApiError> {

@@ -1,5 +1,5 @@
-//! Whom a gang preempts: pods that stand alone and what gangs have beyond their minimum, those last that a PodDisruptionBudget
-//! protects, and whole gangs only where that is not enough.
+//! Whom a gang preempts: pods that stand alone and what gangs have beyond their minimum, whole gangs only where that is not enough,
+//! and whom a PodDisruptionBudget protects only where none of that is.
 
 use std::cmp::Reverse;
 
@@ -11,23 +11,20 @@ pub(super) struct Preemption;
 impl GangPreemption for Preemption {
     fn choose(&self, cluster: &mut dyn GangWhatIf) -> Option<Vec<usize>> {
         // Whom nothing protects first, and of these whole gangs last: a stage goes only where those before it are not enough.
-        let stage = |unit: &VictimUnit| 2 * u8::from(unit.is_protected) + u8::from(unit.is_gang);
+        let stage = |unit: &VictimUnit| 2 * usize::from(unit.is_protected) + usize::from(unit.is_gang);
         let mut stages: [Vec<usize>; 4] = Default::default();
         for (number, unit) in cluster.units().iter().enumerate() {
-            stages[usize::from(stage(unit))].push(number);
+            stages[stage(unit)].push(number);
         }
         let mut gone = Vec::new();
-        let mut fits = false;
-        for units in stages.into_iter().filter(|units| !units.is_empty()) {
+        let mut not_empty = stages.into_iter().filter(|units| !units.is_empty());
+        let fits = not_empty.any(|units| {
             for unit in &units {
                 cluster.remove(*unit);
             }
             gone.extend(units);
-            fits = cluster.plan();
-            if fits {
-                break;
-            }
-        }
+            cluster.plan()
+        });
         if !fits {
             return None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loadline_framework::Prepare;
 use loadline_model::{
-    Affinity, Effect, Labels, NodeSelector, NodeSpec, Operator, PodInfo, Requirement, Selector, SpreadConstraint, Str,
+    Affinity, Labels, NodeSelector, NodeSpec, Operator, PodInfo, Requirement, Selector, SpreadConstraint, Str,
     Toleration, UnsatisfiableAction,
 };
 use smallvec::SmallVec;
@@ -189,10 +189,4 @@ impl Hash for NodeRules {
         self.selector.hash(state);
         self.required().hash(state);
     }
-}
-
-/// Whether these tolerations cover every taint that keeps pods off a node.
-pub(super) fn tolerate(tolerations: &[Toleration], node: &NodeSpec) -> bool {
-    let mut repelling = node.taints.iter().filter(|t| t.effect != Effect::PreferNoSchedule);
-    repelling.all(|taint| tolerations.iter().any(|toleration| toleration.tolerates(taint)))
 }

@@ -7,7 +7,7 @@ use loadline_framework::{Cluster, DomainId, NodeView, Prepare, Query, TopologyId
 use loadline_model::{NamespaceMatch, NodeSpec, PodInfo, PodMatcher, Selector, Str, Toleration, UnsatisfiableAction};
 
 use super::arguments::Arguments;
-use super::constraint::{Constraint, Key, NodeRules, tolerate};
+use super::constraint::{Constraint, Key, NodeRules};
 use super::hard::HardConstraint;
 use super::soft::SoftConstraint;
 use crate::tracking::{Followed, TouchedNodes};
@@ -182,7 +182,7 @@ impl Eligibility {
         Self {
             present: each(&|_| true),
             admitted: rules.map(|rules| each(&|node| rules.admit(node))),
-            tolerated: tolerations.map(|tolerations| each(&|node| tolerate(tolerations, node))),
+            tolerated: tolerations.map(|tolerations| each(&|node| node.is_tolerated(tolerations))),
         }
     }
 

@@ -117,22 +117,29 @@ pub(crate) const fn fields_of_both(own: ArgField) -> [ArgField; 14] {
 
 /// Name of the recording rule that is shipped for memory, as JSON.
 pub(crate) const MEMORY_QUERY: &str = r#""node_mem_usage_avg_5m""#;
-/// When memory was really measured last, as JSON, or when the recording rule was evaluated last, if that is longer ago: scrapes go on
-/// where rules fail. With a look back, since Prometheus ends a series at the first scrape that fails: one that is lost among many
-/// shall not cost a node its sample.
-pub(crate) const MEMORY_AGE: &str = concat!(
-    r#""max by (node) (timestamp(node_mem_usage_avg_5m))"#,
-    " < max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))",
-    r#" or max by (node) (max_over_time(timestamp(node_memory_MemTotal_bytes)[5m:15s]))""#,
-);
+/// When something was really measured last, or when the recording rule was evaluated last, if that is longer ago: scrapes go on where
+/// rules fail. With a look back, since Prometheus ends a series at the first scrape that fails: one that is lost among many shall not
+/// cost a node its sample.
+macro_rules! age {
+    ($rule:literal, $series:literal) => {
+        concat!(
+            "\"max by (node) (timestamp(",
+            $rule,
+            ")) < max by (node) (max_over_time(timestamp(",
+            $series,
+            ")[5m:15s])) or max by (node) (max_over_time(timestamp(",
+            $series,
+            ")[5m:15s]))\""
+        )
+    };
+}
+
+/// The time of memory's last sample, as JSON.
+pub(crate) const MEMORY_AGE: &str = age!("node_mem_usage_avg_5m", "node_memory_MemTotal_bytes");
 /// Name of the recording rule that is shipped for cpu, as JSON.
 pub(crate) const CPU_QUERY: &str = r#""node_cpu_usage_avg_5m""#;
 /// The same for cpu. By one series of a node, which has eight for each core.
-pub(crate) const CPU_AGE: &str = concat!(
-    r#""max by (node) (timestamp(node_cpu_usage_avg_5m))"#,
-    r#" < max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))"#,
-    r#" or max by (node) (max_over_time(timestamp(node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"})[5m:15s]))""#,
-);
+pub(crate) const CPU_AGE: &str = age!("node_cpu_usage_avg_5m", r#"node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"}"#);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

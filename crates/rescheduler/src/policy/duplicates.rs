@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loadline_model::{PodInfo, Str};
 
 use super::args::RemoveDuplicatesArgs;
-use super::violations::{matches_node, tolerates_node};
+use super::violations::matches_node;
 use super::{Round, scope};
 use crate::refusal::Refusal;
 
@@ -79,8 +79,9 @@ impl Round<'_, '_> {
             }
         }
         let infos = self.planner.engine.cluster().node_infos().filter(|info| !info.spec.unschedulable);
-        let allowed = infos
-            .filter(|info| kinds.iter().any(|pod| matches_node(pod, &info.spec) && tolerates_node(pod, &info.spec)));
+        let allowed = infos.filter(|info| {
+            kinds.iter().any(|pod| matches_node(pod, &info.spec) && info.spec.is_tolerated(&pod.tolerations))
+        });
         allowed.map(|info| &info.spec.name).collect::<BTreeSet<_>>().len()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use loadline_model::{Operator, PodInfo, Requirement, Selector, SpreadConstraint, Str, UnsatisfiableAction};
 
 use super::args::RemovePodsViolatingTopologySpreadConstraintArgs;
-use super::violations::{CountMap, matches_node, tolerates_node};
+use super::violations::{CountMap, matches_node};
 use super::{Round, scope};
 use crate::planner::Planner;
 use crate::refusal::Refusal;
@@ -39,7 +39,7 @@ impl Domains {
         for info in planner.engine.cluster().node_infos() {
             let Some(domain) = info.spec.labels.get(&constraint.topology_key) else { continue };
             let counts_here = (!constraint.honor_affinity || matches_node(pod, &info.spec))
-                && (!constraint.honor_taints || tolerates_node(pod, &info.spec));
+                && (!constraint.honor_taints || info.spec.is_tolerated(&pod.tolerations));
             if !counts_here {
                 continue;
             }

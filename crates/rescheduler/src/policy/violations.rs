@@ -23,12 +23,6 @@ pub(super) fn matches_node(pod: &PodInfo, spec: &NodeSpec) -> bool {
         && required.is_none_or(|required| required.matches(&spec.name, &spec.labels))
 }
 
-/// Whether a pod tolerates the taints of a node that keep pods away.
-pub(super) fn tolerates_node(pod: &PodInfo, spec: &NodeSpec) -> bool {
-    let hard = |taint: &&Taint| taint.effect != Effect::PreferNoSchedule;
-    spec.taints.iter().filter(hard).all(|taint| pod.tolerations.iter().any(|toleration| toleration.tolerates(taint)))
-}
-
 /// Sum of the weights of a pod's preferred node affinity that a node has.
 fn preference(pod: &PodInfo, spec: &NodeSpec) -> i64 {
     let preferred = pod.affinity.iter().flat_map(|affinity| &affinity.node_preferred);

@@ -15,11 +15,6 @@ fn low(world: &mut World, number: usize, priority: i32) {
     world.add(pod(&name, 1000, priority, Some(&node)));
 }
 
-fn whole(world: &mut World, name: &str, count: usize, priority: i32) {
-    world.apply(Event::PodGroup(gang(name, count as u32)));
-    (0..count).for_each(|number| world.add(member(name, number, 1000, priority)));
-}
-
 #[test]
 fn a_gang_that_is_not_to_be_tried_has_no_claim_to_what_victims_leave() {
     type Change = fn(&mut World);
@@ -32,7 +27,7 @@ fn a_gang_that_is_not_to_be_tried_has_no_claim_to_what_victims_leave() {
         let mut world = World::new("");
         low(&mut world, 0, 0);
         low(&mut world, 1, 0);
-        whole(&mut world, "a", 2, 10);
+        world.whole_of("a", 2, 1000, 10);
         world.run();
         assert_eq!(world.state("a"), GangState::Preempting);
         let victims = world.delete_victims();
@@ -63,7 +58,7 @@ fn a_node_that_takes_nobody_any_more_is_not_waited_for() {
     for number in 0..3 {
         low(&mut world, number, number as i32);
     }
-    whole(&mut world, "a", 2, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     // One of both goes, the other's node is lost.
     world.told.clear();
@@ -109,7 +104,7 @@ fn a_budget_protects_all_but_as_many_as_it_allows() {
             disruptions_allowed: 1,
             disrupted_pods: Set::default(),
         }));
-        whole(&mut world, name, 2, 10);
+        world.whole_of(name, 2, 1000, 10);
         world.run();
         let victims = world.delete_victims();
         assert!(victims.len() == 2 && victims.contains("low-2"), "{name}: {victims:?}");
@@ -121,7 +116,7 @@ fn a_gang_that_never_fits_keeps_nobody_from_a_reservation_whatever_its_priority(
     let mut world = World::new("reserveAfterSeconds: 60");
     world.node("n", 2000);
     world.add(pod("long", 1000, 20, Some("n")));
-    whole(&mut world, "a", 3, 10);
+    world.whole_of("a", 3, 1000, 10);
     world.apply(Event::PodGroup(gang("b", 2)));
     (0..2).for_each(|number| world.add(member("b", number, 500, 0)));
     world.add(pod("small", 600, 0, Some("n")));
@@ -143,7 +138,7 @@ fn a_gang_that_never_fits_keeps_nobody_from_a_reservation_whatever_its_priority(
 fn what_an_earlier_term_decided_is_decided_anew() {
     let mut world = World::new("permitWaitingTimeSeconds: 100");
     world.node("n", 2000);
-    whole(&mut world, "a", 2, 0);
+    world.whole_of("a", 2, 1000, 0);
     world.run();
     for (pod, _) in std::mem::take(&mut world.binds) {
         let _ = world.scheduler.bound(&pod.uid, Err("this instance leads no more".into()), world.now);
@@ -165,7 +160,7 @@ fn what_an_earlier_term_decided_is_decided_anew() {
 fn a_binding_is_not_tried_again_on_a_node_that_is_gone() {
     let mut world = World::new("permitWaitingTimeSeconds: 100");
     world.node("n", 1000);
-    whole(&mut world, "a", 1, 0);
+    world.whole_of("a", 1, 1000, 0);
     world.run();
     let (pod, _) = world.binds.remove(0);
     let _ = world.scheduler.bound(&pod.uid, Err("timeout".into()), world.now);
@@ -182,7 +177,7 @@ fn a_scheduler_that_begins_anew_keeps_what_victims_leave_for_the_gang() {
     let mut world = World::new("");
     low(&mut world, 0, 0);
     low(&mut world, 1, 0);
-    whole(&mut world, "a", 2, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     for effect in std::mem::take(&mut world.told) {
         if let Effect::PatchStatus { pod, nominated_node_name: Some(node @ Some(_)), .. } = effect {
@@ -210,7 +205,7 @@ fn a_gang_pauses_in_full_after_a_try_that_was_far_from_room() {
         // One that lacks no more than a tenth of its minimum is spared.
         let mut world = World::new("podGroupBackoffSeconds: 60");
         world.node("n", 1000 * if pauses { 1 } else { 18 });
-        whole(&mut world, "a", minimum, 0);
+        world.whole_of("a", minimum, 1000, 0);
         assert_eq!(world.run().len(), 1);
         // Nobody else waits, and there would be room.
         world.node("m", 20_000);
@@ -290,7 +285,7 @@ fn what_a_follower_would_have_done_is_not_done_by_the_leader_that_it_becomes() {
     for follows in [false, true] {
         let mut world = World::new("");
         low(&mut world, 0, 0);
-        whole(&mut world, "a", 1, 10);
+        world.whole_of("a", 1, 1000, 10);
         // Another one leads, and nominates.
         let nominated = PodInfo { nominated_node_name: Some("n0".into()), ..PodInfo::clone(&world.pods["a-0"]) };
         world.add(Arc::new(nominated));

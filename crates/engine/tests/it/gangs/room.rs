@@ -139,14 +139,6 @@ fn a_gang_that_no_domain_takes_waits_where_the_topology_is_required_and_spreads_
     assert_eq!(racks_of(&world), ['b'].into(), "the wish is met where it can be");
 }
 
-/// Members of a gang with this priority.
-fn whole(world: &mut World, name: &str, count: usize, milli_cpu: i64, priority: i32) {
-    world.apply(Event::PodGroup(gang(name, count as u32)));
-    for number in 0..count {
-        world.add(member(name, number, milli_cpu, priority));
-    }
-}
-
 #[test]
 fn a_gang_preempts_for_all_of_its_members_at_once() {
     let mut world = World::new("");
@@ -156,7 +148,7 @@ fn a_gang_preempts_for_all_of_its_members_at_once() {
     for (number, name) in ["n0", "n1", "n2"].into_iter().enumerate() {
         world.add(pod(&format!("low-{number}"), 1000, number as i32, Some(name)));
     }
-    whole(&mut world, "a", 2, 1000, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     assert_eq!(world.state("a"), GangState::Preempting);
     assert_eq!(world.held(), 0);
@@ -170,7 +162,7 @@ fn nobody_is_deleted_for_a_gang_that_does_not_fit_even_so() {
     let mut world = World::new("");
     world.node("n", 2000);
     world.add(pod("low", 1000, 0, Some("n")));
-    whole(&mut world, "a", 3, 1000, 10);
+    world.whole_of("a", 3, 1000, 10);
     world.run();
     assert_eq!(world.state("a"), GangState::WaitsForRoom);
     assert!(world.delete_victims().is_empty());
@@ -182,7 +174,7 @@ fn while_victims_are_leaving_no_others_are_asked() {
     world.node("n", 2000);
     world.add(pod("low-0", 1000, 0, Some("n")));
     world.add(pod("low-1", 1000, 0, Some("n")));
-    whole(&mut world, "a", 2, 1000, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     for name in ["low-0", "low-1"] {
         world.scheduler.leaves(&name.into(), world.now);
@@ -222,7 +214,7 @@ fn a_gang_is_not_broken_while_others_can_go() {
         .into_iter()
         .find(|name| world.scheduler.engine().cluster().node(name).is_some_and(|info| info.pods.is_empty()));
     world.add(pod("single", 1000, 5, free));
-    whole(&mut world, "a", 2, 1000, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     let victims = world.delete_victims();
     assert!(victims.contains("single"), "{victims:?}");
@@ -237,9 +229,9 @@ fn a_gang_that_has_to_be_broken_goes_whole() {
     for name in ["n0", "n1", "n2"] {
         world.node(name, 1000);
     }
-    whole(&mut world, "old", 3, 1000, 0);
+    world.whole_of("old", 3, 1000, 0);
     world.settle();
-    whole(&mut world, "a", 2, 1000, 10);
+    world.whole_of("a", 2, 1000, 10);
     world.run();
     assert_eq!(world.delete_victims(), names("old", 3));
     world.wait(20);
@@ -256,7 +248,7 @@ fn a_gang_that_nobody_may_break_is_left_alone() {
     world.add(member("old", 0, 1000, 0));
     world.add(member("old", 1, 1000, 20));
     world.settle();
-    whole(&mut world, "a", 1, 1000, 10);
+    world.whole_of("a", 1, 1000, 10);
     world.run();
     assert!(world.delete_victims().is_empty(), "its other member is of a higher priority");
 }

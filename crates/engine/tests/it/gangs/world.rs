@@ -155,8 +155,15 @@ impl World {
 
     /// A gang with all of its pods.
     pub(crate) fn whole(&mut self, name: &str, count: usize, milli_cpu: i64) {
+        self.whole_of(name, count, milli_cpu, 0);
+    }
+
+    /// The same with this priority.
+    pub(crate) fn whole_of(&mut self, name: &str, count: usize, milli_cpu: i64, priority: i32) {
         self.apply(Event::PodGroup(gang(name, count as u32)));
-        self.members(name, count, milli_cpu);
+        for number in 0..count {
+            self.add(member(name, number, milli_cpu, priority));
+        }
     }
 
     pub(crate) fn gone(&mut self, uid: &str) {
