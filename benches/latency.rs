@@ -201,7 +201,9 @@ impl Run<'_> {
                     self.engine.set_placed_pod(confirmed.clone(), &node);
                     placed.push_back(confirmed);
                 }
-                if let Some(gone) = placed.pop_front().filter(|_| placed.len() > 2 * CLASSES) {
+                if placed.len() > 2 * CLASSES
+                    && let Some(gone) = placed.pop_front()
+                {
                     self.engine.remove_pod(&gone.uid);
                 }
                 self.heartbeats(nodes, &mut moved);

@@ -32,13 +32,16 @@ struct Options {
     /// How often both profiles are measured in turn; the fastest counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Kinds of pods that come in turn.
+    #[arg(long, value_delimiter = ',', default_value = "1,100")]
+    classes: Vec<usize>,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Classes in turn.
-const CLASSES: usize = 100;
+/// Pods that are there at a time.
+const PLACED: usize = 200;
 
 const PLUGIN: &str = r#"{"name": "MemRealUsage"}"#;
 
@@ -66,7 +69,7 @@ fn main() {
     for nodes in &options.nodes {
         let known = cluster(*nodes, Kind::Plain);
         for (name, without, with) in &both {
-            for classes in [1, CLASSES] {
+            for classes in options.classes.iter().copied() {
                 let mut fastest = [f64::MAX; 2];
                 for _ in 0..options.rounds {
                     for (best, score) in fastest.iter_mut().zip([without, with]) {
@@ -118,7 +121,9 @@ fn mean(cluster: &Cluster, profiles: &Profiles, classes: usize, options: &Option
         let confirmed = Arc::new(PodInfo { node_name: Some(node.clone()), ..PodInfo::clone(pod) });
         engine.set_placed_pod(confirmed.clone(), &node);
         placed.push_back(confirmed);
-        if let Some(gone) = placed.pop_front().filter(|_| placed.len() > 2 * CLASSES) {
+        if placed.len() > PLACED
+            && let Some(gone) = placed.pop_front()
+        {
             engine.remove_pod(&gone.uid);
         }
     }

@@ -13,6 +13,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::grouping::{Grouping, Groupings, group};
+use crate::measurements::Measurements;
 use crate::state::ClusterState;
 
 /// A column of a [`ColumnStore`].
@@ -44,6 +45,8 @@ pub(crate) struct Rows {
     pub(crate) verdicts: Option<Answers<Verdict>>,
     /// `None` when the plugin does not score nodes one by one for this key.
     pub(crate) raw: Option<Answers<i64>>,
+    /// The raw scores by rank, where they are measurements.
+    pub(crate) measurements: Option<Measurements>,
     /// Slots whose verdict changed, with what it was. Empty while answers are by group.
     pub(crate) verdict_log: ChangeLog<(Slot, Verdict)>,
     /// Slots whose raw score changed, with what it was. Empty while answers are by group.
@@ -124,6 +127,10 @@ impl Column {
         self.scores && !matches!(self.runner.normalization(), Normalization::Whole(_))
     }
 
+    fn measures(&self) -> bool {
+        self.scores && matches!(self.runner.normalization(), Normalization::Measured)
+    }
+
     /// Whether the plugin scores, and the feasible nodes as a whole.
     pub(crate) fn scores_whole(&self) -> bool {
         self.scores() && matches!(self.runner.normalization(), Normalization::Whole(_))
@@ -139,7 +146,8 @@ impl Column {
         // States are of the order of their rows; their own size can not be asked for.
         let rows = |rows: &Rows| {
             let verdicts = rows.verdicts.as_ref().map_or(0, Answers::bytes);
-            2 * (verdicts + rows.raw.as_ref().map_or(0, Answers::bytes))
+            let measurements = rows.measurements.as_ref().map_or(0, Measurements::bytes);
+            2 * (verdicts + rows.raw.as_ref().map_or(0, Answers::bytes)) + measurements
         };
         256 + self.rows.as_ref().map_or(0, rows)
     }
@@ -234,12 +242,15 @@ impl ColumnStore {
         let slots = cluster.nodes().len();
         let mut rows = Rows {
             verdicts: column.filters.then(|| Answers::new(by.0, cluster)),
-            raw: column.scores_by_node().then(|| Answers::new(by.1, cluster)),
+            // A measurement is a node's own.
+            raw: column.scores_by_node().then(|| Answers::new(by.1.filter(|_| !column.measures()), cluster)),
+            measurements: column.measures().then(Measurements::default),
             verdict_log: ChangeLog::new(1024.max(slots / 4)),
             raw_log: ChangeLog::new(1024.max(slots / 4)),
         };
         column.answer_groups(&mut rows, cluster, &mut self.groupings);
         column.answer_all(&mut rows, cluster, self.pool.as_deref());
+        rows.measure(None, cluster);
         column.rows = Some(rows);
     }
 
@@ -299,8 +310,10 @@ impl ColumnStore {
         }
         if all || changed.len() > limit {
             column.answer_all(&mut rows, cluster, self.pool.as_deref());
+            rows.measure(None, cluster);
         } else if !changed.is_empty() {
             column.answer(&mut rows, &changed, cluster);
+            rows.measure(Some(&changed), cluster);
         }
         column.rows = Some(rows);
     }
@@ -366,6 +379,13 @@ impl Rows {
             outgrew = true;
         }
         outgrew
+    }
+
+    /// Has the measurements of these slots, or of all, by rank.
+    fn measure(&mut self, changed: Option<&[Slot]>, cluster: &ClusterState) {
+        if let (Some(measurements), Some(Answers::BySlot(raw))) = (&mut self.measurements, &self.raw) {
+            measurements.sync(raw, changed, cluster.order());
+        }
     }
 
     /// Makes room for this many slots; whether any answer is by slot.

@@ -25,6 +25,7 @@ mod extended;
 mod gang;
 mod grouping;
 mod happened;
+mod measurements;
 pub mod nominator;
 pub mod queue;
 mod recall;

@@ -113,48 +113,40 @@ pub struct UsageId(pub u32);
 pub struct NodeUsage {
     /// The newest sample, if it still counts.
     pub sample: Option<UsageSample>,
-    /// Bytes or thousandths of a core that its pods will use and the sample does not have yet: in full for those that do
-    /// not run, less the more of the sample's window they have been running. Without a sample: what all its pods request.
-    pub estimate: i64,
-    /// Bytes or thousandths of a core that all its pods request, those included that the sample has.
+    /// Thousandths of a percent that its pods will use and the sample does not have yet: in full for those that do not run,
+    /// less the more of the sample's window they have been running. Without a sample: what all its pods request.
+    pub estimated: i64,
+    /// Thousandths of a percent that all its pods request, those included that the sample has.
     pub requested: i64,
-    /// Bytes or thousandths of a core that it has.
-    pub total: i64,
+    /// Whether it is a node of which nothing is known.
+    pub is_unsampled: bool,
 }
 
 impl NodeUsage {
+    /// Of a node that has `total`; the estimate and the requests are amounts as it is one.
+    pub fn new(sample: Option<UsageSample>, estimate: i64, requested: i64, total: i64) -> Self {
+        let is_unsampled = sample.is_none() && total > 0;
+        Self { sample, estimated: share(estimate, total), requested: share(requested, total), is_unsampled }
+    }
+
     /// Sample and estimate together, in thousandths of a percent, which may be more than [`WHOLE`]; `None` without a sample.
     pub fn milli_percent(&self) -> Option<i64> {
-        Some(self.sample?.milli_percent + self.estimated_milli_percent())
+        Some(self.sample?.milli_percent + self.estimated)
     }
+}
 
-    /// The estimate, in thousandths of a percent.
-    pub fn estimated_milli_percent(&self) -> i64 {
-        self.share(self.estimate)
+/// Thousandths of a percent that `amount` is of `total`; 0 of nothing.
+fn share(amount: i64, total: i64) -> i64 {
+    /// So that nobody who reckons with it comes to the end of 64 bits.
+    const MOST: i64 = i32::MAX as i64;
+    if total <= 0 {
+        return 0;
     }
-
-    /// What its pods request, in thousandths of a percent.
-    pub fn requested_milli_percent(&self) -> i64 {
-        self.share(self.requested)
-    }
-
-    /// Whether it is a node of which nothing is known.
-    pub fn is_unsampled(&self) -> bool {
-        self.sample.is_none() && self.total > 0
-    }
-
-    fn share(&self, amount: i64) -> i64 {
-        /// So that nobody who reckons with it comes to the end of 64 bits.
-        const MOST: i64 = i32::MAX as i64;
-        if self.total <= 0 {
-            return 0;
-        }
-        let share = match amount.checked_mul(WHOLE) {
-            Some(amount) => amount / self.total,
-            None => amount / (self.total / WHOLE).max(1),
-        };
-        share.clamp(0, MOST)
-    }
+    let share = match amount.checked_mul(WHOLE) {
+        Some(amount) => amount / total,
+        None => amount / (total / WHOLE).max(1),
+    };
+    share.clamp(0, MOST)
 }
 
 /// The use of all nodes by one source.
@@ -164,7 +156,7 @@ pub struct Usage {
     pub source: Arc<UsageSource>,
     /// By slot; the default for slots without a node.
     pub nodes: Vec<NodeUsage>,
-    /// How many of them are [`NodeUsage::is_unsampled`].
+    /// How many of them are `is_unsampled`.
     pub unsampled: usize,
     /// Grows when the source was heard of: then any node may have changed.
     pub heard: u64,

@@ -101,7 +101,7 @@ impl NodePlugin for RealUsage {
         let usage = cluster.usage(state.usage);
         let node = usage.node(slot);
         // What a sample does not have yet can not be held against what a node without one has altogether.
-        if usage.unsampled > 0 { node.requested_milli_percent() } else { node.estimated_milli_percent() }
+        if usage.unsampled > 0 { node.requested } else { node.estimated }
     }
 }
 

@@ -180,7 +180,7 @@ mod tests {
         let memory = Prepare::usage(&mut cluster, &plugin.memory);
         let sample =
             memory_used.map(|percent| UsageSample { milli_percent: percent * 1000, at: 0, window_seconds: None });
-        cluster.usages[memory.0 as usize].nodes.push(NodeUsage { sample, total: 8 * GI, ..NodeUsage::default() });
+        cluster.usages[memory.0 as usize].nodes.push(NodeUsage::new(sample, 0, 0, 8 * GI));
         let pod = PodInfo { requests: Arc::new(requests(1000, GI)), ..pod("p") };
         let state = plugin.prepare(&pod.requests, &pod, &mut cluster).state;
         let note = plugin.score_note(&state, Slot(0), &cluster).unwrap();

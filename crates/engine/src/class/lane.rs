@@ -6,9 +6,11 @@
 use loadline_framework::{Bounds, IGNORED, Normalization, Score, Slot};
 
 use super::measured::Measured;
+use super::totals::Totals;
 use super::{InvalidScore, Member, Sources};
 use crate::bits::{Bits, WORD, in_word};
 use crate::columns::{Answers, Column, GroupAnswers};
+use crate::measurements::Measurements;
 
 type Map = fn(i64, Bounds) -> i64;
 
@@ -38,7 +40,7 @@ enum Raw {
     /// By place in the feasible set, computed from this version of the column's state.
     ByFeasible { raw: Vec<i64>, state_version: u64 },
     /// In the column: measurements.
-    Measured(Box<Measured>),
+    Measured(Measured),
 }
 
 /// Smallest and largest raw score among the feasible nodes, and how many have them.
@@ -151,9 +153,7 @@ struct Update<'a> {
     moved: &'a Moved<'a>,
     /// All nodes have to be looked at.
     dense: bool,
-    totals: &'a mut [i64],
-    /// Stretches of ranks in which totals of others than the moved ones changed.
-    dirty: &'a mut Bits,
+    totals: &'a mut Totals,
 }
 
 impl Lane {
@@ -173,8 +173,7 @@ impl Lane {
     pub(super) fn bytes(&self) -> usize {
         let raw = match &self.raw {
             Raw::ByRank { raw, .. } | Raw::ByFeasible { raw, .. } => raw.len() * size_of::<i64>(),
-            Raw::Measured(measured) => measured.bytes(),
-            Raw::Column | Raw::ByGroup { .. } => 0,
+            Raw::Column | Raw::ByGroup { .. } | Raw::Measured(_) => 0,
         };
         self.normalized.len() + raw
     }
@@ -216,29 +215,22 @@ impl Lane {
     }
 
     /// Brings scores and `totals` up to date; `dense` when [`Lane::news`] told nothing. Whether totals of others than
-    /// the moved ranks and those in `dirty` changed.
-    pub(super) fn update(
-        &mut self,
-        sources: Sources<'_>,
-        moved: &Moved<'_>,
-        dense: bool,
-        totals: &mut [i64],
-        dirty: &mut Bits,
-    ) -> bool {
+    /// the moved ranks changed that [`Totals`] does not know of.
+    pub(super) fn update(&mut self, sources: Sources<'_>, moved: &Moved<'_>, dense: bool, totals: &mut Totals) -> bool {
         let column = sources.columns.get(self.member.column);
         let was_active = std::mem::replace(&mut self.active, column.scores());
         if !self.active {
             if was_active {
                 self.raw = Raw::Column;
                 self.invalid.clear();
-                self.put_all(totals, |_| 0);
+                self.put_all(totals.all(), |_| 0);
             }
             return was_active;
         }
-        let update = Update { sources, moved, dense: dense || !was_active, totals, dirty };
+        let update = Update { sources, moved, dense: dense || !was_active, totals };
         let normalization = column.runner.normalization();
-        let raw = column.rows.as_ref().and_then(|rows| rows.raw.as_ref());
-        match (normalization, raw) {
+        let Some(rows) = &column.rows else { return false };
+        match (normalization, &rows.raw) {
             (Normalization::Whole(map), _) => self.update_whole(map, column, update),
             (_, None) => false,
             (_, Some(Answers::ByGroup(answers))) => {
@@ -246,7 +238,9 @@ impl Lane {
                 self.update_groups(map, answers, update)
             }
             (Normalization::Measured, Some(Answers::BySlot(raw))) => {
-                self.update_measured(raw, update);
+                if let Some(measurements) = &rows.measurements {
+                    self.update_measured(measurements, raw, update);
+                }
                 false
             }
             (Normalization::None, Some(Answers::BySlot(raw))) => self.update_plain(raw, update),
@@ -256,6 +250,7 @@ impl Lane {
 
     fn update_plain(&mut self, raw: &[i64], update: Update<'_>) -> bool {
         let Update { sources, moved, dense, totals, .. } = update;
+        let totals = totals.all();
         let by_name = sources.cluster.order().by_name();
         self.raw = Raw::Column;
         if dense {
@@ -270,6 +265,7 @@ impl Lane {
 
     fn update_bounds(&mut self, map: Map, column: &[i64], update: Update<'_>) -> bool {
         let Update { sources, moved, dense, totals, .. } = update;
+        let totals = totals.all();
         let by_name = sources.cluster.order().by_name();
         let (mut raw, mut extremes, mut uniform) = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByRank { raw, extremes, uniform } => (raw, extremes, uniform),
@@ -330,6 +326,7 @@ impl Lane {
 
     fn update_groups(&mut self, map: Option<Map>, answers: &GroupAnswers<i64>, update: Update<'_>) -> bool {
         let Update { sources, moved, totals, .. } = update;
+        let totals = totals.all();
         let known = match &self.raw {
             Raw::ByGroup { version, normalized } if *version == answers.version => Some(normalized),
             _ => None,
@@ -360,6 +357,7 @@ impl Lane {
 
     fn update_whole(&mut self, map: Map, column: &Column, update: Update<'_>) -> bool {
         let Update { sources, moved, dense, totals, .. } = update;
+        let totals = totals.all();
         let mut raw = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByFeasible { raw, state_version }
                 if !dense && !moved.feasibility && state_version == column.state_version =>
@@ -394,20 +392,16 @@ impl Lane {
         true
     }
 
-    fn update_measured(&mut self, column: &[i64], update: Update<'_>) {
-        let Update { sources, moved, dense, totals, dirty } = update;
+    fn update_measured(&mut self, measurements: &Measurements, column: &[i64], update: Update<'_>) {
+        let Update { sources, moved, dense, totals, .. } = update;
         let by_name = sources.cluster.order().by_name();
         let mut measured = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::Measured(measured) => measured,
-            _ => Box::default(),
+            _ => Measured::default(),
         };
-        let weight = self.member.weight;
         let raw = |rank: usize| column[by_name[rank].index()];
-        measured.update(raw, (moved, dense), &mut self.normalized, |rank, before, score| {
-            totals[rank] += weight * (i64::from(score) - i64::from(before));
-            let block = rank / WORD;
-            dirty.words_mut()[block / WORD] |= u64::from(score != before) << (block % WORD);
-        });
+        let totals = (totals, self.member.weight);
+        measured.update((measurements, raw), (moved, dense), &mut self.normalized, totals);
         self.raw = Raw::Measured(measured);
     }
 

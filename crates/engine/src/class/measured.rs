@@ -1,195 +1,151 @@
 //! Normalised scores of measurements ([`Normalization::Measured`](loadline_framework::Normalization::Measured)).
 //!
-//! Whoever takes the least used node moves the bounds, and with them each node's score, by very little: most nodes keep
-//! theirs. So the bounds are kept as the largest measurement of each score, and each node's is compared with those of the
-//! score that it has.
+//! Whoever takes the least used node moves the bounds, and with them each node's score, but by so little that most nodes
+//! keep theirs. So all are computed anew, many in one step of the processor, and only where one differs is there more to do.
 
-use std::ops::Range;
-
-use loadline_framework::{Bounds, UNKNOWN, mean};
+use loadline_framework::{Bounds, UNKNOWN, less_is_better};
 
 use super::lane::Moved;
+use super::totals::Totals;
 use crate::bits::{WORD, in_word};
+use crate::measurements::{Extent, Measurements};
 
-/// Scores that there are: 0 to 100.
-const SCORES: usize = 101;
+/// From so many other scores in a stretch on, looking at all of it again is no more work.
+const FEW: u32 = 16;
 
-/// What the scores go by. The measurements themselves are the column's.
+/// What the scores go by, [`less_is_better`]. The measurements themselves are the column's.
 #[derive(Debug)]
 pub(super) struct Measured {
-    /// Of the feasible nodes, by [`WORD`] ranks.
-    spreads: Vec<Spread>,
-    scale: Scale,
+    extent: Extent,
+    /// How they are reckoned, where it can be done so.
+    steps: Option<Steps>,
 }
 
-/// Measurements of some feasible nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Spread {
-    min: i64,
-    max: i64,
-    sum: i128,
-    /// How many of them are known.
-    known: usize,
+/// A measurement loses `each` of the score for each unit that it is above `min`, and fractions are dropped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Steps {
+    min: f64,
+    each: f64,
+    /// A loss is a whole number of hundredths of `each`. With half of one more none is nearer to a whole number than the errors of
+    /// the reckoning reach, and the whole part is the same. Where all are equal they lose everything.
+    more: f64,
+    mean: f64,
 }
 
-impl Spread {
-    const NONE: Self = Self { min: i64::MAX, max: i64::MIN, sum: 0, known: 0 };
-
-    /// Of the feasible nodes in a stretch of ranks.
-    fn of(ranks: Range<usize>, rejected: u64, raw: impl Fn(usize) -> i64) -> Self {
-        let mut spread = Self::NONE;
-        let mut add = |rank: usize| {
-            let raw = raw(rank);
-            if raw != UNKNOWN {
-                spread.min = spread.min.min(raw);
-                spread.max = spread.max.max(raw);
-                spread.sum += i128::from(raw);
-                spread.known += 1;
-            }
-        };
-        if rejected == 0 {
-            ranks.for_each(add);
-        } else {
-            let first = ranks.start;
-            in_word(0, !rejected).map(|at| first + at).take_while(|rank| ranks.contains(rank)).for_each(&mut add);
-        }
-        spread
-    }
-
-    /// What a scale goes by: the bounds, and the mean.
-    fn sums(self) -> (Bounds, i64) {
-        let (min, max) = if self.known == 0 { (0, 0) } else { (self.min, self.max) };
-        (Bounds { min, max }, mean(self.sum, self.known))
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
-            sum: self.sum + other.sum,
-            known: self.known + other.known,
-        }
-    }
-}
-
-/// Which measurements become which score, by [`loadline_framework::less_is_better`].
-#[derive(Debug)]
-struct Scale {
-    bounds: Bounds,
-    /// By score: the largest measurement that becomes it. After the last, what none is below; one for each number that a
-    /// byte can be and one more, so that nobody has to look whether there is one.
-    at_most: [i64; u8::MAX as usize + 2],
-    /// Scores, and fractions of them, for each measurement that there can be.
-    scores_each: f64,
-    /// In the place of what is not known.
-    mean: i64,
-}
-
-impl Scale {
-    fn new(bounds: Bounds, mean: i64) -> Self {
-        let mut at_most = [i64::MIN; u8::MAX as usize + 2];
-        at_most[0] = i64::MAX;
+impl Steps {
+    fn new(Extent { bounds, mean }: Extent) -> Option<Self> {
+        /// With larger ones what is added is less than what multiplying is wrong by.
+        const EXACT: u64 = 1 << 42;
         let range = bounds.max.abs_diff(bounds.min);
-        let (hundredths, rest) = (range / 100, range % 100);
-        if range > 0 {
-            for (score, at_most) in at_most[..SCORES].iter_mut().enumerate().skip(1) {
-                // A measurement has the score if 100 times what it lies above the smallest is below so many ranges.
-                let ranges = (SCORES - score) as u64;
-                let above = ranges * hundredths + (ranges * rest).div_ceil(100) - 1;
-                *at_most = bounds.min.wrapping_add_unsigned(above);
-            }
+        if range > EXACT || bounds.min.unsigned_abs() > EXACT {
+            return None;
         }
-        let scores_each = if range > 0 { 100.0 / range as f64 } else { 0.0 };
-        Self { bounds, at_most, scores_each, mean }
+        let (each, more) = if range == 0 { (0.0, 100.0) } else { (100.0 / range as f64, 0.5 / range as f64) };
+        Some(Self { min: bounds.min as f64, each, more, mean: mean as f64 })
     }
 
-    /// What is said of a node.
-    fn raw(&self, raw: i64) -> i64 {
-        if raw == UNKNOWN { self.mean } else { raw }
-    }
-
-    /// The score of a measurement that is known.
-    fn score(&self, raw: i64) -> u8 {
-        // What is lost of fractions is made good for below.
-        let lost = raw.saturating_sub(self.bounds.min) as f64 * self.scores_each;
-        let mut score = 100_usize.saturating_sub(lost as usize);
-        while raw > self.at_most[score] {
-            score -= 1;
-        }
-        while score + 1 < SCORES && raw <= self.at_most[score + 1] {
-            score += 1;
-        }
-        score as u8
-    }
-
-    /// The score of a node that had `before`, from which it is rarely more than one away.
-    fn score_from(&self, raw: i64, before: u8) -> u8 {
-        let raw = self.raw(raw);
-        // Without a branch: whether it moves can not be foreseen, and there are many nodes.
-        let at = usize::from(before);
-        let near = at + usize::from(raw <= self.at_most[at + 1]) - usize::from(raw > self.at_most[at]);
-        let is_right = raw <= self.at_most[near] && raw > self.at_most[near + 1];
-        if is_right { near as u8 } else { self.score(raw) }
+    /// The score of a measurement, or of none.
+    fn score(self, measured: f64) -> u8 {
+        let measured = if measured.is_nan() { self.mean } else { measured };
+        let lost = (measured - self.min) * self.each + self.more;
+        // The cast keeps to what a byte can hold.
+        100 - (lost as u8).min(100)
     }
 }
 
 impl Default for Measured {
     fn default() -> Self {
-        let (bounds, mean) = Spread::NONE.sums();
-        Self { spreads: Vec::new(), scale: Scale::new(bounds, mean) }
+        Self::new(Extent { bounds: Bounds { min: 0, max: 0 }, mean: 0 })
     }
 }
 
 impl Measured {
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(self.spreads.as_slice())
+    fn new(extent: Extent) -> Self {
+        Self { extent, steps: Steps::new(extent) }
     }
 
     /// What is said of a feasible node that has this measurement.
     pub(super) fn raw(&self, raw: i64) -> i64 {
-        self.scale.raw(raw)
+        if raw == UNKNOWN { self.extent.mean } else { raw }
     }
 
-    /// Brings the scores up to date; `raw` gives the measurement of a rank, and all of them may be others when `dense`.
-    /// Shows the ranks that were looked at, with the score before and the new one.
+    /// The score of a node. Of one that is not feasible and out of the bounds it is that of the nearer bound.
+    fn score(&self, measured: f64, raw: impl FnOnce() -> i64) -> u8 {
+        let Extent { bounds, .. } = self.extent;
+        match self.steps {
+            Some(steps) => steps.score(measured),
+            None => less_is_better(self.raw(raw()).clamp(bounds.min, bounds.max), bounds) as u8,
+        }
+    }
+
+    /// The scores of nodes with these measurements; `raw` has them as they are.
+    fn fill(&self, measured: &[f64], raw: impl Fn(usize) -> i64, scores: &mut [u8]) {
+        let each = scores.iter_mut().zip(measured);
+        if let Some(steps) = self.steps {
+            each.for_each(|(score, measured)| *score = steps.score(*measured));
+        } else {
+            each.enumerate().for_each(|(at, (score, measured))| *score = self.score(*measured, || raw(at)));
+        }
+    }
+
+    /// Brings the scores up to date, and the totals with `weight`; `raw` gives the measurement of a rank. All of them may be
+    /// others when `dense`.
     pub(super) fn update(
         &mut self,
-        raw: impl Fn(usize) -> i64 + Copy,
+        (measurements, raw): (&Measurements, impl Fn(usize) -> i64 + Copy),
         (moved, dense): (&Moved<'_>, bool),
         scores: &mut [u8],
-        mut show: impl FnMut(usize, u8, u8),
+        (totals, weight): (&mut Totals, i64),
     ) {
-        let (ranks, words) = (scores.len(), moved.rejected.words());
-        let spread = |block: usize| Spread::of(block * WORD..ranks.min((block + 1) * WORD), words[block], raw);
-        if dense || moved.bulk {
-            self.spreads.clear();
-            self.spreads.extend((0..ranks.div_ceil(WORD)).map(spread));
-        } else {
-            for ranks in moved.ranks.chunk_by(|a, b| a / WORD == b / WORD) {
-                self.spreads[ranks[0] / WORD] = spread(ranks[0] / WORD);
-            }
-        }
-        let (bounds, mean) = self.spreads.iter().copied().fold(Spread::NONE, Spread::and).sums();
-        let moves = (bounds, mean) != (self.scale.bounds, self.scale.mean);
+        let measured = measurements.by_rank();
+        let extent = measurements.extent(moved.rejected, raw);
+        let moves = extent != self.extent;
         if moves {
-            self.scale = Scale::new(bounds, mean);
+            *self = Self::new(extent);
         }
-        let mut put = |rank: usize, score: &mut u8| {
-            let before = *score;
-            *score = self.scale.score_from(raw(rank), before);
-            show(rank, before, *score);
-        };
-        if dense || moves {
-            scores.iter_mut().enumerate().for_each(|(rank, score)| put(rank, score));
-        } else {
-            moved.ranks.iter().for_each(|rank| put(*rank, &mut scores[*rank]));
+        if !dense && !moves {
+            for rank in moved.ranks {
+                let now = self.score(measured[*rank], || raw(*rank));
+                let before = std::mem::replace(&mut scores[*rank], now);
+                totals.add(*rank, weight * (i64::from(now) - i64::from(before)), moved.rejected);
+            }
+            return;
+        }
+        let mut now = [0; WORD];
+        for (block, (scores, measured)) in scores.chunks_mut(WORD).zip(measured.chunks(WORD)).enumerate() {
+            let now = &mut now[..scores.len()];
+            self.fill(measured, |at| raw(block * WORD + at), now);
+            let more = |at: usize| weight * (i64::from(now[at]) - i64::from(scores[at]));
+            let other = differences(scores, now);
+            if other.count_ones() < FEW {
+                in_word(0, other).for_each(|at| totals.add(block * WORD + at, more(at), moved.rejected));
+            } else {
+                totals.add_block(block, more);
+            }
+            scores.copy_from_slice(now);
         }
     }
 }
 
+/// Where two stretches of at most [`WORD`] differ, the first in the lowest bit.
+fn differences(these: &[u8], those: &[u8]) -> u64 {
+    const BYTES: usize = size_of::<u64>();
+    let (mut found, mut first) = (0, 0);
+    let mut both = these.chunks_exact(BYTES).zip(those.chunks_exact(BYTES));
+    for (these, those) in &mut both {
+        // Most often there is none.
+        if these != those {
+            let each = these.iter().zip(those).enumerate();
+            found |= each.fold(0, |found, (at, (a, b))| found | u64::from(a != b) << at) << first;
+        }
+        first += BYTES;
+    }
+    let rest = these[first..].iter().zip(&those[first..]).enumerate();
+    rest.fold(found, |found, (at, (a, b))| found | u64::from(a != b) << (first + at))
+}
+
 #[cfg(test)]
 mod tests {
-    use loadline_framework::less_is_better;
     use proptest::prelude::*;
 
     use super::*;
@@ -197,19 +153,31 @@ mod tests {
     proptest! {
         #[test]
         fn the_scale_says_what_the_formula_says(
-            raw in prop::collection::vec(prop_oneof![-5i64..300, 0i64..100_000, i64::MIN..UNKNOWN], 1..50),
+            raw in prop_oneof![
+                Just(-5..300), Just(0..100_000), Just(0..1 << 42), Just(i64::MIN..UNKNOWN)
+            ].prop_flat_map(|range| prop::collection::vec(range, 1..70)),
         ) {
-            let Some((min, max)) = raw.iter().min().zip(raw.iter().max()) else { return Ok(()) };
-            let bounds = Bounds { min: *min, max: *max };
-            let scale = Scale::new(bounds, raw[0]);
-            prop_assert_eq!(scale.score_from(UNKNOWN, 0), scale.score(raw[0]));
-            for raw in &raw {
-                let score = less_is_better(*raw, bounds);
-                prop_assert_eq!(i64::from(scale.score(*raw)), score, "{} in {:?}", raw, bounds);
-                for before in 0..SCORES as u8 {
-                    prop_assert_eq!(i64::from(scale.score_from(*raw, before)), score);
+            for raw in [&raw[..], &raw[..1]] {
+                let Some((min, max)) = raw.iter().min().zip(raw.iter().max()) else { return Ok(()) };
+                let bounds = Bounds { min: *min, max: *max };
+                let measured = Measured::new(Extent { bounds, mean: raw[0] });
+                let floats: Vec<f64> = raw.iter().map(|raw| *raw as f64).chain([f64::NAN]).collect();
+                let mut scores = vec![0; floats.len()];
+                measured.fill(&floats, |at| raw.get(at).copied().unwrap_or(UNKNOWN), &mut scores);
+                for (raw, score) in raw.iter().chain([&raw[0]]).zip(&scores) {
+                    prop_assert_eq!(i64::from(*score), less_is_better(*raw, bounds), "{} in {:?}", raw, bounds);
                 }
             }
+        }
+
+        #[test]
+        fn differences_are_found(these in prop::collection::vec(0_u8..3, 0..=WORD), at in 0..WORD, other in 0_u8..3) {
+            let mut those = these.clone();
+            if let Some(one) = those.get_mut(at) {
+                *one = other;
+            }
+            let expected = (0..these.len()).filter(|at| these[*at] != those[*at]).fold(0, |all, at| all | 1 << at);
+            prop_assert_eq!(differences(&these, &those), expected);
         }
     }
 }

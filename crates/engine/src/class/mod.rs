@@ -243,7 +243,7 @@ impl Class {
         };
         let mut all = false;
         for (lane, dense) in self.lanes.iter_mut().zip(&changes.dense) {
-            all |= lane.update(sources, &moved, *dense, self.totals.all(), &mut dirty);
+            all |= lane.update(sources, &moved, *dense, &mut self.totals);
         }
         if all {
             dirty.fill(self.totals.blocks());

@@ -17,19 +17,28 @@ struct Best {
 impl Best {
     const NONE: Self = Self { max: NOTHING, count: 0 };
 
+    /// Of the totals of a block without those in `rejected`, its word.
     fn of_ranks(totals: &[i64], rejected: u64) -> Self {
+        let mut best = Self::NONE;
         if rejected == 0 {
-            let max = totals.iter().copied().max().unwrap_or(NOTHING);
-            return Self { max, count: totals.iter().map(|total| u32::from(*total == max)).sum() };
+            for total in totals {
+                best.see(*total);
+            }
+        } else {
+            for total in in_word(0, !rejected).map_while(|at| totals.get(at)) {
+                best.see(*total);
+            }
         }
-        if rejected == !0 {
-            return Self::NONE;
+        best
+    }
+
+    /// One more has this total.
+    fn see(&mut self, total: i64) {
+        if total > self.max {
+            *self = Self { max: total, count: 1 };
+        } else if total == self.max {
+            self.count += 1;
         }
-        let feasible = |bit: usize| rejected >> bit & 1 == 0;
-        let max = totals.iter().enumerate().map(|(bit, total)| if feasible(bit) { *total } else { NOTHING }).max();
-        let max = max.unwrap_or(NOTHING);
-        let count = totals.iter().enumerate().map(|(bit, total)| u32::from(feasible(bit) && *total == max)).sum();
-        Self { max, count }
     }
 
     fn of_stretches(stretches: &[Self]) -> Self {
@@ -48,6 +57,10 @@ pub(super) struct Totals {
     blocks: Vec<Best>,
     /// By [`WORD`] blocks.
     regions: Vec<Best>,
+    /// Blocks to be looked at again, because of [`Totals::add`].
+    stale: Bits,
+    /// Whether any block is another since the regions were looked at.
+    moved: bool,
 }
 
 impl Totals {
@@ -59,11 +72,41 @@ impl Totals {
         self.blocks.resize(ranks.div_ceil(WORD), Best::NONE);
         self.regions.clear();
         self.regions.resize(self.blocks.len().div_ceil(WORD), Best::NONE);
+        self.stale.reset(self.blocks.len());
+        self.moved = false;
     }
 
     /// Totals by rank; [`Totals::refresh`] has to follow a change.
     pub(super) fn all(&mut self) -> &mut [i64] {
         &mut self.by_rank
+    }
+
+    /// Adds to one total; [`Totals::refresh`] has to follow, and need not be told of it.
+    pub(super) fn add(&mut self, rank: usize, more: i64, rejected: &Bits) {
+        let before = self.by_rank[rank];
+        let total = before + more;
+        self.by_rank[rank] = total;
+        if rejected.has(rank) || more == 0 {
+            return;
+        }
+        let block = rank / WORD;
+        let best = &mut self.blocks[block];
+        if total >= best.max {
+            best.see(total);
+            self.moved = true;
+        } else if before == best.max {
+            // Who is the best now is not to be known without looking.
+            self.stale.set(block, true);
+        }
+    }
+
+    /// Adds to the totals of a block, `more` by place in it; [`Totals::refresh`] has to follow.
+    pub(super) fn add_block(&mut self, block: usize, more: impl Fn(usize) -> i64) {
+        let ranks = stretch(block, self.by_rank.len());
+        for (at, total) in self.by_rank[ranks].iter_mut().enumerate() {
+            *total += more(at);
+        }
+        self.stale.set(block, true);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,12 +120,16 @@ impl Totals {
 
     /// Looks again at the blocks in `dirty`; `rejected` has the ranks that are not feasible.
     pub(super) fn refresh(&mut self, dirty: &Bits, rejected: &Bits) {
-        for (region, word) in dirty.words().iter().enumerate().filter(|(_, word)| **word != 0) {
-            for block in in_word(region, *word) {
+        let moved = std::mem::take(&mut self.moved);
+        for (region, dirty) in dirty.words().iter().enumerate() {
+            let word = dirty | std::mem::take(&mut self.stale.words_mut()[region]);
+            for block in in_word(region, word) {
                 let ranks = stretch(block, self.by_rank.len());
                 self.blocks[block] = Best::of_ranks(&self.by_rank[ranks], rejected.words()[block]);
             }
-            self.regions[region] = Best::of_stretches(&self.blocks[stretch(region, self.blocks.len())]);
+            if moved || word != 0 {
+                self.regions[region] = Best::of_stretches(&self.blocks[stretch(region, self.blocks.len())]);
+            }
         }
     }
 
@@ -169,6 +216,8 @@ fn nth(stretches: &[Best], range: std::ops::Range<usize>, max: i64, left: &mut u
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn set(len: usize, of: &[usize]) -> Bits {
@@ -215,6 +264,41 @@ mod tests {
         totals.refresh(&set(totals.blocks(), &[150 / WORD, 8999 / WORD]), &rejected);
         assert_eq!(totals.best(&rejected, |tied| tied - 1), Some(150));
         assert_eq!(totals.top(&rejected, 4).as_slice(), [150, 151, 4095, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_added_is_as_if_all_were_looked_at(
+            values in prop::collection::vec(0..5_i64, 1..3 * WORD),
+            turned_down in prop::collection::vec(0..3 * WORD, 0..20),
+            steps in prop::collection::vec((0..3 * WORD, -2..3_i64, any::<bool>()), 1..20),
+        ) {
+            let turned_down: Vec<usize> = turned_down.into_iter().filter(|rank| *rank < values.len()).collect();
+            let rejected = set(values.len(), &turned_down);
+            let mut kept = totals(&values, &rejected);
+            let mut values = values;
+            for (at, more, whole) in steps {
+                let at = at % values.len();
+                if whole {
+                    let ranks = stretch(at / WORD, values.len());
+                    values[ranks].iter_mut().enumerate().for_each(|(at, value)| *value += more * (at as i64 % 3));
+                    kept.add_block(at / WORD, |at| more * (at as i64 % 3));
+                } else {
+                    values[at] += more;
+                    kept.add(at, more, &rejected);
+                }
+                let mut none = Bits::default();
+                none.reset(kept.blocks());
+                if at % 2 == 0 {
+                    kept.refresh(&none, &rejected);
+                    let anew = totals(&values, &rejected);
+                    prop_assert_eq!(kept.tied(&rejected), anew.tied(&rejected));
+                    prop_assert_eq!(kept.top(&rejected, 5), anew.top(&rejected, 5));
+                    prop_assert_eq!(&kept.blocks, &anew.blocks);
+                    prop_assert_eq!(&kept.regions, &anew.regions);
+                }
+            }
+        }
     }
 
     #[test]

@@ -89,8 +89,8 @@ impl Known {
     fn look(&mut self, slot: Slot, nodes: &[Option<Arc<NodeInfo>>]) {
         let now = nodes[slot.index()].as_deref().map_or_else(NodeUsage::default, |info| self.of(info));
         let before = std::mem::replace(&mut self.usage.nodes[slot.index()], now);
-        self.usage.unsampled += usize::from(now.is_unsampled());
-        self.usage.unsampled -= usize::from(before.is_unsampled());
+        self.usage.unsampled += usize::from(now.is_unsampled);
+        self.usage.unsampled -= usize::from(before.is_unsampled);
     }
 
     fn of(&self, info: &NodeInfo) -> NodeUsage {
@@ -115,7 +115,7 @@ impl Known {
             UsageKind::Cpu => info.spec.allocatable.milli_cpu,
             UsageKind::Memory => info.spec.allocatable.memory,
         };
-        NodeUsage { sample, estimate, requested: all, total }
+        NodeUsage::new(sample, estimate, all, total)
     }
 }
 
@@ -130,8 +130,12 @@ fn requested(kind: UsageKind, pod: &PodInfo) -> i64 {
 /// The part of `amount` that a window of so many seconds does not have of a pod that ran for `ran` of them.
 fn to_come(amount: i64, ran: i64, window: i64) -> i64 {
     let window = window.max(1);
-    let missing = i128::from(window - ran.clamp(0, window));
-    (i128::from(amount) * missing / i128::from(window)) as i64
+    match window - ran.clamp(0, window) {
+        0 => 0,
+        // Of most pods all or nothing is missing, and dividing is slow.
+        missing if missing == window => amount,
+        missing => (i128::from(amount) * i128::from(missing) / i128::from(window)) as i64,
+    }
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ fn cluster(plugin: &RealUsage, nodes: &[(&str, Option<i64>, i64)]) -> FakeCluste
     let usage = &mut cluster.usages[id.0 as usize];
     for (_, percent, estimate) in nodes {
         let sample = percent.map(|percent| UsageSample { milli_percent: percent * 1000, at: 0, window_seconds: None });
-        let node = NodeUsage { sample, estimate: estimate * MI, requested: 1024 * MI, total: 8 * GI };
+        let node = NodeUsage::new(sample, estimate * MI, 1024 * MI, 8 * GI);
         usage.nodes.push(node);
-        usage.unsampled += usize::from(node.is_unsampled());
+        usage.unsampled += usize::from(node.is_unsampled);
     }
     usage.heard += 1;
     cluster
