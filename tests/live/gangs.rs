@@ -192,6 +192,13 @@ fn a_gang_preempts_a_gang_whole() {
     whole(&cluster, "high", 4);
     assert_eq!(placed(&cluster, "default", "low"), (0, 0), "nothing of the other is left behind");
     status(&cluster, GROUPS, "high", |status| status["phase"] == "Running");
+    let uid = get(&cluster, &[GROUPS, "high"])["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let told = list(&cluster, &["events.events.k8s.io", "--field-selector", "reason=Preempted"]);
+    assert_eq!(told.len(), 6, "{told:?}");
+    for event in told {
+        let note = event["note"].as_str().unwrap_or_default();
+        assert!(note.starts_with(&format!("Preempted by podgroup {uid} on node node-")), "{note}");
+    }
 }
 
 #[test]

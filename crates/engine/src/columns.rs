@@ -311,7 +311,7 @@ impl ColumnStore {
         if all || changed.len() > limit {
             column.answer_all(&mut rows, cluster, self.pool.as_deref());
             rows.measure(None, cluster);
-        } else if !changed.is_empty() {
+        } else {
             column.answer(&mut rows, &changed, cluster);
             rows.measure(Some(&changed), cluster);
         }

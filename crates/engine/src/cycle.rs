@@ -142,7 +142,6 @@ impl Engine {
             return Cycle::failed(pod, 0, Outcome::Error, message);
         };
         let profile = self.profiles.profiles[index].clone();
-        self.cluster.settle();
         if self.cluster.node_count() == 0 {
             let message = "no nodes available to schedule pods".to_owned();
             return Cycle::failed(pod, index, Outcome::Unschedulable, message);

@@ -35,8 +35,10 @@ pub enum Effect {
     /// [`crate::Scheduler::leaves`]. The last one alone, after [`crate::Scheduler::last_victim`], and then
     /// [`crate::Scheduler::release`].
     DeleteVictims {
-        /// The pod that needs the room.
+        /// The pod that needs the room, or stands for its gang.
         preemptor: Arc<PodInfo>,
+        /// Where a gang needs it: the uid of its PodGroup, or its namespace and name.
+        gang: Option<Str>,
         /// The node.
         node: Str,
         /// The victims, never empty.

@@ -195,6 +195,8 @@ impl Kept {
 
     /// Runs PreFilter: opens the columns of `pod`. `Err`: it was turned down.
     pub(crate) fn pre_filter(&mut self, request: &Request<'_>, cluster: &mut ClusterState) -> Result<Opened, Early> {
+        // Columns read the order of the nodes and their real use, and ask only once about what changed.
+        cluster.settle();
         let Request { profile, profile_index, pod } = *request;
         let mut columns: SmallVec<[Option<ColumnId>; 16]> = SmallVec::from_elem(None, profile.plugins.len());
         let mut names: Option<Vec<Str>> = None;

@@ -66,6 +66,9 @@ impl Measurements {
 
     /// Takes over what the column says of these slots; `None`: of all.
     pub(crate) fn sync(&mut self, raw: &[i64], changed: Option<&[Slot]>, order: &NodeOrder) {
+        if changed.is_some_and(<[Slot]>::is_empty) && self.layout == order.layout() {
+            return;
+        }
         let by_name = order.by_name();
         let value = |raw: i64| if raw == UNKNOWN { f64::NAN } else { raw as f64 };
         let ranks = by_name.len();

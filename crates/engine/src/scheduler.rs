@@ -555,7 +555,7 @@ impl Scheduler {
         if let Some(gate) = &cycle.hold {
             self.queue.hold(pod.uid.clone(), gate.clone());
         }
-        effects.push(Effect::DeleteVictims { preemptor: pod.clone(), node: node.clone(), victims });
+        effects.push(Effect::DeleteVictims { preemptor: pod.clone(), gang: None, node: node.clone(), victims });
     }
 }
 

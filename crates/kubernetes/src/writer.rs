@@ -23,7 +23,7 @@ use crate::live::Message;
 use crate::measure::Timer;
 use crate::patcher::{Patch, Patcher, path_of};
 use crate::recorder::{About, Note, Recorder};
-use victims::Preemptions;
+use victims::{Cause, Preemptions};
 
 /// Bindings under way at the same time: each has a connection of its own.
 pub(crate) const BINDINGS: usize = 64;
@@ -88,9 +88,10 @@ impl Writer {
             Effect::PatchStatus { pod, condition, nominated_node_name } => {
                 self.patcher.put(Patch { pod, condition, nominated_node_name });
             }
-            Effect::DeleteVictims { preemptor, node, victims } => {
+            Effect::DeleteVictims { preemptor, gang, node, victims } => {
                 let under_way = self.preemptions.begin();
-                self.runtime.spawn(self.of_this_term().delete_victims(preemptor, node, victims, under_way));
+                let cause = Arc::new(Cause { preemptor, gang, node });
+                self.runtime.spawn(self.of_this_term().delete_victims(cause, victims, under_way));
             }
             Effect::RecordEvent { pod, reason, warning, note } => {
                 self.record(About::Pod(pod), reason, warning, note);

@@ -34,7 +34,7 @@ struct Steps {
 
 impl Steps {
     fn new(Extent { bounds, mean }: Extent) -> Option<Self> {
-        /// With larger ones what is added is less than what multiplying is wrong by.
+        /// With larger ones what is added comes near to what multiplying is wrong by.
         const EXACT: u64 = 1 << 42;
         let range = bounds.max.abs_diff(bounds.min);
         if range > EXACT || bounds.min.unsigned_abs() > EXACT {

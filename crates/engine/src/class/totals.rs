@@ -57,7 +57,7 @@ pub(super) struct Totals {
     blocks: Vec<Best>,
     /// By [`WORD`] blocks.
     regions: Vec<Best>,
-    /// Blocks to be looked at again, because of [`Totals::add`].
+    /// Blocks to be looked at again, because of [`Totals::add`] or [`Totals::add_block`].
     stale: Bits,
     /// Whether any block is another since the regions were looked at.
     moved: bool,

@@ -75,7 +75,6 @@ impl Engine {
         let profile = self.profiles.profiles[profile_index].clone();
         self.cluster.remove_pod(&pod.uid);
         let fits = guarded(|| {
-            self.cluster.settle();
             let request = Request { profile: &profile, profile_index, pod };
             let Ok(opened) = self.kept.pre_filter(&request, &mut self.cluster) else { return false };
             let (filters, _) = self.kept.members(&profile, &opened);

@@ -470,10 +470,13 @@ impl Scheduler {
             let nominated_node_name = Some(Some(node.clone()));
             effects.push(Effect::PatchStatus { pod: pod.clone(), condition: None, nominated_node_name });
         }
+        let uid = self.gangs.get(key).and_then(|group| group.object.as_ref()).map(|object| object.uid.clone());
+        let gang = uid.filter(|uid| !uid.is_empty()).unwrap_or_else(|| key.to_string().into());
         for (node, victims) in by_node {
             let on_node = found.nominated.iter().find(|(_, nominated)| *nominated == node);
             if let Some((preemptor, _)) = on_node.or(found.nominated.first()) {
-                effects.push(Effect::DeleteVictims { preemptor: preemptor.clone(), node, victims });
+                let (preemptor, gang) = (preemptor.clone(), Some(gang.clone()));
+                effects.push(Effect::DeleteVictims { preemptor, gang, node, victims });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loadline_engine::{Depth, Engine, Event, Scheduler, Settings};
 use loadline_framework::{Profiles, UsageSample, UsageSource};
-use loadline_model::{NodeSpec, PodInfo, PodRequests, Resources, Str, Time};
+use loadline_model::{GroupApi, GroupKey, NodeSpec, PodGroupInfo, PodInfo, PodRequests, Resources, Str, Time};
 use loadline_parity::profiles;
 use proptest::prelude::*;
 
@@ -201,6 +201,53 @@ fn a_pod_that_ran_since_ever_is_in_the_average() {
     world.measured(START, &[("a", 10.0), ("b", 11.0)]);
     world.place(["p".to_owned()].into_iter());
     assert_eq!(world.spread(), [1, 0]);
+}
+
+#[test]
+fn what_a_gang_that_did_not_fit_would_have_used_is_forgotten() {
+    let config = r#"{"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "profiles": [{
+        "plugins": {
+            "multiPoint": {"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]},
+            "score": {"disabled": [{"name": "*"}], "enabled": [{"name": "MemRealUsage"}]}},
+        "pluginConfig": [{"name": "MemRealUsage", "args": {"prometheusApiAddr": "http://127.0.0.1:9090"}}]}]}"#;
+    let key = Arc::new(GroupKey { namespace: "default".into(), name: "gang".into(), api: GroupApi::Crd });
+    let measured = |scheduler: &mut Scheduler| {
+        let samples = [("a", 10), ("b", 20)];
+        let sample = |percent: i64| UsageSample { milli_percent: percent * 1000, at: START, window_seconds: None };
+        let samples = samples.into_iter().map(|(name, percent)| (name.into(), sample(percent))).collect();
+        let source = profiles(config).unwrap().usage_sources()[0].clone();
+        scheduler.apply(Event::Usage(source, START, Some(samples)), 0);
+    };
+    let world = || {
+        let mut scheduler = Scheduler::new(profiles(config).unwrap(), Settings::default());
+        for name in ["a", "b"] {
+            scheduler.apply(Event::Node(node(name)), 0);
+        }
+        measured(&mut scheduler);
+        scheduler
+    };
+    let mut scheduler = world();
+    // Which scores are kept from then on.
+    seen(scheduler.engine_mut());
+    scheduler.apply(Event::PodGroup(PodGroupInfo::gang(GroupKey::clone(&key), 3)), 0);
+    for number in 0..3 {
+        // Each takes most of a node, of which there are two.
+        let one = pod(&format!("gang-{number}"));
+        let most = Resources { milli_cpu: 9_000, memory: 4 * GI, ..Resources::default() };
+        let requests = PodRequests {
+            spec: most.clone(),
+            usage: most.clone(),
+            non_zero_milli_cpu: most.milli_cpu,
+            non_zero_memory: most.memory,
+            score: most,
+        };
+        let one = PodInfo { requests: Arc::new(requests), pod_group: Some(key.clone()), ..one };
+        scheduler.apply(Event::Pod(Arc::new(one)), 0);
+    }
+    let (attempt, _) = scheduler.schedule_one(0).expect("a gang waits");
+    assert_eq!(attempt.cycle.node, None, "there is no room for three");
+    let mut anew = world();
+    assert_eq!(seen(scheduler.engine_mut()), seen(anew.engine_mut()));
 }
 
 #[test]

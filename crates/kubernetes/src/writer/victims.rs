@@ -31,6 +31,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Pods of which it is remembered that their preemption failed.
 const REMEMBERED: usize = 10_000;
 
+/// Why victims have to go.
+pub(super) struct Cause {
+    /// The pod that needs the room, or stands for its gang.
+    pub(super) preemptor: Arc<PodInfo>,
+    /// As in [`loadline_engine::Effect::DeleteVictims`].
+    pub(super) gang: Option<Str>,
+    /// The node that they are on.
+    pub(super) node: Str,
+}
+
 /// Preemptions that are not over, and whose turn it is.
 #[derive(Clone)]
 pub(super) struct Preemptions {
@@ -113,22 +123,17 @@ impl Preemptions {
 impl Writer {
     /// Marks and deletes victims: all but the last together, then the last, whose end wakes the preemptor; not the last where one of the
     /// others stays, since there will be no room then.
-    pub(super) async fn delete_victims(
-        self,
-        preemptor: Arc<PodInfo>,
-        node: Str,
-        victims: Vec<Arc<PodInfo>>,
-        under_way: UnderWay,
-    ) {
+    pub(super) async fn delete_victims(self, cause: Arc<Cause>, victims: Vec<Arc<PodInfo>>, under_way: UnderWay) {
         let Some((last, others)) = victims.split_last() else { return };
-        let turn = self.preemptions.turn(&preemptor).await;
-        if !self.still_waits(&preemptor).await {
+        let preemptor = &cause.preemptor;
+        let turn = self.preemptions.turn(preemptor).await;
+        if !self.still_waits(preemptor).await {
             debug!(pod = preemptor.full_name(), "it needs no room any more");
             return;
         }
         let delete = |victim: &Arc<PodInfo>| {
-            let (writer, victim, preemptor, node) = (self.clone(), victim.clone(), preemptor.clone(), node.clone());
-            self.runtime.spawn(async move { writer.delete_victim(&preemptor, &node, &victim).await })
+            let (writer, victim, cause) = (self.clone(), victim.clone(), cause.clone());
+            self.runtime.spawn(async move { writer.delete_victim(&cause, &victim).await })
         };
         let others: Vec<_> = others.iter().map(delete).collect();
         let mut all_leave = true;
@@ -138,10 +143,10 @@ impl Writer {
         if all_leave {
             let begins = Message::LastVictim { preemptor: preemptor.uid.clone(), last: last.uid.clone() };
             let _ = self.answers.send(begins).await;
-            all_leave = self.delete_victim(&preemptor, &node, last).await;
+            all_leave = self.delete_victim(&cause, last).await;
         }
         drop((turn, under_way));
-        self.preemptions.note(&preemptor, !all_leave);
+        self.preemptions.note(preemptor, !all_leave);
         if !all_leave {
             // It is held back meanwhile: if any event could have it try again, it would do little else.
             sleep(about(PAUSE)).await;
@@ -178,9 +183,11 @@ impl Writer {
     }
 
     /// Whether the victim is on its way out.
-    async fn delete_victim(&self, preemptor: &Arc<PodInfo>, node: &Str, victim: &Arc<PodInfo>) -> bool {
+    async fn delete_victim(&self, cause: &Cause, victim: &Arc<PodInfo>) -> bool {
         let api = &self.connection.write;
-        let message = format!("{}: preempting to accommodate a higher priority pod", preemptor.scheduler_name);
+        let Cause { preemptor, gang, node } = cause;
+        let (kind, uid) = gang.as_ref().map_or(("pod", &preemptor.uid), |gang| ("podgroup", gang));
+        let message = format!("{}: preempting to accommodate a higher priority {kind}", preemptor.scheduler_name);
         let condition = json!({
             "type": "DisruptionTarget",
             "status": "True",
@@ -202,7 +209,7 @@ impl Writer {
         match result {
             Ok(()) => {
                 let _ = self.answers.send(Message::Leaves(victim.uid.clone())).await;
-                let text = format!("Preempted by pod {} on node {node}", preemptor.uid);
+                let text = format!("Preempted by {kind} {uid} on node {node}");
                 self.recorder.record(Note {
                     about: About::Pod(victim.clone()),
                     related: Some(preemptor.clone()),
