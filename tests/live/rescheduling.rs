@@ -367,17 +367,21 @@ fn a_move_that_was_created_and_never_heard_of_does_not_keep_its_pod_where_it_is(
 
 #[test]
 fn a_pod_that_takes_its_node_above_a_mark_begins_a_round_at_once() {
-    let scene = Scene::new(&["node-a", "node-b"]);
+    let scene = Scene::new(&["node-a", "node-b", "node-c"]);
     scene.deployments_on("node-a", &["web"]);
+    // Above the mark, but not for long enough.
+    scene.deployments_on("node-b", &["one", "two", "three"]);
     let scheduler = scene.start(&quick(&json!({
         "enabledStrategies": ["ResourceOptimization"], "cpuThreshold": 50, "readings": 3, "reschedulingInterval": "10m",
     })));
     // It has looked once.
     sleep(Duration::from_secs(7));
-    assert!(scene.moves().is_empty(), "nothing is above a mark");
+    assert!(scene.moves().is_empty(), "no pod on its way takes a node above a mark");
     let large = pod("large", "2", &json!({"nodeSelector": {"kubernetes.io/hostname": "node-a"}}));
     create(&scene.cluster, &[large]);
     eventually("a pod is moved", || scene.moves().iter().any(|one| phase(one) == "Succeeded").then_some(()));
+    assert!(scene.moves().iter().all(|one| one["spec"]["source"] == "node-a"), "{:?}", scene.moves());
+    assert_eq!(scene.pods()["node-b"], 6);
     assert_eq!(scheduler.stop(), Some(0));
 }
 

@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadline_engine::Event;
+use loadline_engine::{Engine, Event};
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Set, Str, Time};
-use loadline_rescheduler::controller::{Machine, Order, Resumed};
-use loadline_rescheduler::{Ledger, Mode, Options, Plan, Strategy};
+use loadline_rescheduler::controller::{Ahead, Machine, Order, Resumed, demands};
+use loadline_rescheduler::{Ledger, Mode, Options, Plan, Situation, Strategy};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -80,14 +80,14 @@ struct Term {
     unwritten: BTreeMap<Str, Value>,
     /// When all pods were last looked through for those that came without asking for the room.
     looked_through: Time,
-    /// Nodes that were above a mark when it was looked last; `None` before the first time.
-    above: Option<BTreeSet<Str>>,
+    /// Nodes to plan for between two rounds.
+    ahead: Ahead,
     /// Moves of earlier terms are known.
     is_loaded: bool,
     /// What was told last, so that it is told once.
     told: Option<String>,
-    /// The plan of the last round, as it was told.
-    shown: String,
+    /// The plan of the last round, as it was told, and of the last one between two others.
+    shown: [String; 2],
 }
 
 /// A move under way.
@@ -134,10 +134,10 @@ impl Rescheduler {
             used: BTreeMap::new(),
             unwritten: BTreeMap::new(),
             looked_through: Time::MIN / 2,
-            above: None,
+            ahead: Ahead::default(),
             is_loaded: false,
             told: None,
-            shown: String::new(),
+            shown: [String::new(), String::new()],
         });
         if options.is_none() {
             return;
@@ -168,18 +168,12 @@ impl Rescheduler {
                 told = Some(wanted.clone());
                 next_round = now;
             }
-            let relieves = |options: &&Arc<Options>| options.strategies.contains(&Strategy::ResourceOptimization);
-            let looks_ahead = wanted.as_ref().filter(|options| options.preventive).filter(relieves).cloned();
+            let looks_ahead = wanted.as_deref().is_some_and(looks_ahead);
             if self.scheduling.is_synced() {
-                let mut ahead = BTreeSet::new();
-                if let Some(options) = looks_ahead.clone().filter(|_| now >= next_look) {
-                    next_look = now + LOOK_AHEAD_EVERY;
-                    ahead = self.fills_up(options).await;
-                }
                 match wanted {
                     Some(options) if now >= next_round => {
                         next_round = now + options.interval.max(SECOND / 10);
-                        self.round(options, &BTreeSet::new()).await;
+                        self.round(options).await;
                     }
                     None if now >= next_round => {
                         next_round = now + WRITE_EVERY;
@@ -187,16 +181,15 @@ impl Rescheduler {
                     }
                     _ => {}
                 }
-                if let Some(options) = looks_ahead.as_ref().filter(|_| !ahead.is_empty()) {
-                    let relief =
-                        Options { strategies: vec![Strategy::ResourceOptimization], ..Options::clone(options) };
-                    self.round(Arc::new(relief), &ahead).await;
+                if now >= next_look {
+                    next_look = now + LOOK_AHEAD_EVERY;
+                    self.look_ahead().await;
                 }
                 self.step().await;
             }
             let is_busy = self.term.as_ref().is_some_and(|term| !term.machine.is_idle());
             let is_waiting = is_busy || !self.scheduling.is_synced();
-            let next = if looks_ahead.is_some() { next_look.min(next_round) } else { next_round };
+            let next = if looks_ahead { next_look.min(next_round) } else { next_round };
             let until = Duration::from_nanos(next.saturating_sub(clock::now()).max(0).unsigned_abs());
             let pause = if is_waiting { LOOK_EVERY } else { until.max(Duration::from_millis(10)) };
             let is_written = self.term.as_ref().is_none_or(|term| term.unwritten.is_empty());
@@ -211,13 +204,21 @@ impl Rescheduler {
         }
     }
 
-    /// Nodes that are above a mark and were not when it was looked last.
-    async fn fills_up(&mut self, options: Arc<Options>) -> BTreeSet<Str> {
-        let asked = self.scheduling.ask(move |scheduler, _| view::above_a_mark(scheduler.engine(), &options));
-        let (Some(now), Some(term)) = (asked.await, &mut self.term) else { return BTreeSet::new() };
-        let new = term.above.as_ref().map(|before| now.difference(before).cloned().collect());
-        term.above = Some(now);
-        new.unwrap_or_default()
+    /// Relieves nodes that pods on their way take above a mark.
+    async fn look_ahead(&mut self) {
+        // The round before may have taken long.
+        let wanted = self.wanted().filter(|options| looks_ahead(options));
+        let (Some(options), Some(term)) = (wanted, &mut self.term) else {
+            // Whoever looks again some time later looks for the first time.
+            self.term.iter_mut().for_each(|term| term.ahead = Ahead::default());
+            return;
+        };
+        let asked = self.scheduling.ask(|scheduler, _| demands(scheduler.engine_mut()));
+        let Some(demands) = asked.await else { return };
+        term.ahead.look(demands, &options);
+        if !term.ahead.due().is_empty() {
+            self.relieve(&options).await;
+        }
     }
 
     /// This instance leads no more: its rooms are somebody else's to hold.
@@ -317,60 +318,80 @@ impl Rescheduler {
         term.machine.under_way().filter_map(of).collect()
     }
 
-    /// Plans, and begins with what may be begun. A round between two others is for the nodes in `ahead`: what is requested of them
-    /// is no passing peak, so they need no more readings, and it is none for the others.
-    async fn round(&mut self, options: Arc<Options>, ahead: &BTreeSet<Str>) {
+    /// Plans, and begins with what may be begun.
+    async fn round(&mut self, options: Arc<Options>) {
+        let Some((fork, ledger)) = self.survey().await else { return };
+        let (balance, uses) = round::uses(&ledger);
+        let nodes = uses.iter().map(|of| (of.node.as_str(), of.percent));
+        self.metrics.node_uses(balance.score, nodes);
+        let Some(term) = &mut self.term else { return };
+        term.machine.readings().read(&ledger, &options);
+        let situation = term.machine.situation(&options, clock::now(), |node| view::is_marked(&fork, node));
+        let Some(planned) = self.plan(fork, situation, &options).await else { return };
+        let skipped = planned.plan.skipped.iter().map(|skipped| (skipped.reason.as_str(), skipped.pods));
+        self.metrics.skipped_pods(skipped);
+        self.show(&planned.plan, &options, Shown::Round);
+        self.begin_moves(&planned, &options).await;
+    }
+
+    /// A round for the nodes that are due alone: what is requested of them is no passing peak, so they need no more readings, and it
+    /// is none for the others. They stay due until something came of it.
+    async fn relieve(&mut self, options: &Options) {
+        let Some((fork, ledger)) = self.survey().await else { return };
+        let Some(term) = &mut self.term else { return };
+        let due = term.ahead.due().clone();
+        let options = Arc::new(Options { strategies: vec![Strategy::ResourceOptimization], ..options.clone() });
+        let mut situation = term.machine.situation(&options, clock::now(), |node| view::is_marked(&fork, node));
+        situation.unconfirmed = ledger.names().filter(|node| !due.contains(*node)).cloned().collect();
+        situation.relieving.clear();
+        let Some(planned) = self.plan(fork, situation, &options).await else { return };
+        self.show(&planned.plan, &options, Shown::Ahead);
+        let is_done = planned.plan.moves.is_empty() || self.begin_moves(&planned, &options).await;
+        if let Some(term) = self.term.as_mut().filter(|_| is_done) {
+            // As after enough readings: down to the low mark.
+            term.machine.readings().begin(planned.plan.moves.iter().map(|step| Str::from(step.from.as_str())));
+            term.ahead.done();
+        }
+    }
+
+    /// The cluster as it will be once what is under way has ended.
+    async fn survey(&mut self) -> Option<(Engine, Ledger)> {
         if let Some(term) = self.term.as_ref().filter(|term| !term.is_loaded) {
             let found = fetch(&term.read).await;
             self.load(found).await;
         }
         self.write_what_is_late().await;
         let watched = self.watched();
-        let asked = self.scheduling.ask(move |scheduler, _| view::with_moves_made(scheduler, &watched)).await;
-        let Some(mut fork) = asked else { return };
+        let mut fork = self.scheduling.ask(move |scheduler, _| view::with_moves_made(scheduler, &watched)).await?;
         let measured = tokio::task::spawn_blocking(move || {
             let ledger = Ledger::new(&mut fork);
             (fork, ledger)
         });
-        let Ok((fork, ledger)) = measured.await else { return };
-        let (balance, uses) = round::uses(&ledger);
-        let nodes = uses.iter().map(|of| (of.node.as_str(), of.percent));
-        self.metrics.node_uses(balance.score, nodes);
-        let Some(term) = &mut self.term else { return };
-        if ahead.is_empty() {
-            term.machine.readings().read(&ledger, &options);
-        }
-        let now = clock::now();
-        let mut situation = term.machine.situation(&options, now, |node| view::is_marked(&fork, node));
-        if !ahead.is_empty() {
-            situation.unconfirmed = ledger.names().filter(|node| !ahead.contains(*node)).cloned().collect();
-            situation.relieving.clear();
-        }
-        let read = term.read.clone();
+        measured.await.ok()
+    }
+
+    async fn plan(&mut self, fork: Engine, mut situation: Situation, options: &Arc<Options>) -> Option<round::Planned> {
+        let read = self.term.as_ref()?.read.clone();
         let made = async {
             situation.now = read.server_time().await?;
             round::planned(&read, fork, situation, options.clone()).await
         };
-        let planned = match made.await {
-            Ok(Some(planned)) => planned,
-            Ok(None) => return error!("planning failed: a plugin panicked"),
-            Err(error) => return self.tell(&format!("what is to be moved can not be planned: {error}")),
-        };
-        let skipped = planned.plan.skipped.iter().map(|skipped| (skipped.reason.as_str(), skipped.pods));
-        self.metrics.skipped_pods(skipped);
-        self.show(&planned.plan, &options);
-        if acts(&options) && self.term.as_ref().is_some_and(|term| term.is_loaded) {
-            self.begin_moves(&planned, &options).await;
+        match made.await {
+            Ok(None) => error!("planning failed: a plugin panicked"),
+            Err(error) => self.tell(&format!("what is to be moved can not be planned: {error}")),
+            Ok(planned) => return planned,
         }
+        None
     }
 
     /// Says what was planned, when it is something new.
-    fn show(&mut self, plan: &Plan, options: &Options) {
+    fn show(&mut self, plan: &Plan, options: &Options, shown: Shown) {
         let Some(term) = &mut self.term else { return };
+        let shown = &mut term.shown[shown as usize];
         let text: Vec<String> =
             plan.moves.iter().map(|step| format!("{}/{} {}", step.namespace, step.name, step.to)).collect();
         let text = text.join(", ");
-        if text == term.shown {
+        if text == *shown {
             return;
         }
         let (before, after) = (plan.before.difference, plan.after.difference);
@@ -389,11 +410,15 @@ impl Rescheduler {
                 );
             }
         }
-        term.shown = text;
+        *shown = text;
     }
 
-    async fn begin_moves(&mut self, planned: &round::Planned, options: &Options) {
-        let Some(term) = &mut self.term else { return };
+    /// Begins with what may be begun, if plans are carried out. Whether they are not, or anything has begun.
+    async fn begin_moves(&mut self, planned: &round::Planned, options: &Options) -> bool {
+        if !acts(options) {
+            return true;
+        }
+        let Some(term) = self.term.as_mut().filter(|term| term.is_loaded) else { return false };
         let mut tasks = Vec::new();
         for (step, pod) in planned.plan.moves.iter().zip(&planned.pods).take(term.machine.free()) {
             let spec = Spec::new(pod, step, options.move_deadline);
@@ -424,7 +449,9 @@ impl Rescheduler {
             .collect();
         let under_way: BTreeSet<Str> = term.machine.under_way().map(|(task, _)| task.key.clone()).collect();
         term.held.retain(|key, _| begun.contains(key) || under_way.contains(key));
+        let has_begun = !begun.is_empty();
         self.perform(orders).await;
+        has_begun
     }
 
     /// Goes on with what is under way.
@@ -452,6 +479,18 @@ impl Term {
     fn is_taken(&self, key: &Str) -> bool {
         self.held.contains_key(key) || self.past.iter().any(|(_, past)| past == key)
     }
+}
+
+/// What is told of apart from the other.
+#[derive(Clone, Copy)]
+enum Shown {
+    Round,
+    Ahead,
+}
+
+/// Whether it is looked for pods on their way that take nodes above a mark.
+fn looks_ahead(options: &Options) -> bool {
+    options.preventive && options.strategies.contains(&Strategy::ResourceOptimization)
 }
 
 /// Whether plans are carried out. Whoever writes no mode and has the controller wants that.

@@ -106,12 +106,8 @@ impl Ledger {
     /// The use of the nodes of an engine.
     pub fn new(engine: &mut Engine) -> Self {
         engine.settle();
-        let cluster = engine.cluster();
-        let sources = Resource::ALL.map(|resource| cluster.usages().find(|usage| usage.source.kind == resource.kind()));
         let mut ledger = Self { smallest: [f64::MAX; 2], ..Self::default() };
-        for (slot, info) in cluster.nodes().iter().enumerate() {
-            let Some(info) = info else { continue };
-            let measured = sources.map(|source| source?.nodes.get(slot)?.milli_percent());
+        for (info, measured) in measured_nodes(engine) {
             let Some(entry) = entry(info, measured) else { continue };
             for resource in Resource::ALL {
                 let (at, percent) = (resource as usize, entry.percent(resource));
@@ -235,6 +231,16 @@ impl Ledger {
             deviation: rounded(variance.sqrt()),
         }
     }
+}
+
+/// All nodes with what is really used of both resources, thousandths of a percent, where it is known.
+pub(crate) fn measured_nodes(engine: &Engine) -> impl Iterator<Item = (&NodeInfo, [Option<i64>; 2])> {
+    let cluster = engine.cluster();
+    let sources = Resource::ALL.map(|resource| cluster.usages().find(|usage| usage.source.kind == resource.kind()));
+    let nodes = cluster.nodes().iter().enumerate();
+    nodes.filter_map(move |(slot, info)| {
+        Some((info.as_deref()?, sources.map(|source| source?.nodes.get(slot)?.milli_percent())))
+    })
 }
 
 fn entry(info: &NodeInfo, measured: [Option<i64>; 2]) -> Option<Entry> {

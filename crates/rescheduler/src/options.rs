@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::balance::Resource;
 
+/// Rounding is no reason to call a node full, percent points.
+pub(crate) const SLACK: f64 = 1e-6;
+
 /// What a round looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Strategy {

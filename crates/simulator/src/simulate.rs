@@ -269,7 +269,7 @@ impl Simulation<'_> {
                 Effect::Bind { pod, node, .. } => self.bind(&pod, &node),
                 Effect::PatchStatus { pod, nominated_node_name: Some(wanted), .. } => self.nominate(&pod.uid, wanted),
                 Effect::DeleteVictims { preemptor, node, victims, .. } => {
-                    self.delete_victims(&preemptor, &node, &victims)
+                    self.delete_victims(&preemptor, &node, &victims);
                 }
                 // Conditions and events are for people; the report has what they say.
                 Effect::PatchStatus { .. } | Effect::RecordEvent { .. } | Effect::RecordGroupEvent { .. } => {}

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::object::{self, Object, SECOND};
-use super::{KEPT, Rescheduler, owners, view};
+use super::{KEPT, Rescheduler, acts, owners, view};
 use crate::api::{ApiError, Ask, JSON, MERGE, read};
 use crate::clock;
 use crate::recorder::{About, Note};
@@ -169,7 +169,9 @@ impl Rescheduler {
             return Looked::Not(Failure::Error);
         };
         let (task, spec, namespace) = (watched.task.clone(), held.spec.clone(), held.namespace.clone());
-        let Some(options) = self.wanted() else { return Looked::Not(Failure::Stopped) };
+        let Some(options) = self.wanted().filter(|options| acts(options)) else {
+            return Looked::Not(Failure::Stopped);
+        };
         let asked = self.scheduling.ask(move |scheduler, _| {
             let fork = view::stands_against(scheduler, &task)?;
             let pod = scheduler.engine().cluster().pod(&task.uid).map(|known| known.pod.clone());

@@ -1,12 +1,12 @@
 //! What the scheduling thread is asked: between two pods, so each question is quick.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadline_engine::{Engine, ReservationState, Scheduler};
-use loadline_model::{NodeInfo, PodInfo, Set, Str, Time};
+use loadline_model::{PodInfo, Set, Str, Time};
 use loadline_rescheduler::controller::{Failure, Replacement, Room, Sighting, Task, achieved};
-use loadline_rescheduler::{Ledger, MAINTENANCE, Options, Resource};
+use loadline_rescheduler::{Ledger, MAINTENANCE};
 
 use super::object::{Spec, are_siblings, stand_in};
 
@@ -25,20 +25,6 @@ pub(super) struct Watched {
 pub(super) fn is_marked(engine: &Engine, node: &str) -> bool {
     let label = engine.cluster().node(node).and_then(|info| info.spec.labels.get(MAINTENANCE));
     label.is_some_and(|value| *value == *"true")
-}
-
-/// Nodes that more is requested of than a high mark, with the pods that are on their way to them. None where plans go by what is
-/// measured: that does not pass a mark before it is measured.
-pub(super) fn above_a_mark(engine: &Engine, options: &Options) -> BTreeSet<Str> {
-    if !engine.profiles().usage_sources().is_empty() {
-        return BTreeSet::new();
-    }
-    let is_above = |info: &&NodeInfo| {
-        let (used, all) = (&info.load.requested, &info.spec.allocatable);
-        let of = [(Resource::Cpu, used.milli_cpu, all.milli_cpu), (Resource::Memory, used.memory, all.memory)];
-        of.into_iter().any(|(resource, used, all)| 100.0 * used as f64 > options.high(resource) * all as f64)
-    };
-    engine.cluster().node_infos().map(AsRef::as_ref).filter(is_above).map(|info| info.spec.name.clone()).collect()
 }
 
 /// The pod that stands for one that is to come: like the pod itself if it is known, else like one of its siblings, else what the

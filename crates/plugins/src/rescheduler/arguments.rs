@@ -31,7 +31,7 @@ pub(super) const FIELDS: &[ArgField] = &[
         "enablePreventiveRescheduling",
         ArgKind::Bool,
         "true",
-        "With ResourceOptimization: a node that a pod on its way takes above a threshold, by requests, is planned for within five seconds and without more readings; all limits of the planner hold.",
+        "With ResourceOptimization: a node that a pod on its way takes above a threshold, by requests, is planned for within five seconds and without more readings; all limits of the planner hold. Not for a resource of which the node's real use is known.",
     ),
     field("cpuScoreWeight", ArgKind::Number { min: 0.0, max: 1.0 }, "0.6", "What free cpu counts in the score."),
     field("memoryScoreWeight", ArgKind::Number { min: 0.0, max: 1.0 }, "0.4", "What free memory counts in the score."),

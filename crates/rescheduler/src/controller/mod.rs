@@ -7,11 +7,13 @@
 //! its deadline at the latest. Each room that was reserved is released once. Nothing is evicted but what was looked at right
 //! before: the pod, the room that is held for it, the node that it goes to, and its owner.
 
+mod ahead;
 mod gain;
 mod machine;
 mod readings;
 mod rests;
 
+pub use ahead::{Ahead, Demand, demands};
 pub use gain::achieved;
 pub use machine::{Machine, Resumed};
 pub use readings::Readings;

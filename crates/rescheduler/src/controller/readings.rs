@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use loadline_model::Str;
 
 use crate::balance::{Ledger, Resource};
-use crate::options::{Options, Strategy};
-
-/// Rounding is no reason to call a node full.
-const SLACK: f64 = 1e-6;
+use crate::options::{Options, SLACK, Strategy};
 
 /// What the rounds so far have found of each node.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +43,11 @@ impl Readings {
     pub fn unconfirmed(&self, options: &Options) -> BTreeSet<Str> {
         let is_new = |(_, count): &(&Str, &u32)| **count < options.readings;
         self.bad.iter().filter(is_new).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// These are being relieved from now on.
+    pub fn begin(&mut self, nodes: impl Iterator<Item = Str>) {
+        self.relieving.extend(nodes);
     }
 
     /// Nodes that are being relieved down to the low mark.

@@ -1,14 +1,17 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use loadline_engine::Engine;
+use loadline_framework::{UsageKind, UsageSample, UsageSource};
 use loadline_model::{Str, Time};
 
 use super::{
-    Answer, Ending, Failure, Found, Looked, Machine, Order, Past, Phase, Readings, Replacement, Resumed, Room,
-    Sighting, Task, achieved,
+    Ahead, Answer, Demand, Ending, Failure, Found, Looked, Machine, Order, Past, Phase, Readings, Replacement, Resumed,
+    Room, Sighting, Task, achieved,
 };
 use crate::balance::Ledger;
 use crate::options::{Options, Strategy};
-use crate::testing;
+use crate::testing::{self, GI, NOW};
 
 pub(super) const SECOND: Time = 1_000_000_000;
 
@@ -433,6 +436,89 @@ fn relief_begins_above_the_high_mark_and_ends_at_the_low_one() {
     assert_eq!(after(8), 1, "between the marks it goes on");
     assert_eq!(after(7), 0);
     assert_eq!(after(8), 0, "between the marks nothing begins");
+}
+
+#[test]
+fn relief_that_began_ahead_ends_at_the_low_mark_too() {
+    let options = Options { readings: 3, strategies: vec![Strategy::ResourceOptimization], ..Options::default() };
+    let mut readings = Readings::default();
+    readings.begin(["a".into()].into_iter());
+    let mut after = |tenths| {
+        readings.read(&ledger(tenths, 1), &options);
+        readings.relieving().len()
+    };
+    assert_eq!((after(8), after(7), after(8)), (1, 0, 0));
+}
+
+/// Nodes with a hundred of both resources, of which so much is requested.
+fn demands(of: &[(&str, i64, i64)]) -> Vec<(Str, Demand)> {
+    of.iter().map(|(node, cpu, memory)| ((*node).into(), [Some((*cpu, 100)), Some((*memory, 100))])).collect()
+}
+
+fn due(ahead: &Ahead) -> Vec<&str> {
+    ahead.due().iter().map(Str::as_str).collect()
+}
+
+#[test]
+fn a_node_is_due_once_pods_take_it_above_a_mark() {
+    let options = Options { cpu_threshold: 50.0, memory_threshold: 50.0, ..Options::default() };
+    let mut ahead = Ahead::default();
+    let look = |ahead: &mut Ahead, of: &[(&str, i64, i64)]| ahead.look(demands(of), &options);
+    look(&mut ahead, &[("a", 90, 10), ("b", 50, 10)]);
+    assert!(due(&ahead).is_empty(), "nobody knows since when");
+    look(&mut ahead, &[("a", 95, 10), ("b", 50, 10), ("c", 99, 99)]);
+    assert!(due(&ahead).is_empty(), "one was above before, one came with its pods");
+    // In the other resource, and while it is above a mark already.
+    look(&mut ahead, &[("a", 95, 51), ("b", 51, 10), ("c", 99, 99)]);
+    assert_eq!(due(&ahead), ["a", "b"]);
+    // Until there was a round for it, or it is below all marks again.
+    look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
+    assert_eq!(due(&ahead), ["a"]);
+    ahead.done();
+    look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
+    assert!(due(&ahead).is_empty());
+    // A node that is gone is forgotten.
+    look(&mut ahead, &[("a", 95, 51)]);
+    look(&mut ahead, &[("a", 95, 51), ("b", 90, 90)]);
+    assert!(due(&ahead).is_empty());
+}
+
+#[test]
+fn it_is_the_pods_that_make_a_node_due() {
+    let options = Options { cpu_threshold: 80.0, memory_threshold: 80.0, ..Options::default() };
+    let mut ahead = Ahead::default();
+    ahead.look(demands(&[("a", 60, 60), ("b", 60, 60)]), &options);
+    let lower = Options { cpu_threshold: 50.0, ..options.clone() };
+    ahead.look(demands(&[("a", 60, 60), ("b", 60, 60)]), &lower);
+    assert!(due(&ahead).is_empty(), "a mark was lowered");
+    ahead.look(vec![("a".into(), [Some((60, 70)), Some((60, 70))])], &options);
+    assert!(due(&ahead).is_empty(), "the node has become smaller");
+    // What is measured passes no mark before it is measured; the other resource does.
+    ahead.look(vec![("a".into(), [None, Some((60, 100))])], &options);
+    ahead.look(vec![("a".into(), [Some((90, 100)), Some((60, 100))])], &options);
+    assert!(due(&ahead).is_empty(), "nobody knows what was requested before");
+    ahead.look(vec![("a".into(), [None, Some((81, 100))])], &options);
+    assert_eq!(due(&ahead), ["a"]);
+}
+
+#[test]
+fn demands_are_the_requests_of_what_is_not_measured() {
+    let nodes = [testing::node("a", &[]), testing::node("b", &[])];
+    let pods = [testing::pod("x-0", "a", 3, 4)];
+    let mut engine = testing::engine(&nodes, &pods);
+    let tenth = 1000;
+    let by_name = |engine: &mut Engine| {
+        let mut found = super::demands(engine);
+        found.sort_unstable();
+        found
+    };
+    let of = |cpu: i64, memory: i64| [Some((cpu * tenth, 10 * tenth)), Some((memory * GI, 10 * GI))];
+    assert_eq!(by_name(&mut engine), [("a".into(), of(3, 4)), ("b".into(), of(0, 0))]);
+    let source = Arc::new(UsageSource::of_file(UsageKind::Memory));
+    engine.keep_usage(&source);
+    let sample = UsageSample { milli_percent: 1, at: NOW, window_seconds: None };
+    engine.hear_usage(&source, NOW, Some(vec![("a".into(), sample)]));
+    assert_eq!(by_name(&mut engine), [("a".into(), [of(3, 4)[0], None]), ("b".into(), of(0, 0))]);
 }
 
 #[test]

@@ -4,12 +4,9 @@
 use loadline_model::Str;
 
 use crate::balance::{Amounts, Ledger, Resource};
-use crate::options::{Options, Strategy};
+use crate::options::{Options, SLACK, Strategy};
 use crate::planner::{Planner, Wanted};
 use crate::refusal::Refusal;
-
-/// Rounding is no reason to call a node full.
-const SLACK: f64 = 1e-6;
 
 pub(super) fn run(planner: &mut Planner<'_>, options: &Options) {
     for resource in Resource::ALL {
