@@ -1,0 +1,70 @@
+//! Nodes that pods on their way to them take above a mark, between two rounds.
+
+use std::collections::BTreeSet;
+
+use loadline_engine::Engine;
+use loadline_model::{Map, NodeInfo, Str};
+
+use crate::balance::{Resource, measured_nodes};
+use crate::options::{Options, SLACK};
+
+/// By [`Resource::ALL`]: what is requested of a node with the pods on their way to it, and what it has. `None` where plans go by
+/// what is really used: that passes no mark before it is measured.
+pub type Demand = [Option<(i64, i64)>; 2];
+
+/// What is requested of each node.
+pub fn demands(engine: &mut Engine) -> Vec<(Str, Demand)> {
+    engine.settle();
+    let demand = |(info, measured): (&NodeInfo, [Option<i64>; 2])| {
+        let (used, all) = (&info.load.requested, &info.spec.allocatable);
+        let by_request = [(used.milli_cpu, all.milli_cpu), (used.memory, all.memory)];
+        // As the ledger has it: nodes without cpu or memory to give are left out.
+        let counts = by_request.iter().all(|(_, all)| *all > 0);
+        let of = |at: usize| measured[at].is_none().then_some(by_request[at]);
+        counts.then(|| (info.spec.name.clone(), [of(0), of(1)]))
+    };
+    measured_nodes(engine).filter_map(demand).collect()
+}
+
+/// Nodes to plan for before the next round.
+///
+/// It is the pods that count: neither a node that comes with its pods, or shrinks, nor a mark that is lowered begins anything.
+#[derive(Clone, Debug, Default)]
+pub struct Ahead {
+    /// What was requested when it was looked last; `None` before the first time.
+    before: Option<Map<Str, [Option<i64>; 2]>>,
+    due: BTreeSet<Str>,
+}
+
+impl Ahead {
+    /// Takes over what is requested now.
+    pub fn look(&mut self, now: Vec<(Str, Demand)>, options: &Options) {
+        let mut requested = Map::default();
+        let mut due = BTreeSet::new();
+        for (node, demand) in now {
+            let before = self.before.as_ref().and_then(|before| before.get(&node));
+            let (mut is_above, mut has_passed) = (false, false);
+            for (at, resource) in Resource::ALL.into_iter().enumerate() {
+                let Some((used, all)) = demand[at] else { continue };
+                let passes = |used: i64| 100.0 * used as f64 / all as f64 > options.high(resource) + SLACK;
+                is_above |= passes(used);
+                has_passed |= passes(used) && before.and_then(|before| before[at]).is_some_and(|used| !passes(used));
+            }
+            if has_passed || is_above && self.due.contains(&node) {
+                due.insert(node.clone());
+            }
+            requested.insert(node, demand.map(|of| of.map(|(used, _)| used)));
+        }
+        (self.before, self.due) = (Some(requested), due);
+    }
+
+    /// Nodes that passed a mark, are still above one, and have had no round since.
+    pub fn due(&self) -> &BTreeSet<Str> {
+        &self.due
+    }
+
+    /// They had their round.
+    pub fn done(&mut self) {
+        self.due.clear();
+    }
+}
