@@ -112,6 +112,36 @@ fn a_budget_protects_all_but_as_many_as_it_allows() {
 }
 
 #[test]
+fn what_a_gang_has_beyond_its_minimum_protects_the_gang_too() {
+    for (protected, other) in [("x", "y"), ("y", "x")] {
+        let mut world = World::new("");
+        world.node("n", 6000);
+        for name in ["x", "y"] {
+            world.apply(Event::PodGroup(gang(name, 2)));
+            for number in 0..3 {
+                let mut placed = PodInfo::clone(&member(name, number, 1000, 0));
+                placed.node_name = Some("n".into());
+                // Of equal ones the first by name is the one beyond.
+                if name == protected && number == 0 {
+                    placed.labels = Arc::new([("app", "db")].into_iter().collect());
+                }
+                world.add(Arc::new(placed));
+            }
+        }
+        world.apply(Event::DisruptionBudget(DisruptionBudget {
+            namespace: "default".into(),
+            name: "db".into(),
+            selector: Selector::from_pairs([(&"app".into(), &"db".into())]),
+            disruptions_allowed: 0,
+            disrupted_pods: Set::default(),
+        }));
+        world.whole_of("high", 3, 1000, 10);
+        world.run();
+        assert_eq!(world.delete_victims(), names(other, 3));
+    }
+}
+
+#[test]
 fn a_gang_that_never_fits_keeps_nobody_from_a_reservation_whatever_its_priority() {
     let mut world = World::new("reserveAfterSeconds: 60");
     world.node("n", 2000);
