@@ -26,8 +26,17 @@ pub(crate) fn install(server: &ControlPlane) {
 const GROUPS: &str = "podgroups.scheduling.x-k8s.io";
 const CORE_GROUPS: &str = "podgroups.scheduling.k8s.io";
 
-/// Writes a configuration with gangs in the default profile.
+/// Writes a configuration with gangs in the default profile and in one named `loadline`.
 pub(crate) fn configure(path: &Path, kubeconfig: &Path, args: &Value) {
+    let profile = |name: &str| {
+        json!({
+            "schedulerName": name,
+            "plugins": {
+                "multiPoint": {"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]},
+            },
+            "pluginConfig": [{"name": "Coscheduling", "args": args}],
+        })
+    };
     let config = json!({
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
@@ -35,13 +44,7 @@ pub(crate) fn configure(path: &Path, kubeconfig: &Path, args: &Value) {
         "leaderElection": {
             "resourceName": NAME, "leaseDuration": "3s", "renewDeadline": "2s", "retryPeriod": "500ms",
         },
-        "profiles": [{
-            "schedulerName": "default-scheduler",
-            "plugins": {
-                "multiPoint": {"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "PrioritySort"}]},
-            },
-            "pluginConfig": [{"name": "Coscheduling", "args": args}],
-        }],
+        "profiles": [profile("default-scheduler"), profile("loadline")],
     });
     std::fs::write(path, config.to_string()).expect("the configuration is written");
 }
@@ -225,6 +228,55 @@ fn a_gang_whose_binding_fails_is_gone_on_with_by_the_next_scheduler() {
     proxy.heal();
     let _gangs = start_with(&proxy.kubeconfig(), &json!({}));
     whole(&cluster, "a", 4);
+}
+
+#[test]
+fn the_example_for_a_cluster_does_what_its_page_says() {
+    let cluster = cluster(&[Node::new("node-a", 4000, 8192), Node::new("node-b", 4000, 8192)]);
+    install(&cluster);
+    let _gangs = start(&cluster);
+    let example = include_str!("../../examples/gangs/live.yaml");
+    kubectl(&cluster, &["apply", "-f", "-"], example);
+    let phase = |group: &str| get(&cluster, &[GROUPS, group])["status"]["phase"].clone();
+    let (first, second) = eventually("one runs and the other does not", || match [phase("train"), phase("render")] {
+        [train, render] if train == "Running" && render == "Scheduling" => Some(("train", "render")),
+        [train, render] if train == "Scheduling" && render == "Running" => Some(("render", "train")),
+        _ => None,
+    });
+    let shown = kubectl(&cluster, &["get", GROUPS], "");
+    let row = |group: &str| shown.lines().find(|line| line.starts_with(group)).map(str::to_owned).unwrap_or_default();
+    assert!(row(first).contains("Running") && row(second).contains("Scheduling"), "{shown}");
+    let described = kubectl(&cluster, &["describe", "podgroup.scheduling.x-k8s.io", second], "");
+    assert!(described.contains("Insufficient cpu"), "{described}");
+    kubectl(&cluster, &["delete", "job", first], "");
+    let pods = || list(&cluster, &["pods", "--selector", &format!("scheduling.x-k8s.io/pod-group={second}")]);
+    eventually("the other is placed whole", || {
+        let placed = pods().iter().filter(|pod| pod["spec"]["nodeName"].is_string()).count();
+        (placed == 6).then_some(())
+    });
+}
+
+#[test]
+fn a_group_whose_status_may_not_be_written_is_not_in_the_way_of_others() {
+    let cluster = cluster(&[Node::new("node-a", 4000, 8192)]);
+    install(&cluster);
+    let proxy = cluster.proxy(&service_account(&cluster)).expect("a proxy");
+    let refuse = |names: &'static [&'static str]| {
+        proxy.fail(move |method, path| {
+            let is_meant = method == "PATCH" && names.iter().any(|name| path.contains(&format!("/podgroups/{name}/")));
+            is_meant.then_some(Fault::Refuse(403, None))
+        });
+    };
+    let patches =
+        |name: &str| proxy.seen().iter().filter(|(method, path)| method == "PATCH" && path.contains(name)).count();
+    refuse(&["a", "b"]);
+    let _gangs = start_with(&proxy.kubeconfig(), &json!({}));
+    create(&cluster, &[group("a", 1), group("b", 1)]);
+    create(&cluster, &[members("a", 1, "1"), members("b", 1, "1")].concat());
+    eventually("both are refused", || (patches("/podgroups/a/") > 0 && patches("/podgroups/b/") > 0).then_some(()));
+    refuse(&["a"]);
+    status(&cluster, GROUPS, "b", |status| status["phase"] == "Running");
+    assert!(get(&cluster, &[GROUPS, "a"])["status"].is_null());
 }
 
 #[test]

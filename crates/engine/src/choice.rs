@@ -99,7 +99,8 @@ impl Engine {
         for member in breakers {
             let before = tied.len();
             let column = self.kept.columns.get(member.column);
-            column.runner.least_burdened(&column.state, &self.cluster, &mut tied);
+            let least = tied.iter().map(|slot| column.burden(*slot, &self.cluster)).min();
+            tied.retain(|slot| Some(column.burden(*slot, &self.cluster)) == least);
             if tied.len() < before {
                 told_apart_by.get_or_insert(profile.name(member.plugin));
             }

@@ -45,6 +45,8 @@ pub(crate) struct Rows {
     pub(crate) verdicts: Option<Answers<Verdict>>,
     /// `None` when the plugin does not score nodes one by one for this key.
     pub(crate) raw: Option<Answers<i64>>,
+    /// By slot: what the plugin holds against nodes with equal totals. `None` when it does not tell them apart.
+    burdens: Option<Vec<i64>>,
     /// The raw scores by rank, where they are measurements.
     pub(crate) measurements: Option<Measurements>,
     /// Slots whose verdict changed, with what it was. Empty while answers are by group.
@@ -127,6 +129,16 @@ impl Column {
         self.scores && !matches!(self.runner.normalization(), Normalization::Whole(_))
     }
 
+    fn breaks_ties(&self) -> bool {
+        self.scores && self.runner.breaks_ties()
+    }
+
+    /// What the plugin holds against a node whose total others have too.
+    pub(crate) fn burden(&self, slot: Slot, cluster: &ClusterState) -> i64 {
+        let kept = self.rows.as_ref().and_then(|rows| rows.burdens.as_ref());
+        kept.map_or_else(|| self.runner.burden(&self.state, slot, cluster), |burdens| burdens[slot.index()])
+    }
+
     fn measures(&self) -> bool {
         self.scores && matches!(self.runner.normalization(), Normalization::Measured)
     }
@@ -147,7 +159,8 @@ impl Column {
         let rows = |rows: &Rows| {
             let verdicts = rows.verdicts.as_ref().map_or(0, Answers::bytes);
             let measurements = rows.measurements.as_ref().map_or(0, Measurements::bytes);
-            2 * (verdicts + rows.raw.as_ref().map_or(0, Answers::bytes)) + measurements
+            let burdens = rows.burdens.as_ref().map_or(0, |burdens| size_of_val(burdens.as_slice()));
+            2 * (verdicts + rows.raw.as_ref().map_or(0, Answers::bytes)) + measurements + burdens
         };
         256 + self.rows.as_ref().map_or(0, rows)
     }
@@ -244,6 +257,7 @@ impl ColumnStore {
             verdicts: column.filters.then(|| Answers::new(by.0, cluster)),
             // A measurement is a node's own.
             raw: column.scores_by_node().then(|| Answers::new(by.1.filter(|_| !column.measures()), cluster)),
+            burdens: column.breaks_ties().then(|| vec![0; slots]),
             measurements: column.measures().then(Measurements::default),
             verdict_log: ChangeLog::new(1024.max(slots / 4)),
             raw_log: ChangeLog::new(1024.max(slots / 4)),
@@ -392,12 +406,15 @@ impl Rows {
     fn fit(&mut self, slots: usize) -> bool {
         let verdicts = self.verdicts.as_mut().and_then(Answers::by_slot);
         let raw = self.raw.as_mut().and_then(Answers::by_slot);
-        let any = verdicts.is_some() || raw.is_some();
+        let any = verdicts.is_some() || raw.is_some() || self.burdens.is_some();
         if let Some(verdicts) = verdicts {
             verdicts.resize(slots, Verdict::PASS);
         }
         if let Some(raw) = raw {
             raw.resize(slots, 0);
+        }
+        if let Some(burdens) = &mut self.burdens {
+            burdens.resize(slots, 0);
         }
         any
     }
@@ -447,6 +464,9 @@ impl Column {
             }
             note(&before, raw, &mut rows.raw_log);
         }
+        for (slot, burden) in rows.burdens.iter_mut().flatten().enumerate() {
+            *burden = self.runner.burden(&self.state, Slot(slot as u32), cluster);
+        }
     }
 
     /// Asks these nodes, where answers are by slot.
@@ -462,6 +482,11 @@ impl Column {
             self.runner.score_slots(&self.state, cluster, &mut slots.iter().copied(), raw);
             let changed = slots.iter().zip(before).filter(|(slot, before)| raw[slot.index()] != *before);
             changed.for_each(|(slot, before)| rows.raw_log.push((*slot, before)));
+        }
+        if let Some(burdens) = &mut rows.burdens {
+            for slot in slots {
+                burdens[slot.index()] = self.runner.burden(&self.state, *slot, cluster);
+            }
         }
     }
 }

@@ -89,8 +89,8 @@ pub trait NodeRunner: Send + Sync {
     fn score_note(&self, state: &BoxedState, slot: Slot, cluster: &dyn Cluster) -> Option<String>;
     /// See [`NodePlugin::breaks_ties`].
     fn breaks_ties(&self) -> bool;
-    /// Leaves of these nodes those with the smallest [`NodePlugin::burden`].
-    fn least_burdened(&self, state: &BoxedState, cluster: &dyn Cluster, nodes: &mut Vec<Slot>);
+    /// See [`NodePlugin::burden`].
+    fn burden(&self, state: &BoxedState, slot: Slot, cluster: &dyn Cluster) -> i64;
 }
 
 /// Erases a plugin's types.
@@ -272,20 +272,7 @@ impl<P: NodePlugin> NodeRunner for Runner<P> {
         self.plugin.breaks_ties()
     }
 
-    fn least_burdened(&self, state: &BoxedState, cluster: &dyn Cluster, nodes: &mut Vec<Slot>) {
-        let state = typed::<P>(state);
-        let mut least = i64::MAX;
-        let mut kept = 0;
-        for at in 0..nodes.len() {
-            let burden = self.plugin.burden(state, nodes[at], cluster);
-            if burden < least {
-                (least, kept) = (burden, 0);
-            }
-            if burden == least {
-                nodes[kept] = nodes[at];
-                kept += 1;
-            }
-        }
-        nodes.truncate(kept);
+    fn burden(&self, state: &BoxedState, slot: Slot, cluster: &dyn Cluster) -> i64 {
+        self.plugin.burden(typed::<P>(state), slot, cluster)
     }
 }

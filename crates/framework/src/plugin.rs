@@ -221,7 +221,7 @@ pub trait NodePlugin: Send + Sync + 'static {
     }
 
     /// Among nodes with equal totals those with the smallest are taken. Asked of plugins that score and
-    /// [`NodePlugin::breaks_ties`], in the profile's order.
+    /// [`NodePlugin::breaks_ties`], in the profile's order; kept as long as the node's score is.
     fn burden(&self, _state: &Self::State, _slot: Slot, _cluster: &dyn Cluster) -> i64 {
         0
     }

@@ -33,7 +33,7 @@ const AT_ONCE: usize = 200;
 /// How many are written at the same time.
 const WRITERS: usize = 4;
 /// Pause after the API server said that it may not be written.
-const REFUSED: Duration = Duration::from_secs(30);
+const REFUSED: Duration = Duration::from_secs(10);
 
 /// Of which APIs there have been groups that are placed as gangs. What only they need is not asked for before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

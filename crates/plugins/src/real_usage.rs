@@ -48,8 +48,8 @@ struct RealUsage {
 
 struct State {
     usage: UsageId,
-    /// How often the source was heard of when this was brought up to date.
-    seen: u64,
+    /// How often the source was heard of when this was brought up to date, and whether all nodes had samples then.
+    seen: (u64, bool),
 }
 
 impl NodePlugin for RealUsage {
@@ -67,11 +67,12 @@ impl NodePlugin for RealUsage {
 
     fn prepare(&self, (): &(), _pod: &PodInfo, cx: &mut dyn Prepare) -> Prepared<State> {
         let usage = cx.usage(&self.source);
-        Prepared { state: State { usage, seen: 0 }, filters: false, scores: true }
+        Prepared { state: State { usage, seen: (0, false) }, filters: false, scores: true }
     }
 
     fn catch_up(&self, state: &mut State, cluster: &dyn Cluster) -> Touched {
-        let now = cluster.usage(state.usage).heard;
+        let usage = cluster.usage(state.usage);
+        let now = (usage.heard, usage.unsampled == 0);
         if std::mem::replace(&mut state.seen, now) == now { Touched::None } else { Touched::All }
     }
 

@@ -163,8 +163,10 @@ impl Totals {
         };
         for region in equal(&self.regions, 0..self.regions.len()) {
             for block in equal(&self.blocks, stretch(region, self.blocks.len())) {
-                let ranks = stretch(block, self.by_rank.len());
-                tied.extend(ranks.filter(|rank| self.by_rank[*rank] == max && !rejected.has(*rank)));
+                let totals = &self.by_rank[stretch(block, self.by_rank.len())];
+                let are_best =
+                    totals.iter().enumerate().fold(0, |found, (at, total)| found | u64::from(*total == max) << at);
+                tied.extend(in_word(block, are_best & !rejected.words()[block]));
             }
         }
         tied

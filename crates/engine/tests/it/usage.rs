@@ -1,6 +1,6 @@
 //! Placing by what nodes really use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loadline_engine::{Depth, Engine, Event, Scheduler, Settings};
@@ -248,6 +248,25 @@ fn what_a_gang_that_did_not_fit_would_have_used_is_forgotten() {
     assert_eq!(attempt.cycle.node, None, "there is no room for three");
     let mut anew = world();
     assert_eq!(seen(scheduler.engine_mut()), seen(anew.engine_mut()));
+}
+
+#[test]
+fn a_node_without_a_sample_has_ties_go_by_requests_at_once() {
+    // Fuller ones beside them, so that a change of one node is a small one.
+    let mut world = World::new(&["a", "b", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8"]);
+    let full = ["f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8"].map(|name| (name, 80.0));
+    let ran_long = PodInfo { node_name: Some("a".into()), running_since: Some(START - 1000 * SECOND), ..pod("there") };
+    world.scheduler.apply(Event::Pod(Arc::new(ran_long)), 0);
+    world.measured(START, &[&[("a", 20.0), ("b", 20.0)], &full[..]].concat());
+    let chosen = |world: &mut World| {
+        let engine = world.scheduler.engine_mut();
+        let nodes = (0..20).map(|n| engine.decide(&Arc::new(pod(&format!("p{n}"))), 1, Depth::Decide).node.unwrap());
+        nodes.collect::<BTreeSet<Str>>()
+    };
+    assert_eq!(chosen(&mut world), ["a".into(), "b".into()].into(), "all of it is in the samples");
+    let closed = NodeSpec { unschedulable: true, ..NodeSpec::clone(&node("c")) };
+    world.scheduler.apply(Event::Node(Arc::new(closed)), 0);
+    assert_eq!(chosen(&mut world), ["b".into()].into());
 }
 
 #[test]
