@@ -137,6 +137,9 @@ async fn measure(
     api.create(GROUPS, &Workload::groups(&first)).await?;
     api.create(PODS, &first).await?;
     pods.bound(&names(&first)).await?;
+    if which == Which::LoadlineByUse {
+        scheduler.has_samples(options.nodes).await?;
+    }
     let before = scheduler.at_rest().await?;
 
     let many = workload.pods("many", options.pods);

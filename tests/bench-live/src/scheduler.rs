@@ -164,6 +164,17 @@ impl Scheduler {
         bail!("it goes on working for a minute after the last pod was settled");
     }
 
+    /// Waits until so many nodes have a sample that counts.
+    pub(crate) async fn has_samples(&self, nodes: usize) -> Result<()> {
+        for _ in 0..60 {
+            if sum(&self.ask("/metrics").await?, "loadline_usage_nodes{", "sample=\"fresh\"") as usize == nodes {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        bail!("not all nodes have a sample that counts");
+    }
+
     pub(crate) async fn usage(&self) -> Result<Usage> {
         // Before it is asked for its metrics, which takes time too.
         let cpu = self.cpu()?;
@@ -171,10 +182,7 @@ impl Scheduler {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a line VmHWM")?;
         let peak: f64 = peak.trim().trim_end_matches(" kB").parse()?;
         let metrics = self.ask("/metrics").await?;
-        let sum = |series: &str, with: &str| -> f64 {
-            let lines = metrics.lines().filter(|line| line.starts_with(series) && line.contains(with));
-            lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-        };
+        let sum = |series: &str, with: &str| sum(&metrics, series, with);
         let attempts = |family: &str| {
             let of = |part: &str| sum(&format!("{family}_{part}{{"), "result=\"scheduled\"");
             Some((of("count"), of("sum"))).filter(|(count, _)| *count > 0.0)
@@ -203,4 +211,10 @@ impl Scheduler {
 fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     let fields = value.as_object()?;
     fields.get(name).or_else(|| fields.values().find_map(|inner| find(inner, name)))
+}
+
+/// Of the series that begin so and have this in them.
+fn sum(metrics: &str, series: &str, with: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(series) && line.contains(with));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }

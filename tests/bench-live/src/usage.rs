@@ -5,14 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-
-/// When it is asked first, seconds since 1970.
-const BEGIN: u64 = 1_700_000_000;
-/// Seconds from one answer to the next.
-const STEP: u64 = 10;
 
 /// Starts to answer for nodes of these names, until the process ends. Returns the base URL.
 pub(crate) fn serve(nodes: Vec<String>) -> Result<String> {
@@ -50,7 +46,8 @@ fn talk(stream: TcpStream, nodes: &[String], answers: &AtomicU64) -> io::Result<
         let is_age = query.windows(9).any(|part| part == b"timestamp");
         // Two queries are one question.
         let turn = answers.fetch_add(1, Ordering::Relaxed) / 2;
-        let now = BEGIN + STEP * turn;
+        // What is older than a node says nothing of it.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let value = |number: usize| {
             let percent = 20.0 + ((number * 7919 + turn as usize * 31) % 50_000) as f64 / 1000.0;
             if is_age { now.to_string() } else { percent.to_string() }
