@@ -196,8 +196,10 @@ fn a_gang_preempts_a_gang_whole() {
     assert_eq!(placed(&cluster, "default", "low"), (0, 0), "nothing of the other is left behind");
     status(&cluster, GROUPS, "high", |status| status["phase"] == "Running");
     let uid = get(&cluster, &[GROUPS, "high"])["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    let told = list(&cluster, &["events.events.k8s.io", "--field-selector", "reason=Preempted"]);
-    assert_eq!(told.len(), 6, "{told:?}");
+    let told = eventually("each victim has an event", || {
+        let told = list(&cluster, &["events.events.k8s.io", "--field-selector", "reason=Preempted"]);
+        (told.len() == 6).then_some(told)
+    });
     for event in told {
         let note = event["note"].as_str().unwrap_or_default();
         assert!(note.starts_with(&format!("Preempted by podgroup {uid} on node node-")), "{note}");
@@ -246,8 +248,10 @@ fn the_example_for_a_cluster_does_what_its_page_says() {
     let shown = kubectl(&cluster, &["get", GROUPS], "");
     let row = |group: &str| shown.lines().find(|line| line.starts_with(group)).map(str::to_owned).unwrap_or_default();
     assert!(row(first).contains("Running") && row(second).contains("Scheduling"), "{shown}");
-    let described = kubectl(&cluster, &["describe", "podgroup.scheduling.x-k8s.io", second], "");
-    assert!(described.contains("Insufficient cpu"), "{described}");
+    eventually("the other says what it lacks", || {
+        let described = kubectl(&cluster, &["describe", "podgroup.scheduling.x-k8s.io", second], "");
+        described.contains("Insufficient cpu").then_some(())
+    });
     kubectl(&cluster, &["delete", "job", first], "");
     let pods = || list(&cluster, &["pods", "--selector", &format!("scheduling.x-k8s.io/pod-group={second}")]);
     eventually("the other is placed whole", || {

@@ -371,18 +371,26 @@ fn a_pod_that_takes_its_node_above_a_mark_begins_a_round_at_once() {
     scene.deployments_on("node-a", &["web"]);
     // Above the mark, but not for long enough.
     scene.deployments_on("node-b", &["one", "two", "three"]);
-    let scheduler = scene.start(&quick(&json!({
-        "enabledStrategies": ["ResourceOptimization"], "cpuThreshold": 50, "readings": 3, "reschedulingInterval": "10m",
-    })));
+    scene.configure(
+        &service_account(&scene.cluster),
+        &quick(&json!({
+            "enabledStrategies": ["ResourceOptimization"],
+            "cpuThreshold": 50,
+            "readings": 3,
+            "reschedulingInterval": "10m",
+        })),
+    );
+    let watched = Watched::start(&[], |flags| scene.run(flags));
+    eventually("a round is made", || (watched.metric("rescheduler_load_balance_score") > 0).then_some(()));
     // It has looked once.
-    sleep(Duration::from_secs(7));
+    sleep(Duration::from_secs(6));
     assert!(scene.moves().is_empty(), "no pod on its way takes a node above a mark");
     let large = pod("large", "2", &json!({"nodeSelector": {"kubernetes.io/hostname": "node-a"}}));
     create(&scene.cluster, &[large]);
     eventually("a pod is moved", || scene.moves().iter().any(|one| phase(one) == "Succeeded").then_some(()));
     assert!(scene.moves().iter().all(|one| one["spec"]["source"] == "node-a"), "{:?}", scene.moves());
     assert_eq!(scene.pods()["node-b"], 6);
-    assert_eq!(scheduler.stop(), Some(0));
+    assert_eq!(watched.scheduler.stop(), Some(0));
 }
 
 #[test]

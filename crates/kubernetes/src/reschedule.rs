@@ -20,7 +20,7 @@ use loadline_engine::{Engine, Event};
 use loadline_metrics::Metrics;
 use loadline_model::{PodInfo, Set, Str, Time};
 use loadline_rescheduler::controller::{Ahead, Machine, Order, Resumed, demands};
-use loadline_rescheduler::{Ledger, Mode, Options, Plan, Situation, Strategy};
+use loadline_rescheduler::{Ledger, Mode, Options, Plan, Resource, Situation, Strategy};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -86,8 +86,8 @@ struct Term {
     is_loaded: bool,
     /// What was told last, so that it is told once.
     told: Option<String>,
-    /// The plan of the last round, as it was told, and of the last one between two others.
-    shown: [String; 2],
+    /// The plan of the last round, as it was told.
+    shown: String,
 }
 
 /// A move under way.
@@ -137,7 +137,7 @@ impl Rescheduler {
             ahead: Ahead::default(),
             is_loaded: false,
             told: None,
-            shown: [String::new(), String::new()],
+            shown: String::new(),
         });
         if options.is_none() {
             return;
@@ -216,8 +216,11 @@ impl Rescheduler {
         let asked = self.scheduling.ask(|scheduler, _| demands(scheduler.engine_mut()));
         let Some(demands) = asked.await else { return };
         term.ahead.look(demands, &options);
-        if !term.ahead.due().is_empty() {
-            self.relieve(&options).await;
+        let due = term.ahead.take();
+        if !due.is_empty() {
+            // As after enough readings: what comes of it or not, the next rounds go on with them, down to the low mark.
+            term.machine.readings().begin(due.clone());
+            self.relieve(&options, due).await;
         }
     }
 
@@ -330,28 +333,22 @@ impl Rescheduler {
         let Some(planned) = self.plan(fork, situation, &options).await else { return };
         let skipped = planned.plan.skipped.iter().map(|skipped| (skipped.reason.as_str(), skipped.pods));
         self.metrics.skipped_pods(skipped);
-        self.show(&planned.plan, &options, Shown::Round);
+        self.show(&planned.plan, &options);
         self.begin_moves(&planned, &options).await;
     }
 
     /// A round for the nodes that are due alone: what is requested of them is no passing peak, so they need no more readings, and it
-    /// is none for the others. They stay due until something came of it.
-    async fn relieve(&mut self, options: &Options) {
+    /// is none for the others.
+    async fn relieve(&mut self, options: &Options, due: BTreeSet<(Str, Resource)>) {
         let Some((fork, ledger)) = self.survey().await else { return };
         let Some(term) = &mut self.term else { return };
-        let due = term.ahead.due().clone();
         let options = Arc::new(Options { strategies: vec![Strategy::ResourceOptimization], ..options.clone() });
         let mut situation = term.machine.situation(&options, clock::now(), |node| view::is_marked(&fork, node));
-        situation.unconfirmed = ledger.names().filter(|node| !due.contains(*node)).cloned().collect();
-        situation.relieving.clear();
+        situation.unconfirmed = ledger.names().cloned().collect();
+        situation.relieving = due;
         let Some(planned) = self.plan(fork, situation, &options).await else { return };
-        self.show(&planned.plan, &options, Shown::Ahead);
-        let is_done = planned.plan.moves.is_empty() || self.begin_moves(&planned, &options).await;
-        if let Some(term) = self.term.as_mut().filter(|_| is_done) {
-            // As after enough readings: down to the low mark.
-            term.machine.readings().begin(planned.plan.moves.iter().map(|step| Str::from(step.from.as_str())));
-            term.ahead.done();
-        }
+        tell(&planned.plan, &options);
+        self.begin_moves(&planned, &options).await;
     }
 
     /// The cluster as it will be once what is under way has ended.
@@ -385,40 +382,20 @@ impl Rescheduler {
     }
 
     /// Says what was planned, when it is something new.
-    fn show(&mut self, plan: &Plan, options: &Options, shown: Shown) {
+    fn show(&mut self, plan: &Plan, options: &Options) {
         let Some(term) = &mut self.term else { return };
-        let shown = &mut term.shown[shown as usize];
         let text: Vec<String> =
             plan.moves.iter().map(|step| format!("{}/{} {}", step.namespace, step.name, step.to)).collect();
         let text = text.join(", ");
-        if text == *shown {
-            return;
+        if text != term.shown {
+            tell(plan, options);
+            term.shown = text;
         }
-        let (before, after) = (plan.before.difference, plan.after.difference);
-        debug!(moves = plan.moves.len(), before, after, score = plan.before.score, "planned");
-        if !acts(options) {
-            for step in &plan.moves {
-                let (pod, strategy) = (format!("{}/{}", step.namespace, step.name), &step.strategy);
-                info!(
-                    pod,
-                    from = step.from,
-                    to = step.to,
-                    strategy,
-                    gain = step.gain,
-                    reason = step.reason,
-                    "would be moved (mode: observe)"
-                );
-            }
-        }
-        *shown = text;
     }
 
-    /// Begins with what may be begun, if plans are carried out. Whether they are not, or anything has begun.
-    async fn begin_moves(&mut self, planned: &round::Planned, options: &Options) -> bool {
-        if !acts(options) {
-            return true;
-        }
-        let Some(term) = self.term.as_mut().filter(|term| term.is_loaded) else { return false };
+    /// Begins with what may be begun, if plans are carried out.
+    async fn begin_moves(&mut self, planned: &round::Planned, options: &Options) {
+        let Some(term) = self.term.as_mut().filter(|term| term.is_loaded && acts(options)) else { return };
         let mut tasks = Vec::new();
         for (step, pod) in planned.plan.moves.iter().zip(&planned.pods).take(term.machine.free()) {
             let spec = Spec::new(pod, step, options.move_deadline);
@@ -449,9 +426,7 @@ impl Rescheduler {
             .collect();
         let under_way: BTreeSet<Str> = term.machine.under_way().map(|(task, _)| task.key.clone()).collect();
         term.held.retain(|key, _| begun.contains(key) || under_way.contains(key));
-        let has_begun = !begun.is_empty();
         self.perform(orders).await;
-        has_begun
     }
 
     /// Goes on with what is under way.
@@ -481,11 +456,25 @@ impl Term {
     }
 }
 
-/// What is told of apart from the other.
-#[derive(Clone, Copy)]
-enum Shown {
-    Round,
-    Ahead,
+/// Says what was planned.
+fn tell(plan: &Plan, options: &Options) {
+    let (before, after) = (plan.before.difference, plan.after.difference);
+    debug!(moves = plan.moves.len(), before, after, score = plan.before.score, "planned");
+    if acts(options) {
+        return;
+    }
+    for step in &plan.moves {
+        let (pod, strategy) = (format!("{}/{}", step.namespace, step.name), &step.strategy);
+        info!(
+            pod,
+            from = step.from,
+            to = step.to,
+            strategy,
+            gain = step.gain,
+            reason = step.reason,
+            "would be moved (mode: observe)"
+        );
+    }
 }
 
 /// Whether it is looked for pods on their way that take nodes above a mark.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use loadline_engine::Engine;
 use loadline_model::{Map, Owner, PodInfo, Str, Time, WorkloadStatus};
 
+use crate::balance::Resource;
+
 /// How workloads stand.
 #[derive(Clone, Debug, Default)]
 pub struct Workloads {
@@ -57,8 +59,8 @@ pub struct Situation {
     pub resting_owners: BTreeSet<String>,
     /// Nodes that rest after a move: nothing is moved from them.
     pub resting_nodes: BTreeSet<Str>,
-    /// Nodes that are being relieved since an earlier round: it goes on down to the low mark.
-    pub relieving: BTreeSet<Str>,
+    /// Nodes that are being relieved of a resource since an earlier round: it goes on down to the low mark.
+    pub relieving: BTreeSet<(Str, Resource)>,
     /// Nodes that were over a mark for too short a time; nothing is begun on them.
     pub unconfirmed: BTreeSet<Str>,
 }

@@ -33,7 +33,7 @@ pub fn demands(engine: &mut Engine) -> Vec<(Str, Demand)> {
 pub struct Ahead {
     /// What was requested when it was looked last; `None` before the first time.
     before: Option<Map<Str, [Option<i64>; 2]>>,
-    due: BTreeSet<Str>,
+    due: BTreeSet<(Str, Resource)>,
 }
 
 impl Ahead {
@@ -43,28 +43,22 @@ impl Ahead {
         let mut due = BTreeSet::new();
         for (node, demand) in now {
             let before = self.before.as_ref().and_then(|before| before.get(&node));
-            let (mut is_above, mut has_passed) = (false, false);
             for (at, resource) in Resource::ALL.into_iter().enumerate() {
                 let Some((used, all)) = demand[at] else { continue };
                 let passes = |used: i64| 100.0 * used as f64 / all as f64 > options.high(resource) + SLACK;
-                is_above |= passes(used);
-                has_passed |= passes(used) && before.and_then(|before| before[at]).is_some_and(|used| !passes(used));
-            }
-            if has_passed || is_above && self.due.contains(&node) {
-                due.insert(node.clone());
+                let was_below = before.and_then(|before| before[at]).is_some_and(|used| !passes(used));
+                let of = (node.clone(), resource);
+                if passes(used) && (was_below || self.due.contains(&of)) {
+                    due.insert(of);
+                }
             }
             requested.insert(node, demand.map(|of| of.map(|(used, _)| used)));
         }
         (self.before, self.due) = (Some(requested), due);
     }
 
-    /// Nodes that passed a mark, are still above one, and have had no round since.
-    pub fn due(&self) -> &BTreeSet<Str> {
-        &self.due
-    }
-
-    /// They had their round.
-    pub fn done(&mut self) {
-        self.due.clear();
+    /// Nodes that passed the mark of a resource, are still above it, and were not taken yet.
+    pub fn take(&mut self) -> BTreeSet<(Str, Resource)> {
+        std::mem::take(&mut self.due)
     }
 }

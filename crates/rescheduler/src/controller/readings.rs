@@ -11,7 +11,7 @@ use crate::options::{Options, SLACK, Strategy};
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
     bad: BTreeMap<Str, u32>,
-    relieving: BTreeSet<Str>,
+    relieving: BTreeSet<(Str, Resource)>,
 }
 
 impl Readings {
@@ -29,10 +29,12 @@ impl Readings {
             let over = relieves && Resource::ALL.into_iter().any(is_over);
             let apart = balances && Resource::ALL.into_iter().any(is_apart);
             let count = if over || apart { self.bad.get(name).map_or(1, |count| count.saturating_add(1)) } else { 0 };
-            let begins = over && count >= options.readings;
-            let goes_on = self.relieving.contains(name) && relieves && Resource::ALL.into_iter().any(is_above_low);
-            if begins || goes_on {
-                relieving.insert(name.clone());
+            for resource in Resource::ALL.into_iter().filter(|_| relieves) {
+                let begins = is_over(resource) && count >= options.readings;
+                let relieved = (name.clone(), resource);
+                if begins || is_above_low(resource) && self.relieving.contains(&relieved) {
+                    relieving.insert(relieved);
+                }
             }
             bad.insert(name.clone(), count);
         }
@@ -46,12 +48,12 @@ impl Readings {
     }
 
     /// These are being relieved from now on.
-    pub fn begin(&mut self, nodes: impl Iterator<Item = Str>) {
+    pub fn begin(&mut self, nodes: BTreeSet<(Str, Resource)>) {
         self.relieving.extend(nodes);
     }
 
-    /// Nodes that are being relieved down to the low mark.
-    pub fn relieving(&self) -> &BTreeSet<Str> {
+    /// Nodes that are being relieved of a resource, down to the low mark.
+    pub fn relieving(&self) -> &BTreeSet<(Str, Resource)> {
         &self.relieving
     }
 }

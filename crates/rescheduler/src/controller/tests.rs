@@ -9,7 +9,7 @@ use super::{
     Ahead, Answer, Demand, Ending, Failure, Found, Looked, Machine, Order, Past, Phase, Readings, Replacement, Resumed,
     Room, Sighting, Task, achieved,
 };
-use crate::balance::Ledger;
+use crate::balance::{Ledger, Resource};
 use crate::options::{Options, Strategy};
 use crate::testing::{self, GI, NOW};
 
@@ -432,8 +432,8 @@ fn relief_begins_above_the_high_mark_and_ends_at_the_low_one() {
         readings.relieving().len()
     };
     assert_eq!(after(9), 0, "it may be over soon");
-    assert_eq!(after(9), 1);
-    assert_eq!(after(8), 1, "between the marks it goes on");
+    assert_eq!(after(9), 2, "of both resources");
+    assert_eq!(after(8), 2, "between the marks it goes on");
     assert_eq!(after(7), 0);
     assert_eq!(after(8), 0, "between the marks nothing begins");
 }
@@ -442,12 +442,12 @@ fn relief_begins_above_the_high_mark_and_ends_at_the_low_one() {
 fn relief_that_began_ahead_ends_at_the_low_mark_too() {
     let options = Options { readings: 3, strategies: vec![Strategy::ResourceOptimization], ..Options::default() };
     let mut readings = Readings::default();
-    readings.begin(["a".into()].into_iter());
+    readings.begin([("a".into(), Resource::Cpu)].into());
     let mut after = |tenths| {
         readings.read(&ledger(tenths, 1), &options);
-        readings.relieving().len()
+        readings.relieving().iter().map(|(_, resource)| *resource).collect::<Vec<_>>()
     };
-    assert_eq!((after(8), after(7), after(8)), (1, 0, 0));
+    assert_eq!((after(8), after(7), after(8)), (vec![Resource::Cpu], vec![], vec![]));
 }
 
 /// Nodes with a hundred of both resources, of which so much is requested.
@@ -455,8 +455,9 @@ fn demands(of: &[(&str, i64, i64)]) -> Vec<(Str, Demand)> {
     of.iter().map(|(node, cpu, memory)| ((*node).into(), [Some((*cpu, 100)), Some((*memory, 100))])).collect()
 }
 
-fn due(ahead: &Ahead) -> Vec<&str> {
-    ahead.due().iter().map(Str::as_str).collect()
+/// What is due, without taking it.
+fn due(ahead: &Ahead) -> Vec<(Str, Resource)> {
+    ahead.clone().take().into_iter().collect()
 }
 
 #[test]
@@ -470,11 +471,10 @@ fn a_node_is_due_once_pods_take_it_above_a_mark() {
     assert!(due(&ahead).is_empty(), "one was above before, one came with its pods");
     // In the other resource, and while it is above a mark already.
     look(&mut ahead, &[("a", 95, 51), ("b", 51, 10), ("c", 99, 99)]);
-    assert_eq!(due(&ahead), ["a", "b"]);
-    // Until there was a round for it, or it is below all marks again.
+    assert_eq!(due(&ahead), [("a".into(), Resource::Memory), ("b".into(), Resource::Cpu)]);
+    // Until it is taken, or below the mark again.
     look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
-    assert_eq!(due(&ahead), ["a"]);
-    ahead.done();
+    assert_eq!(ahead.take(), [("a".into(), Resource::Memory)].into());
     look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
     assert!(due(&ahead).is_empty());
     // A node that is gone is forgotten.
@@ -498,7 +498,7 @@ fn it_is_the_pods_that_make_a_node_due() {
     ahead.look(vec![("a".into(), [Some((90, 100)), Some((60, 100))])], &options);
     assert!(due(&ahead).is_empty(), "nobody knows what was requested before");
     ahead.look(vec![("a".into(), [None, Some((81, 100))])], &options);
-    assert_eq!(due(&ahead), ["a"]);
+    assert_eq!(due(&ahead), [("a".into(), Resource::Memory)]);
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::refusal::Refusal;
 pub(super) fn run(planner: &mut Planner<'_>, options: &Options) {
     for resource in Resource::ALL {
         for (from, percent) in planner.ledger.fullest(resource) {
-            let begun = planner.situation.relieving.contains(&from);
             let over = percent > options.high(resource) + SLACK && !planner.situation.unconfirmed.contains(&from);
-            if over || begun {
-                relieve(planner, options, resource, &from);
+            let relieved = (from, resource);
+            if over || planner.situation.relieving.contains(&relieved) {
+                relieve(planner, options, resource, &relieved.0);
             }
         }
     }

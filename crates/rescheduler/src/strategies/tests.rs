@@ -12,7 +12,7 @@ use crate::owners::{Situation, Workloads};
 use crate::testing::{
     NOW, carried_out, engine, group, labels, moves, node, owner, places, pod, profiles, situation, skipped, unlimited,
 };
-use crate::{MAINTENANCE, Plan, RESCHEDULING, plan};
+use crate::{MAINTENANCE, Plan, RESCHEDULING, Resource, plan};
 
 fn only(strategy: Strategy) -> Options {
     unlimited(Options { strategies: vec![strategy], ..Options::default() })
@@ -113,12 +113,18 @@ fn resource_pressure_is_relieved_from_the_high_mark_to_the_low_one() {
     // At 80 percent nothing begins; what has begun goes on.
     let at_mark = carried_out(&cluster, &Plan { moves: made.moves[..1].to_vec(), ..made.clone() });
     assert_eq!(moves(&planned(&at_mark, &only(Strategy::ResourceOptimization))), [""; 0]);
-    let relieving = Situation { relieving: ["a".into()].into(), ..situation() };
+    let relieving = Situation { relieving: Resource::ALL.map(|resource| ("a".into(), resource)).into(), ..situation() };
     let made = plan(&mut at_mark.fork(), &relieving, &only(Strategy::ResourceOptimization));
     assert_eq!(made.moves.len(), 1);
     // A node that is not known to be full for long enough is let be.
     let unconfirmed = Situation { unconfirmed: ["a".into()].into(), ..situation() };
     assert!(plan(&mut cluster.fork(), &unconfirmed, &only(Strategy::ResourceOptimization)).moves.is_empty());
+    // Unless of that resource it is.
+    for (resource, count) in [(Resource::Cpu, 2), (Resource::Memory, 0)] {
+        let ahead = Situation { relieving: [("a".into(), resource)].into(), ..unconfirmed.clone() };
+        let made = plan(&mut cluster.fork(), &ahead, &only(Strategy::ResourceOptimization));
+        assert_eq!(made.moves.len(), count, "{resource:?}");
+    }
 }
 
 #[test]
