@@ -80,7 +80,7 @@ struct Term {
     unwritten: BTreeMap<Str, Value>,
     /// When all pods were last looked through for those that came without asking for the room.
     looked_through: Time,
-    /// Nodes to plan for between two rounds.
+    /// Looks for nodes to plan for between two rounds.
     ahead: Ahead,
     /// Moves of earlier terms are known.
     is_loaded: bool,
@@ -215,12 +215,11 @@ impl Rescheduler {
         };
         let asked = self.scheduling.ask(|scheduler, _| demands(scheduler.engine_mut()));
         let Some(demands) = asked.await else { return };
-        term.ahead.look(demands, &options);
-        let due = term.ahead.take();
-        if !due.is_empty() {
+        let passed = term.ahead.look(demands, &options);
+        if !passed.is_empty() {
             // As after enough readings: what comes of it or not, the next rounds go on with them, down to the low mark.
-            term.machine.readings().begin(due.clone());
-            self.relieve(&options, due).await;
+            term.machine.readings().begin(passed.clone());
+            self.relieve(&options, passed).await;
         }
     }
 
@@ -337,15 +336,15 @@ impl Rescheduler {
         self.begin_moves(&planned, &options).await;
     }
 
-    /// A round for the nodes that are due alone: what is requested of them is no passing peak, so they need no more readings, and it
-    /// is none for the others.
-    async fn relieve(&mut self, options: &Options, due: BTreeSet<(Str, Resource)>) {
+    /// A round for these nodes alone: what is requested of them is no passing peak, so they need no more readings, and it is none
+    /// for the others.
+    async fn relieve(&mut self, options: &Options, nodes: BTreeSet<(Str, Resource)>) {
         let Some((fork, ledger)) = self.survey().await else { return };
         let Some(term) = &mut self.term else { return };
         let options = Arc::new(Options { strategies: vec![Strategy::ResourceOptimization], ..options.clone() });
         let mut situation = term.machine.situation(&options, clock::now(), |node| view::is_marked(&fork, node));
         situation.unconfirmed = ledger.names().cloned().collect();
-        situation.relieving = due;
+        situation.relieving = nodes;
         let Some(planned) = self.plan(fork, situation, &options).await else { return };
         tell(&planned.plan, &options);
         self.begin_moves(&planned, &options).await;

@@ -26,39 +26,32 @@ pub fn demands(engine: &mut Engine) -> Vec<(Str, Demand)> {
     measured_nodes(engine).filter_map(demand).collect()
 }
 
-/// Nodes to plan for before the next round.
+/// Looks for nodes to plan for before the next round.
 ///
 /// It is the pods that count: neither a node that comes with its pods, or shrinks, nor a mark that is lowered begins anything.
 #[derive(Clone, Debug, Default)]
 pub struct Ahead {
     /// What was requested when it was looked last; `None` before the first time.
     before: Option<Map<Str, [Option<i64>; 2]>>,
-    due: BTreeSet<(Str, Resource)>,
 }
 
 impl Ahead {
-    /// Takes over what is requested now.
-    pub fn look(&mut self, now: Vec<(Str, Demand)>, options: &Options) {
+    /// Takes over what is requested now. Nodes that pods took above the mark of a resource since the last look.
+    pub fn look(&mut self, now: Vec<(Str, Demand)>, options: &Options) -> BTreeSet<(Str, Resource)> {
         let mut requested = Map::default();
-        let mut due = BTreeSet::new();
+        let mut passed = BTreeSet::new();
         for (node, demand) in now {
             let before = self.before.as_ref().and_then(|before| before.get(&node));
             for (at, resource) in Resource::ALL.into_iter().enumerate() {
                 let Some((used, all)) = demand[at] else { continue };
                 let passes = |used: i64| 100.0 * used as f64 / all as f64 > options.high(resource) + SLACK;
-                let was_below = before.and_then(|before| before[at]).is_some_and(|used| !passes(used));
-                let of = (node.clone(), resource);
-                if passes(used) && (was_below || self.due.contains(&of)) {
-                    due.insert(of);
+                if passes(used) && before.and_then(|before| before[at]).is_some_and(|used| !passes(used)) {
+                    passed.insert((node.clone(), resource));
                 }
             }
             requested.insert(node, demand.map(|of| of.map(|(used, _)| used)));
         }
-        (self.before, self.due) = (Some(requested), due);
-    }
-
-    /// Nodes that passed the mark of a resource, are still above it, and were not taken yet.
-    pub fn take(&mut self) -> BTreeSet<(Str, Resource)> {
-        std::mem::take(&mut self.due)
+        self.before = Some(requested);
+        passed
     }
 }

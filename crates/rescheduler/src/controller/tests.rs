@@ -455,50 +455,37 @@ fn demands(of: &[(&str, i64, i64)]) -> Vec<(Str, Demand)> {
     of.iter().map(|(node, cpu, memory)| ((*node).into(), [Some((*cpu, 100)), Some((*memory, 100))])).collect()
 }
 
-/// What is due, without taking it.
-fn due(ahead: &Ahead) -> Vec<(Str, Resource)> {
-    ahead.clone().take().into_iter().collect()
-}
-
 #[test]
-fn a_node_is_due_once_pods_take_it_above_a_mark() {
+fn pods_take_a_node_above_a_mark() {
     let options = Options { cpu_threshold: 50.0, memory_threshold: 50.0, ..Options::default() };
     let mut ahead = Ahead::default();
-    let look = |ahead: &mut Ahead, of: &[(&str, i64, i64)]| ahead.look(demands(of), &options);
-    look(&mut ahead, &[("a", 90, 10), ("b", 50, 10)]);
-    assert!(due(&ahead).is_empty(), "nobody knows since when");
-    look(&mut ahead, &[("a", 95, 10), ("b", 50, 10), ("c", 99, 99)]);
-    assert!(due(&ahead).is_empty(), "one was above before, one came with its pods");
+    let mut look = |of: &[(&str, i64, i64)]| ahead.look(demands(of), &options);
+    assert!(look(&[("a", 90, 10), ("b", 50, 10)]).is_empty(), "nobody knows since when");
+    let now = look(&[("a", 95, 10), ("b", 50, 10), ("c", 99, 99)]);
+    assert!(now.is_empty(), "one was above before, one came with its pods");
     // In the other resource, and while it is above a mark already.
-    look(&mut ahead, &[("a", 95, 51), ("b", 51, 10), ("c", 99, 99)]);
-    assert_eq!(due(&ahead), [("a".into(), Resource::Memory), ("b".into(), Resource::Cpu)]);
-    // Until it is taken, or below the mark again.
-    look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
-    assert_eq!(ahead.take(), [("a".into(), Resource::Memory)].into());
-    look(&mut ahead, &[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]);
-    assert!(due(&ahead).is_empty());
+    let now = look(&[("a", 95, 51), ("b", 51, 10), ("c", 99, 99)]);
+    assert_eq!(now, [("a".into(), Resource::Memory), ("b".into(), Resource::Cpu)].into());
+    assert!(look(&[("a", 95, 51), ("b", 50, 10), ("c", 99, 99)]).is_empty(), "it was told");
+    assert_eq!(look(&[("a", 95, 51), ("b", 51, 10)]), [("b".into(), Resource::Cpu)].into());
     // A node that is gone is forgotten.
-    look(&mut ahead, &[("a", 95, 51)]);
-    look(&mut ahead, &[("a", 95, 51), ("b", 90, 90)]);
-    assert!(due(&ahead).is_empty());
+    look(&[("a", 95, 51)]);
+    assert!(look(&[("a", 95, 51), ("b", 90, 90)]).is_empty());
 }
 
 #[test]
-fn it_is_the_pods_that_make_a_node_due() {
+fn nothing_but_pods_takes_a_node_above_a_mark() {
     let options = Options { cpu_threshold: 80.0, memory_threshold: 80.0, ..Options::default() };
     let mut ahead = Ahead::default();
     ahead.look(demands(&[("a", 60, 60), ("b", 60, 60)]), &options);
     let lower = Options { cpu_threshold: 50.0, ..options.clone() };
-    ahead.look(demands(&[("a", 60, 60), ("b", 60, 60)]), &lower);
-    assert!(due(&ahead).is_empty(), "a mark was lowered");
-    ahead.look(vec![("a".into(), [Some((60, 70)), Some((60, 70))])], &options);
-    assert!(due(&ahead).is_empty(), "the node has become smaller");
+    assert!(ahead.look(demands(&[("a", 60, 60), ("b", 60, 60)]), &lower).is_empty(), "a mark was lowered");
+    let mut look = |demand: Demand| ahead.look(vec![("a".into(), demand)], &options);
+    assert!(look([Some((60, 70)), Some((60, 70))]).is_empty(), "the node has become smaller");
     // What is measured passes no mark before it is measured; the other resource does.
-    ahead.look(vec![("a".into(), [None, Some((60, 100))])], &options);
-    ahead.look(vec![("a".into(), [Some((90, 100)), Some((60, 100))])], &options);
-    assert!(due(&ahead).is_empty(), "nobody knows what was requested before");
-    ahead.look(vec![("a".into(), [None, Some((81, 100))])], &options);
-    assert_eq!(due(&ahead), [("a".into(), Resource::Memory)]);
+    look([None, Some((60, 100))]);
+    assert!(look([Some((90, 100)), Some((60, 100))]).is_empty(), "nobody knows what was requested before");
+    assert_eq!(look([None, Some((81, 100))]), [("a".into(), Resource::Memory)].into());
 }
 
 #[test]
