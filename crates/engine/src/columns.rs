@@ -264,7 +264,6 @@ impl ColumnStore {
         };
         column.answer_groups(&mut rows, cluster, &mut self.groupings);
         column.answer_all(&mut rows, cluster, self.pool.as_deref());
-        rows.measure(None, cluster);
         column.rows = Some(rows);
     }
 
@@ -324,10 +323,8 @@ impl ColumnStore {
         }
         if all || changed.len() > limit {
             column.answer_all(&mut rows, cluster, self.pool.as_deref());
-            rows.measure(None, cluster);
         } else {
             column.answer(&mut rows, &changed, cluster);
-            rows.measure(Some(&changed), cluster);
         }
         column.rows = Some(rows);
     }
@@ -464,6 +461,7 @@ impl Column {
             }
             note(&before, raw, &mut rows.raw_log);
         }
+        rows.measure(None, cluster);
         for (slot, burden) in rows.burdens.iter_mut().flatten().enumerate() {
             *burden = self.runner.burden(&self.state, Slot(slot as u32), cluster);
         }
@@ -483,6 +481,7 @@ impl Column {
             let changed = slots.iter().zip(before).filter(|(slot, before)| raw[slot.index()] != *before);
             changed.for_each(|(slot, before)| rows.raw_log.push((*slot, before)));
         }
+        rows.measure(Some(slots), cluster);
         if let Some(burdens) = &mut rows.burdens {
             for slot in slots {
                 burdens[slot.index()] = self.runner.burden(&self.state, *slot, cluster);

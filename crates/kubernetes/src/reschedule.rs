@@ -346,7 +346,7 @@ impl Rescheduler {
         situation.unconfirmed = ledger.names().cloned().collect();
         situation.relieving = nodes;
         let Some(planned) = self.plan(fork, situation, &options).await else { return };
-        tell(&planned.plan, &options);
+        tell_plan(&planned.plan, &options);
         self.begin_moves(&planned, &options).await;
     }
 
@@ -387,7 +387,7 @@ impl Rescheduler {
             plan.moves.iter().map(|step| format!("{}/{} {}", step.namespace, step.name, step.to)).collect();
         let text = text.join(", ");
         if text != term.shown {
-            tell(plan, options);
+            tell_plan(plan, options);
             term.shown = text;
         }
     }
@@ -456,7 +456,7 @@ impl Term {
 }
 
 /// Says what was planned.
-fn tell(plan: &Plan, options: &Options) {
+fn tell_plan(plan: &Plan, options: &Options) {
     let (before, after) = (plan.before.difference, plan.after.difference);
     debug!(moves = plan.moves.len(), before, after, score = plan.before.score, "planned");
     if acts(options) {

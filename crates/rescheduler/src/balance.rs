@@ -108,7 +108,7 @@ impl Ledger {
         engine.settle();
         let mut ledger = Self { smallest: [f64::MAX; 2], ..Self::default() };
         for (info, measured) in measured_nodes(engine) {
-            let Some(entry) = entry(info, measured) else { continue };
+            let entry = entry(info, measured);
             for resource in Resource::ALL {
                 let (at, percent) = (resource as usize, entry.percent(resource));
                 ledger.sums[at] += percent;
@@ -233,22 +233,22 @@ impl Ledger {
     }
 }
 
-/// All nodes with what is really used of both resources, thousandths of a percent, where it is known.
+/// All nodes with what is really used of both resources, thousandths of a percent, where it is known. Nodes without cpu or memory to
+/// give are left out.
 pub(crate) fn measured_nodes(engine: &Engine) -> impl Iterator<Item = (&NodeInfo, [Option<i64>; 2])> {
     let cluster = engine.cluster();
     let sources = Resource::ALL.map(|resource| cluster.usages().find(|usage| usage.source.kind == resource.kind()));
     let nodes = cluster.nodes().iter().enumerate();
     nodes.filter_map(move |(slot, info)| {
-        Some((info.as_deref()?, sources.map(|source| source?.nodes.get(slot)?.milli_percent())))
+        let info = info.as_deref()?;
+        let gives = info.spec.allocatable.milli_cpu > 0 && info.spec.allocatable.memory > 0;
+        gives.then(|| (info, sources.map(|source| source?.nodes.get(slot)?.milli_percent())))
     })
 }
 
-fn entry(info: &NodeInfo, measured: [Option<i64>; 2]) -> Option<Entry> {
+fn entry(info: &NodeInfo, measured: [Option<i64>; 2]) -> Entry {
     let (has, load) = (&info.spec.allocatable, &info.load);
     let has = [has.milli_cpu as f64, has.memory as f64];
-    if has.iter().any(|has| *has <= 0.0) {
-        return None;
-    }
     let requested = [load.requested.milli_cpu as f64, load.requested.memory as f64];
     let estimated = [load.non_zero_milli_cpu as f64, load.non_zero_memory as f64];
     let used = [0, 1].map(|at| match measured[at] {
@@ -257,5 +257,5 @@ fn entry(info: &NodeInfo, measured: [Option<i64>; 2]) -> Option<Entry> {
     });
     // Nobody measures single pods here: they share a node's use by what they request.
     let scale = [0, 1].map(|at| measured[at].map(|_| if estimated[at] > 0.0 { used[at] / estimated[at] } else { 0.0 }));
-    Some(Entry { used, has, scale })
+    Entry { used, has, scale }
 }

@@ -249,7 +249,7 @@ impl Lane {
     }
 
     fn update_plain(&mut self, raw: &[i64], update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals, .. } = update;
+        let Update { sources, moved, dense, totals } = update;
         let totals = totals.all();
         let by_name = sources.cluster.order().by_name();
         self.raw = Raw::Column;
@@ -264,7 +264,7 @@ impl Lane {
     }
 
     fn update_bounds(&mut self, map: Map, column: &[i64], update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals, .. } = update;
+        let Update { sources, moved, dense, totals } = update;
         let totals = totals.all();
         let by_name = sources.cluster.order().by_name();
         let (mut raw, mut extremes, mut uniform) = match std::mem::replace(&mut self.raw, Raw::Column) {
@@ -356,7 +356,7 @@ impl Lane {
     }
 
     fn update_whole(&mut self, map: Map, column: &Column, update: Update<'_>) -> bool {
-        let Update { sources, moved, dense, totals, .. } = update;
+        let Update { sources, moved, dense, totals } = update;
         let totals = totals.all();
         let mut raw = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::ByFeasible { raw, state_version }
@@ -393,7 +393,7 @@ impl Lane {
     }
 
     fn update_measured(&mut self, measurements: &Measurements, column: &[i64], update: Update<'_>) {
-        let Update { sources, moved, dense, totals, .. } = update;
+        let Update { sources, moved, dense, totals } = update;
         let by_name = sources.cluster.order().by_name();
         let mut measured = match std::mem::replace(&mut self.raw, Raw::Column) {
             Raw::Measured(measured) => measured,

@@ -18,12 +18,10 @@ pub fn demands(engine: &mut Engine) -> Vec<(Str, Demand)> {
     let demand = |(info, measured): (&NodeInfo, [Option<i64>; 2])| {
         let (used, all) = (&info.load.requested, &info.spec.allocatable);
         let by_request = [(used.milli_cpu, all.milli_cpu), (used.memory, all.memory)];
-        // As the ledger has it: nodes without cpu or memory to give are left out.
-        let counts = by_request.iter().all(|(_, all)| *all > 0);
         let of = |at: usize| measured[at].is_none().then_some(by_request[at]);
-        counts.then(|| (info.spec.name.clone(), [of(0), of(1)]))
+        (info.spec.name.clone(), [of(0), of(1)])
     };
-    measured_nodes(engine).filter_map(demand).collect()
+    measured_nodes(engine).map(demand).collect()
 }
 
 /// Looks for nodes to plan for before the next round.

@@ -15,6 +15,17 @@ fn low(world: &mut World, number: usize, priority: i32) {
     world.add(pod(&name, 1000, priority, Some(&node)));
 }
 
+/// A budget for the pods of the app `db`, of which so many may go.
+fn budget_of_db(world: &mut World, disruptions_allowed: i32) {
+    world.apply(Event::DisruptionBudget(DisruptionBudget {
+        namespace: "default".into(),
+        name: "db".into(),
+        selector: Selector::from_pairs([(&"app".into(), &"db".into())]),
+        disruptions_allowed,
+        disrupted_pods: Set::default(),
+    }));
+}
+
 #[test]
 fn a_gang_that_is_not_to_be_tried_has_no_claim_to_what_victims_leave() {
     type Change = fn(&mut World);
@@ -97,13 +108,7 @@ fn a_budget_protects_all_but_as_many_as_it_allows() {
             let of_budget = PodInfo { labels, ..PodInfo::clone(&world.pods[format!("low-{number}").as_str()]) };
             world.add(Arc::new(of_budget));
         }
-        world.apply(Event::DisruptionBudget(DisruptionBudget {
-            namespace: "default".into(),
-            name: "db".into(),
-            selector: Selector::from_pairs([(&"app".into(), &"db".into())]),
-            disruptions_allowed: 1,
-            disrupted_pods: Set::default(),
-        }));
+        budget_of_db(&mut world, 1);
         world.whole_of(name, 2, 1000, 10);
         world.run();
         let victims = world.delete_victims();
@@ -128,13 +133,7 @@ fn what_a_gang_has_beyond_its_minimum_protects_the_gang_too() {
                 world.add(Arc::new(placed));
             }
         }
-        world.apply(Event::DisruptionBudget(DisruptionBudget {
-            namespace: "default".into(),
-            name: "db".into(),
-            selector: Selector::from_pairs([(&"app".into(), &"db".into())]),
-            disruptions_allowed: 0,
-            disrupted_pods: Set::default(),
-        }));
+        budget_of_db(&mut world, 0);
         world.whole_of("high", 3, 1000, 10);
         world.run();
         assert_eq!(world.delete_victims(), names(other, 3));
